@@ -1,0 +1,47 @@
+# fastvlm_folder(name USES lower folders… LINK outside targets…): one library per folder of fastvlm/, and one test program
+# from its *_test.cc files.
+set(FASTVLM_WARNINGS -Wall -Wextra -Wno-missing-field-initializers)
+
+function(fastvlm_folder name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "USES;LINK")
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/fastvlm/${name}/*.cc)
+  set(tests ${sources})
+  list(FILTER sources EXCLUDE REGEX "_test\\.cc$")
+  list(FILTER tests INCLUDE REGEX "_test\\.cc$")
+  list(TRANSFORM arg_USES PREPEND fastvlm_)
+
+  set(scope PUBLIC)
+  if(sources)
+    add_library(fastvlm_${name} STATIC ${sources})
+    target_compile_options(fastvlm_${name} PRIVATE ${FASTVLM_WARNINGS})
+  else()
+    set(scope INTERFACE)
+    add_library(fastvlm_${name} INTERFACE)
+  endif()
+  target_include_directories(fastvlm_${name} ${scope} ${CMAKE_CURRENT_SOURCE_DIR})
+  target_link_libraries(fastvlm_${name} ${scope} ${arg_USES} ${arg_LINK})
+
+  if(tests AND FASTVLM_TESTS)
+    add_executable(${name}_test ${tests})
+    target_compile_options(${name}_test PRIVATE ${FASTVLM_WARNINGS})
+    target_compile_definitions(${name}_test PRIVATE
+      FASTVLM_TEST_DATA="${CMAKE_CURRENT_SOURCE_DIR}/tests/data"
+      FASTVLM_PROGRAM="$<TARGET_FILE_DIR:${name}_test>/fastvlm-npu")
+    target_link_libraries(${name}_test PRIVATE fastvlm_${name} GTest::gtest GTest::gtest_main)
+    add_test(NAME ${name} COMMAND ${name}_test)
+  endif()
+endfunction()
+
+# One program for each .cc file of a folder beside fastvlm/: benchmarks and fuzz targets.
+function(fastvlm_programs folder link)
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${folder}/*.cc)
+  foreach(source ${sources})
+    get_filename_component(name ${source} NAME_WE)
+    add_executable(${folder}_${name} ${source})
+    target_compile_definitions(${folder}_${name} PRIVATE FASTVLM_TEST_DATA="${CMAKE_CURRENT_SOURCE_DIR}/tests/data")
+    target_link_libraries(${folder}_${name} PRIVATE fastvlm ${link})
+    if(folder STREQUAL "fuzz")
+      target_link_options(${folder}_${name} PRIVATE -fsanitize=fuzzer)
+    endif()
+  endforeach()
+endfunction()

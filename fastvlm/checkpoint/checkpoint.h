@@ -1,0 +1,65 @@
+// A checkpoint folder: config.json and the tensors of one or several safetensors files under canonical names.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "fastvlm/base/json.h"
+#include "fastvlm/checkpoint/safetensors.h"
+#include "fastvlm/tensor/tensor.h"
+
+namespace fastvlm {
+
+struct CheckpointTensor {
+  std::string name;       // canonical
+  std::string file_name;  // as it stands in the file
+  Dtype dtype = Dtype::kFloat32;
+  Shape shape;
+  std::uint64_t offset = 0;
+  std::uint64_t bytes = 0;
+  const InputFile* file = nullptr;
+};
+
+class Checkpoint {
+ public:
+  // Reads headers only. Errors name the file and the tensor.
+  static Result<Checkpoint> open(const Path& folder);
+
+  const Path& folder() const { return folder_; }
+  const Json& config() const { return config_; }
+  // "llava_qwen2" or "fast_vlm".
+  const std::string& model_type() const { return model_type_; }
+  // Sorted by canonical name, without the ignored ones.
+  const std::vector<CheckpointTensor>& tensors() const { return tensors_; }
+  const std::vector<Path>& files() const { return files_; }
+  // nullptr when there is none.
+  const CheckpointTensor* find(const std::string& canonical) const;
+  // How many of the file's tensors are passed over on purpose (counters, CLIP head).
+  std::size_t ignored() const { return ignored_; }
+  // Tensors that belong to no part of the model, as named in the files.
+  const std::vector<std::string>& unknown() const { return unknown_; }
+  std::uint64_t total_bytes() const;
+
+  // The whole tensor as float32, for small ones.
+  Result<std::vector<float>> read(const CheckpointTensor& tensor) const;
+
+ private:
+  Status add_file(const Path& path, const Json* weight_map);
+  Status add_tensor(const InputFile& file, const SafetensorsEntry& entry);
+  Status check_weight_map(const Json& weight_map, const Path& index) const;
+
+  Path folder_;
+  Json config_;
+  std::string model_type_;
+  std::vector<std::unique_ptr<InputFile>> inputs_;
+  std::vector<Path> files_;
+  std::vector<CheckpointTensor> tensors_;
+  std::unordered_map<std::string, std::size_t> index_;
+  std::vector<std::string> unknown_;
+  std::vector<std::string> names_;  // all, as in the files
+  std::size_t ignored_ = 0;
+};
+
+}  // namespace fastvlm

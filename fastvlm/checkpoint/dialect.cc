@@ -1,0 +1,145 @@
+#include "fastvlm/checkpoint/dialect.h"
+
+#include <algorithm>
+#include <array>
+
+namespace fastvlm {
+namespace {
+
+struct Rename {
+  std::string_view from;
+  std::string_view to;
+};
+
+// Longest first within each group; the first that fits wins. Sources: Apple's checkpoints, transformers fast_vlm (now and
+// in its draft), mlx-vlm conversions.
+constexpr std::array kPrefixes = {
+    Rename{"model.vision_tower.vision_tower.model.", "model.vision_tower."},
+    Rename{"model.vision_tower.timm_model.", "model.vision_tower."},
+    Rename{"vision_tower.vision_tower.model.", "model.vision_tower."},
+    Rename{"vision_tower.vision_model.", "model.vision_tower."},
+    Rename{"vision_tower.timm_model.", "model.vision_tower."},
+    Rename{"vision_tower.", "model.vision_tower."},
+    Rename{"model.vision_tower.", "model.vision_tower."},
+    Rename{"model.mm_projector.0.", "model.multi_modal_projector.linear_1."},
+    Rename{"model.mm_projector.2.", "model.multi_modal_projector.linear_2."},
+    Rename{"mm_projector.0.", "model.multi_modal_projector.linear_1."},
+    Rename{"mm_projector.2.", "model.multi_modal_projector.linear_2."},
+    Rename{"multi_modal_projector.linear_0.", "model.multi_modal_projector.linear_1."},
+    Rename{"model.multi_modal_projector.", "model.multi_modal_projector."},
+    Rename{"multi_modal_projector.", "model.multi_modal_projector."},
+    Rename{"model.language_model.", "model."},
+    Rename{"language_model.model.", "model."},
+    Rename{"language_model.lm_head.", "lm_head."},
+    Rename{"lm_head.", "lm_head."},
+    Rename{"model.embed_tokens.", "model.embed_tokens."},
+    Rename{"model.layers.", "model.layers."},
+    Rename{"model.norm.", "model.norm."},
+};
+
+// Apple's flat `network` list, entry by entry.
+constexpr std::array<std::string_view, 11> kNetwork = {
+    "stages.0.blocks.", "stages.1.downsample.", "stages.1.blocks.",  "stages.2.downsample.",
+    "stages.2.blocks.", "stages.3.downsample.", "stages.3.pos_emb.", "stages.3.blocks.",
+    "stages.4.downsample.", "stages.4.pos_emb.", "stages.4.blocks."};
+
+constexpr std::array kVisionHeads = {
+    Rename{"patch_embed.blocks.", "stem."},
+    Rename{"patch_embed.", "stem."},
+    Rename{"conv_exp.", "final_conv."},
+};
+
+// Apple's module names inside a block.
+constexpr std::array kVisionParts = {
+    Rename{".lkb_reparam.", ".reparam_conv."}, Rename{".convffn.", ".mlp."},        Rename{".se.reduce.", ".se.fc1."},
+    Rename{".se.expand.", ".se.fc2."},         Rename{".rbr_conv.", ".conv_kxk."},  Rename{".rbr_scale.", ".conv_scale."},
+    Rename{".rbr_skip.", ".identity."},        Rename{".lkb_origin.", ".large_conv."}, Rename{".pos_emb.pe.", ".pos_emb.pos_enc."},
+};
+
+constexpr std::string_view kVision = "model.vision_tower.";
+
+std::string rename_network(std::string_view rest) {
+  constexpr std::string_view kPrefix = "network.";
+  if (!rest.starts_with(kPrefix)) return std::string(rest);
+  rest.remove_prefix(kPrefix.size());
+  auto dot = rest.find('.');
+  if (dot == 0 || dot > 2 || dot == std::string_view::npos) return {};
+  std::size_t index = 0;
+  for (char digit : rest.substr(0, dot)) {
+    if (digit < '0' || digit > '9') return {};
+    index = index * 10 + static_cast<std::size_t>(digit - '0');
+  }
+  if (index >= kNetwork.size()) return {};
+  return std::string(kNetwork[index]) + std::string(rest.substr(dot + 1));
+}
+
+std::string rename_vision(std::string_view rest) {
+  std::string name = rename_network(rest);
+  for (const Rename& row : kVisionHeads)
+    if (name.starts_with(row.from)) name.replace(0, row.from.size(), row.to);
+  for (const Rename& row : kVisionParts)
+    if (auto at = name.find(row.from); at != std::string::npos) name.replace(at, row.from.size(), row.to);
+  for (std::string_view scale : {".layer_scale", ".layer_scale_1", ".layer_scale_2"})
+    if (name.ends_with(scale)) name += ".gamma";
+  bool known = name.starts_with("stem.") || name.starts_with("stages.") || name.starts_with("final_conv.") || name.starts_with("head.");
+  return known ? std::string(kVision) + name : std::string();
+}
+
+bool contains(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
+
+std::size_t edit_distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    std::size_t diagonal = row[0];
+    row[0] = i;
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      std::size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+      diagonal = row[j];
+      row[j] = std::min({replaced, row[j] + 1, row[j - 1] + 1});
+    }
+  }
+  return row[b.size()];
+}
+
+}  // namespace
+
+std::string canonical_name(std::string_view name) {
+  for (const Rename& row : kPrefixes) {
+    if (!name.starts_with(row.from)) continue;
+    std::string_view rest = name.substr(row.from.size());
+    if (row.to == kVision) return rename_vision(rest);
+    return std::string(row.to) + std::string(rest);
+  }
+  return {};
+}
+
+bool is_ignored_tensor(std::string_view canonical) {
+  return canonical.ends_with(".num_batches_tracked") || canonical.ends_with(".rotary_emb.inv_freq") ||
+         canonical.starts_with("model.vision_tower.head.");
+}
+
+Status check_exportable_names(std::span<const std::string> names, std::string_view what) {
+  for (const std::string& name : names) {
+    if (name.ends_with(".scales"))
+      return bad_input("{}: an MLX quantised folder (tensor \"{}\"); export needs the original bf16, f16 or f32 checkpoint", what, name);
+    if (contains(name, ".lora_A") || contains(name, ".lora_B"))
+      return bad_input("{}: holds LoRA adapters (tensor \"{}\"); merge them into the base weights first", what, name);
+    if (name.ends_with(".qweight") || name.ends_with(".qzeros"))
+      return bad_input("{}: a GPTQ or AWQ quantised checkpoint (tensor \"{}\"); export needs the original weights", what, name);
+  }
+  return {};
+}
+
+Result<std::string> check_model_type(std::string_view model_type, std::string_view what) {
+  constexpr std::array<std::string_view, 2> kKnown = {"llava_qwen2", "fast_vlm"};
+  std::string_view nearest = kKnown[0];
+  for (std::string_view known : kKnown) {
+    if (model_type == known) return std::string(known);
+    if (edit_distance(model_type.substr(0, 64), known) < edit_distance(model_type.substr(0, 64), nearest)) nearest = known;
+  }
+  return bad_input("{}: model_type \"{}\" is not a FastVLM; known are llava_qwen2 (Apple) and fast_vlm (transformers), the nearest is {}",
+                   what, model_type, nearest);
+}
+
+}  // namespace fastvlm

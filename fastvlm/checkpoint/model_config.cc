@@ -1,0 +1,272 @@
+#include "fastvlm/checkpoint/model_config.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "fastvlm/base/interrupt.h"
+#include "fastvlm/checkpoint/fuse.h"
+
+namespace fastvlm {
+namespace {
+
+// Reads one config and collects findings.
+class Reader {
+ public:
+  explicit Reader(const Checkpoint& checkpoint)
+      : checkpoint_(checkpoint), config_(checkpoint.config()), weights_(checkpoint), what_((checkpoint.folder() / "config.json").string()) {
+    const Json* nested = json_find(config_, "text_config");
+    text_ = nested != nullptr ? nested : &config_;
+  }
+
+  Result<ModelConfig> read() {
+    TRY(read_text());
+    TRY(read_heads());
+    TRY(read_head_tie());
+    TRY(read_vision());
+    TRY(check_projector());
+    TRY(check_promises());
+    TRY(read_tokens_and_image());
+    for (const std::string& name : checkpoint_.unknown()) note("tensor \"{}\" belongs to no part of FastVLM and is not exported", name);
+    return std::move(model_);
+  }
+
+ private:
+  template <class... Args>
+  void note(fmt::format_string<Args...> text, Args&&... args) {
+    model_.findings.push_back(fmt::format(text, std::forward<Args>(args)...));
+  }
+
+  // Extents of a tensor that must exist with that rank.
+  Result<Shape> shape_of(const std::string& name, std::size_t rank) const {
+    const CheckpointTensor* tensor = checkpoint_.find(name);
+    if (tensor == nullptr) return bad_input("{}: tensor \"{}\" is missing", checkpoint_.folder().string(), name);
+    if (tensor->shape.size() != rank || std::ranges::find(tensor->shape, 0) != tensor->shape.end())
+      return bad_input("{}: tensor \"{}\" has shape {}, expected {} extents above 0", checkpoint_.folder().string(), tensor->file_name,
+                       to_string(tensor->shape), rank);
+    return tensor->shape;
+  }
+
+  // An optional integer of the config, checked against what the tensors say.
+  Status compare(const char* key, std::int64_t actual) {
+    if (json_find(*text_, key) == nullptr) return {};
+    TRY_ASSIGN(std::int64_t stated, json_integer(*text_, key, what_));
+    if (stated != actual) note("config.json says {} = {}, the tensors say {}; the tensors are used", key, stated, actual);
+    return {};
+  }
+  Result<double> number_or(const Json& object, const char* key, double fallback) {
+    if (json_find(object, key) == nullptr) return fallback;
+    return json_number(object, key, what_);
+  }
+
+  std::int64_t count_modules(const Weights& parent) const {
+    std::int64_t count = 0;
+    while (parent.has_module(std::to_string(count))) ++count;
+    return count;
+  }
+
+  Status read_text() {
+    TextConfig& text = model_.text;
+    TRY_ASSIGN(Shape table, shape_of("model.embed_tokens.weight", 2));
+    text.vocab_size = table[0];
+    text.hidden_size = table[1];
+    text.num_hidden_layers = count_modules(weights_.at("model.layers"));
+    if (text.num_hidden_layers == 0) return bad_input("{}: no decoder layer (model.layers.0) found", checkpoint_.folder().string());
+    TRY_ASSIGN(Shape gate, shape_of("model.layers.0.mlp.gate_proj.weight", 2));
+    text.intermediate_size = gate[0];
+    TRY(compare("vocab_size", text.vocab_size));
+    TRY(compare("hidden_size", text.hidden_size));
+    TRY(compare("num_hidden_layers", text.num_hidden_layers));
+    TRY(compare("intermediate_size", text.intermediate_size));
+    TRY_ASSIGN(text.rms_norm_eps, number_or(*text_, "rms_norm_eps", 1e-6));
+    const Json* rope = json_find(*text_, "rope_parameters");
+    TRY_ASSIGN(text.rope_theta, number_or(rope != nullptr ? *rope : *text_, "rope_theta", 1e6));
+    if (!(text.rope_theta > 1)) return bad_input("{}: rope_theta must be above 1, but is {}", what_, text.rope_theta);
+    if (json_find(*text_, "max_position_embeddings") != nullptr) {
+      TRY_ASSIGN(text.max_position_embeddings, json_integer(*text_, "max_position_embeddings", what_));
+    }
+    return {};
+  }
+
+  Status read_heads() {
+    TextConfig& text = model_.text;
+    TRY_ASSIGN(Shape q, shape_of("model.layers.0.self_attn.q_proj.weight", 2));
+    TRY_ASSIGN(Shape k, shape_of("model.layers.0.self_attn.k_proj.weight", 2));
+    TRY_ASSIGN(text.num_attention_heads, json_integer(*text_, "num_attention_heads", what_));
+    if (text.num_attention_heads <= 0 || q[0] % text.num_attention_heads != 0)
+      return bad_input("{}: num_attention_heads = {} does not divide the {} rows of q_proj", what_, text.num_attention_heads, q[0]);
+    text.head_dim = q[0] / text.num_attention_heads;
+    TRY(compare("head_dim", text.head_dim));
+    if (text.head_dim % 2 != 0) return bad_input("{}: a head of {} channels cannot be rotated in halves", what_, text.head_dim);
+    if (k[0] % text.head_dim != 0)
+      return bad_input("{}: k_proj has {} rows, no multiple of the head size {} (= {} rows of q_proj / {} heads)", what_, k[0],
+                       text.head_dim, q[0], text.num_attention_heads);
+    text.num_key_value_heads = k[0] / text.head_dim;
+    if (text.num_attention_heads % text.num_key_value_heads != 0)
+      return bad_input("{}: {} query heads cannot share {} key/value heads", what_, text.num_attention_heads, text.num_key_value_heads);
+    return compare("num_key_value_heads", text.num_key_value_heads);
+  }
+
+  Status read_head_tie() {
+    const bool stored = checkpoint_.find("lm_head.weight") != nullptr;
+    const Json* flag = json_find(config_, "tie_word_embeddings");
+    if (flag == nullptr) flag = json_find(*text_, "tie_word_embeddings");
+    if (flag != nullptr && !flag->is_boolean()) return bad_input("{}: tie_word_embeddings must be true or false", what_);
+    model_.text.tie_word_embeddings = flag != nullptr ? flag->get<bool>() : !stored;
+    if (!stored && !model_.text.tie_word_embeddings) {
+      note("config.json says the head is not tied, but there is no lm_head.weight; embed_tokens serves as the head");
+      model_.text.tie_word_embeddings = true;
+    }
+    if (stored && model_.text.tie_word_embeddings) note("lm_head.weight is stored although tied; embed_tokens serves as the head");
+    return {};
+  }
+
+  Result<VisionStage> read_stage(std::size_t index) {
+    const std::string path = fmt::format("model.vision_tower.stages.{}", index);
+    Weights stage = weights_.at(path);
+    VisionStage config;
+    config.blocks = count_modules(stage.at("blocks"));
+    if (config.blocks == 0) return bad_input("{}: {} has no blocks", checkpoint_.folder().string(), path);
+    config.downsample = stage.has_module("downsample");
+    config.pos_emb = stage.has_module("pos_emb");
+    config.attention = stage.has("blocks.0.token_mixer.qkv.weight");
+    TRY_ASSIGN(Shape fc1, shape_of(path + ".blocks.0.mlp.fc1.weight", 4));
+    config.channels = fc1[1];
+    config.mlp_channels = fc1[0];
+    if (config.attention && config.channels % model_.vision.head_dim != 0)
+      return bad_input("{}: {} has {} channels, no multiple of the head size {}", checkpoint_.folder().string(), path, config.channels,
+                       model_.vision.head_dim);
+    return config;
+  }
+
+  Status read_vision() {
+    VisionConfig& vision = model_.vision;
+    Weights tower = weights_.at("model.vision_tower");
+    if (!tower.has_module("stem"))
+      return bad_input("{}: no vision tower found; an MLX or text-only export of FastVLM cannot be exported, take the original checkpoint",
+                       checkpoint_.folder().string());
+    vision.training_form = in_training_form(tower);
+    if (vision.training_form) note("the vision tower is in training form; its branches are fused");
+    const auto stages = static_cast<std::size_t>(count_modules(tower.at("stages")));
+    for (std::size_t i = 0; i < stages; ++i) {
+      TRY_ASSIGN(VisionStage stage, read_stage(i));
+      vision.stages.push_back(stage);
+    }
+    if (stages != 5)
+      return bad_input("{}: {} vision stages found, FastViTHD has 5 (total stride 64)", checkpoint_.folder().string(), stages);
+    vision.stem_channels = vision.stages[0].channels;
+    TRY_ASSIGN(Shape squeeze, shape_of("model.vision_tower.final_conv.se.fc1.weight", 4));
+    vision.squeeze_channels = squeeze[0];
+    vision.hidden_size = squeeze[1];
+    return {};
+  }
+
+  // The classic mismatch: a projector from another size of the model.
+  Status check_projector() {
+    TRY_ASSIGN(Shape first, shape_of("model.multi_modal_projector.linear_1.weight", 2));
+    TRY_ASSIGN(Shape second, shape_of("model.multi_modal_projector.linear_2.weight", 2));
+    const std::string folder = checkpoint_.folder().string();
+    if (first[1] != model_.vision.hidden_size)
+      return bad_input("{}: projection mismatch: the tower gives {} channels, projector linear_1 takes {}", folder, model_.vision.hidden_size, first[1]);
+    if (second[0] != model_.text.hidden_size)
+      return bad_input("{}: projection mismatch: projector linear_2 gives {} channels, the decoder's hidden size is {}", folder, second[0],
+                       model_.text.hidden_size);
+    if (second[1] != first[0])
+      return bad_input("{}: projection mismatch: linear_1 gives {} channels, linear_2 takes {}", folder, first[0], second[1]);
+    return {};
+  }
+
+  // A setting must have the one value that the exported graphs implement.
+  Status require_value(const Json& object, const char* key, const Json& wanted) {
+    const Json* value = json_find(object, key);
+    if (value == nullptr || *value == wanted) return {};
+    return bad_input("{}: {} = {} is not supported; FastVLM has {}", what_, key, value->dump(), wanted.dump());
+  }
+
+  Status check_promises() {
+    TRY(require_value(*text_, "hidden_act", "silu"));
+    TRY(require_value(*text_, "use_sliding_window", false));
+    TRY(require_value(config_, "mm_projector_type", "mlp2x_gelu"));
+    TRY(require_value(config_, "projector_hidden_act", "gelu"));
+    TRY(require_value(config_, "mm_patch_merge_type", "flat"));
+    if (const Json* scaling = json_find(*text_, "rope_scaling"); scaling != nullptr)
+      return bad_input("{}: rope_scaling = {} is not supported; FastVLM has none", what_, scaling->dump());
+    if (const Json* rope = json_find(*text_, "rope_parameters"); rope != nullptr) TRY(require_value(*rope, "rope_type", "default"));
+    if (json_find(config_, "mm_hidden_size") != nullptr) {
+      TRY_ASSIGN(std::int64_t width, json_integer(config_, "mm_hidden_size", what_));
+      if (width != model_.vision.hidden_size)
+        note("config.json says mm_hidden_size = {}, the tensors say {}; the tensors are used", width, model_.vision.hidden_size);
+    }
+    return {};
+  }
+
+  Result<std::int64_t> read_image_size() {
+    if (const Json* tower = json_find(config_, "mm_vision_tower"); tower != nullptr && tower->is_string()) {
+      auto name = tower->get<std::string>();
+      auto digits = name.substr(name.rfind('_') + 1);
+      if (!digits.empty() && digits.size() <= 5 && std::ranges::all_of(digits, [](char c) { return c >= '0' && c <= '9'; }))
+        return std::stoll(digits);
+      note("mm_vision_tower \"{}\" names no image size; 1024 is assumed", name);
+    }
+    if (json_find(config_, "image_seq_length") != nullptr) {
+      TRY_ASSIGN(std::int64_t tokens, json_integer(config_, "image_seq_length", what_));
+      auto side = static_cast<std::int64_t>(std::lround(std::sqrt(static_cast<double>(std::clamp<std::int64_t>(tokens, 1, 1 << 20)))));
+      if (side * side == tokens) return side * kVisionStride;
+      note("image_seq_length {} is not a square; an image size of 1024 is assumed", tokens);
+    }
+    return std::int64_t{1024};
+  }
+
+  Status read_tokens_and_image() {
+    TRY_ASSIGN(model_.image_size, read_image_size());
+    for (const char* key : {"image_token_index", "image_token_id"}) {
+      if (json_find(config_, key) == nullptr) continue;
+      TRY_ASSIGN(std::int64_t id, json_integer(config_, key, what_));
+      // Apple's sentinel -200 is no vocabulary id.
+      if (id >= 0) model_.image_token_id = id;
+    }
+    const Json* place = json_find(config_, "eos_token_id") != nullptr ? &config_ : text_;
+    if (const Json* eos = json_find(*place, "eos_token_id"); eos != nullptr && eos->is_number_integer())
+      model_.eos_token_id = eos->get<std::int64_t>();
+    if (const Json* ratio = json_find(config_, "image_aspect_ratio"); ratio != nullptr && ratio->is_string())
+      model_.image_aspect_ratio = ratio->get<std::string>();
+    return {};
+  }
+
+  const Checkpoint& checkpoint_;
+  const Json& config_;
+  const Json* text_;
+  Weights weights_;
+  std::string what_;
+  ModelConfig model_;
+};
+
+}  // namespace
+
+Status check_image_size(std::int64_t image_size) {
+  if (image_size >= kVisionStride && image_size % kVisionStride == 0 && image_size <= 8192) return {};
+  auto nearest = std::clamp<std::int64_t>((image_size + kVisionStride / 2) / kVisionStride * kVisionStride, kVisionStride, 8192);
+  return bad_usage("image size {}: must be a multiple of {} from 64 to 8192, because the tower halves the picture six times; the nearest is {}",
+                   image_size, kVisionStride, nearest);
+}
+
+Result<ModelConfig> read_model_config(const Checkpoint& checkpoint) { return Reader(checkpoint).read(); }
+
+Result<bool> stored_head_equals_embedding(const Checkpoint& checkpoint) {
+  const CheckpointTensor* head = checkpoint.find("lm_head.weight");
+  const CheckpointTensor* table = checkpoint.find("model.embed_tokens.weight");
+  if (head == nullptr || table == nullptr) return true;
+  if (head->shape != table->shape || head->dtype != table->dtype) return false;
+  constexpr std::uint64_t kPiece = std::uint64_t{4} << 20;
+  std::vector<std::byte> a(kPiece), b(kPiece);
+  for (std::uint64_t at = 0; at < head->bytes; at += kPiece) {
+    TRY(check_interrupt());
+    auto size = static_cast<std::size_t>(std::min(kPiece, head->bytes - at));
+    TRY(head->file->read_at(head->offset + at, std::span(a).first(size)));
+    TRY(table->file->read_at(table->offset + at, std::span(b).first(size)));
+    if (std::memcmp(a.data(), b.data(), size) != 0) return false;
+  }
+  return true;
+}
+
+}  // namespace fastvlm

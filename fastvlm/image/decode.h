@@ -1,0 +1,35 @@
+// JPEG and PNG to RGB, byte for byte as Pillow's Image.open(...).convert("RGB").
+//
+// Two deliberate differences. Pillow clips a 16-bit grey PNG at 255, which turns it white; here it is scaled down like
+// 16-bit colour. Pillow decodes on over damaged JPEG data and shows grey blocks; here that is an error.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "fastvlm/base/files.h"
+#include "fastvlm/base/result.h"
+#include "fastvlm/image/image.h"
+
+namespace fastvlm {
+
+struct DecodeOptions {
+  // Leaves the picture as it is stored, as Apple's script does, instead of turning it upright by its EXIF orientation.
+  bool ignore_exif = false;
+  // Above this a file counts as a decompression bomb. The default is the size from which Pillow warns.
+  std::uint64_t max_pixels = 89'478'485;
+};
+
+// Neither side of a picture may be longer (a JPEG cannot be).
+constexpr int kMaxImageSide = 65'535;
+
+// Decodes a whole file in memory; its first bytes tell the format, not its name. `what` names it in messages. Alpha is
+// dropped, not composited. Unknown formats, damaged or truncated files and pictures over the limits are errors.
+Result<Image> decode_image(std::span<const std::byte> bytes, std::string_view what, const DecodeOptions& options = {});
+
+// Reads and decodes a file of at most 512 MiB.
+Result<Image> load_image(const Path& path, const DecodeOptions& options = {});
+
+}  // namespace fastvlm

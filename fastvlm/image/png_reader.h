@@ -1,0 +1,18 @@
+// PNG through libpng.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string_view>
+
+#include "fastvlm/base/result.h"
+#include "fastvlm/image/decode.h"
+#include "fastvlm/image/stored_image.h"
+
+namespace fastvlm {
+
+// Every colour type and depth, interlaced or not. Palettes and grey become RGB, alpha is dropped, 16 bits keep their
+// upper 8. The orientation comes from the eXIf chunk. Limits and errors as for decode_image.
+Result<StoredImage> read_png(std::span<const std::byte> bytes, std::string_view what, const DecodeOptions& options);
+
+}  // namespace fastvlm

@@ -1,0 +1,30 @@
+// Bicubic resizing, byte for byte as Pillow's Image.resize(..., BICUBIC) on 8-bit RGB.
+//
+// a = -0.5, half-pixel centres, the support widened by the scale when shrinking, first along the rows, then along the
+// columns, rounded to 8 bits in between; weights are integers with 22 fractional bits, so the sums are exact.
+#pragma once
+
+#include <cstdint>
+
+#include "fastvlm/image/image.h"
+
+namespace fastvlm {
+
+// One axis of a resize. The picture lies on a black canvas, the canvas is resized, and a window is cut out of the
+// result; only what the window needs is ever computed.
+struct ResizeAxis {
+  std::int64_t canvas = 0;   // length of the canvas
+  std::int64_t offset = 0;   // where the picture begins on it
+  std::int64_t resized = 0;  // length the canvas is resized to
+  std::int64_t first = 0;    // the window: its begin in the resized canvas
+  int count = 0;             // and its length
+};
+
+// count x count pixels. The picture must lie within its canvas, the window within the resized canvas. Large pictures
+// are shared among the cores; the bytes do not depend on how many.
+Image resize_bicubic(const Image& image, const ResizeAxis& across, const ResizeAxis& down);
+
+// The whole picture to the given size.
+Image resize_bicubic(const Image& image, int width, int height);
+
+}  // namespace fastvlm

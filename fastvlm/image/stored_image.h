@@ -1,0 +1,26 @@
+// What the readers of the formats share.
+#pragma once
+
+#include <string_view>
+
+#include "fastvlm/base/result.h"
+#include "fastvlm/image/decode.h"
+
+namespace fastvlm {
+
+// A picture as the file stores it.
+struct StoredImage {
+  Image image;
+  int orientation = 1;  // EXIF, 1 to 8
+};
+
+// Refuses a size that a header claims, before any memory is taken for it.
+inline Status check_size(std::uint64_t width, std::uint64_t height, std::string_view what, const DecodeOptions& options) {
+  if (width == 0 || height == 0) return bad_input("{}: the picture is {} x {} pixels, so it is empty", what, width, height);
+  if (width > kMaxImageSide || height > kMaxImageSide || width * height > options.max_pixels)
+    return bad_input("{}: the picture is {} x {} pixels; at most {} pixels and {} on a side are read, so scale it down first",
+                     what, width, height, options.max_pixels, kMaxImageSide);
+  return {};
+}
+
+}  // namespace fastvlm

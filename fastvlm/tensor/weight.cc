@@ -1,0 +1,142 @@
+#include "fastvlm/tensor/weight.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <mutex>
+
+namespace fastvlm {
+namespace {
+
+std::string joined(const std::string& done, const std::string& more) { return done.empty() ? more : done + ", " + more; }
+
+std::int64_t first_extent(const Shape& shape) { return shape.empty() ? 1 : shape[0]; }
+
+// Holds the numbers of a computed weight from the first read on.
+struct Memo {
+  std::mutex mutex;
+  std::vector<float> values;
+  bool made = false;
+};
+
+void copy_rectangle(std::span<const float> values, std::int64_t columns, std::int64_t row_begin, std::int64_t row_end,
+                    std::int64_t column_begin, std::int64_t column_end, std::span<float> out) {
+  float* to = out.data();
+  for (std::int64_t r = row_begin; r < row_end; ++r)
+    to = std::copy(values.begin() + r * columns + column_begin, values.begin() + r * columns + column_end, to);
+}
+
+// Tiles of 32 x 32 keep both sides in the first-level cache.
+void transpose_into(std::span<const float> in, std::int64_t rows, std::int64_t columns, std::span<float> out) {
+  constexpr std::int64_t kTile = 32;
+  for (std::int64_t r0 = 0; r0 < rows; r0 += kTile)
+    for (std::int64_t c0 = 0; c0 < columns; c0 += kTile)
+      for (std::int64_t c = c0; c < std::min(columns, c0 + kTile); ++c)
+        for (std::int64_t r = r0; r < std::min(rows, r0 + kTile); ++r) out[c * rows + r] = in[r * columns + c];
+}
+
+}  // namespace
+
+WeightPtr Weight::of_source(Shape shape, std::shared_ptr<const MatrixSource> source, std::vector<std::string> from,
+                            std::string done) {
+  FASTVLM_ASSERT(element_count(shape) == source->rows * source->columns, "shape and source have as many elements");
+  auto weight = std::make_shared<Weight>();
+  weight->shape_ = std::move(shape);
+  weight->source_ = std::move(source);
+  weight->from_ = std::move(from);
+  weight->done_ = std::move(done);
+  return weight;
+}
+
+WeightPtr Weight::computed(Shape shape, std::function<Result<std::vector<float>>()> make, std::vector<std::string> from,
+                           std::string done) {
+  auto memo = std::make_shared<Memo>();
+  auto source = std::make_shared<MatrixSource>();
+  source->rows = first_extent(shape);
+  source->columns = source->rows == 0 ? 0 : element_count(shape) / source->rows;
+  source->read = [memo, make = std::move(make), columns = source->columns, size = element_count(shape)](
+                     std::int64_t r0, std::int64_t r1, std::int64_t c0, std::int64_t c1, std::span<float> out) -> Status {
+    std::lock_guard lock(memo->mutex);
+    if (!memo->made) {
+      TRY_ASSIGN(memo->values, make());
+      FASTVLM_ASSERT(static_cast<std::int64_t>(memo->values.size()) == size, "as many computed values as the shape says");
+      memo->made = true;
+    }
+    copy_rectangle(memo->values, columns, r0, r1, c0, c1, out);
+    return {};
+  };
+  return of_source(std::move(shape), std::move(source), std::move(from), std::move(done));
+}
+
+WeightPtr Weight::of_values(Shape shape, std::vector<float> values, std::string done) {
+  auto make = [values = std::move(values)]() -> Result<std::vector<float>> { return values; };
+  return computed(std::move(shape), std::move(make), {}, std::move(done));
+}
+
+std::string Weight::identity() const {
+  return fmt::format("{}|{}|{}", fmt::join(from_, "+"), done_, to_string(shape_));
+}
+
+WeightPtr Weight::transposed() const {
+  FASTVLM_ASSERT(shape_.size() == 2, "a matrix to transpose");
+  auto weight = std::make_shared<Weight>(*this);
+  weight->shape_ = {shape_[1], shape_[0]};
+  weight->transposed_ = !transposed_;
+  weight->done_ = joined(done_, "transpose");
+  return weight;
+}
+
+WeightPtr Weight::scaled_rows(std::vector<float> factors, const std::string& why) const {
+  FASTVLM_ASSERT(!transposed_ && static_cast<std::int64_t>(factors.size()) == source_->rows, "one factor for each row");
+  auto scaled = std::make_shared<MatrixSource>(*source_);
+  scaled->read = [inner = source_, factors = std::move(factors)](std::int64_t r0, std::int64_t r1, std::int64_t c0,
+                                                                 std::int64_t c1, std::span<float> out) -> Status {
+    TRY(inner->read(r0, r1, c0, c1, out));
+    float* at = out.data();
+    for (std::int64_t r = r0; r < r1; ++r)
+      for (std::int64_t c = c0; c < c1; ++c) *at++ *= factors[static_cast<std::size_t>(r)];
+    return {};
+  };
+  auto weight = std::make_shared<Weight>(*this);
+  weight->source_ = std::move(scaled);
+  weight->done_ = joined(done_, why);
+  return weight;
+}
+
+WeightPtr Weight::rows(std::int64_t begin, std::int64_t end) const {
+  FASTVLM_ASSERT(!transposed_ && begin >= 0 && begin <= end && end <= source_->rows, "rows inside the tensor");
+  auto part = std::make_shared<MatrixSource>();
+  part->rows = end - begin;
+  part->columns = source_->columns;
+  part->read = [inner = source_, begin](std::int64_t r0, std::int64_t r1, std::int64_t c0, std::int64_t c1,
+                                        std::span<float> out) { return inner->read(begin + r0, begin + r1, c0, c1, out); };
+  auto weight = std::make_shared<Weight>(*this);
+  weight->source_ = std::move(part);
+  weight->shape_[0] = end - begin;
+  weight->done_ = joined(done_, fmt::format("rows {}..{}", begin, end));
+  return weight;
+}
+
+WeightPtr Weight::reshaped(Shape shape) const {
+  FASTVLM_ASSERT(element_count(shape) == element_count(shape_), "a reshape keeps the element count");
+  auto weight = std::make_shared<Weight>(*this);
+  weight->shape_ = std::move(shape);
+  return weight;
+}
+
+Status Weight::read_rows(std::int64_t begin, std::int64_t end, std::span<float> out) const {
+  FASTVLM_ASSERT(static_cast<std::int64_t>(out.size()) == (end - begin) * row_size(), "room for the rows");
+  if (!transposed_) return source_->read(begin, end, 0, source_->columns, out);
+  std::vector<float> block(out.size());
+  TRY(source_->read(0, source_->rows, begin, end, block));
+  transpose_into(block, source_->rows, end - begin, out);
+  return {};
+}
+
+Result<std::vector<float>> Weight::read_all() const {
+  std::vector<float> values(static_cast<std::size_t>(element_count(shape_)));
+  TRY(read_rows(0, row_count(), values));
+  return values;
+}
+
+}  // namespace fastvlm

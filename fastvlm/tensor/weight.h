@@ -1,0 +1,73 @@
+// A weight is a recipe until it is written: where its numbers come from and what is still owed to them (transpose, scale,
+// fold). Only a writer makes it real, a few rows at a time, so memory does not grow with the model.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "fastvlm/base/result.h"
+#include "fastvlm/tensor/tensor.h"
+
+namespace fastvlm {
+
+// Numbers laid out as a row-major matrix, readable in rectangles as float32.
+struct MatrixSource {
+  std::int64_t rows = 0;
+  std::int64_t columns = 0;
+  // Fills out[(r - row_begin) * (column_end - column_begin) + (c - column_begin)]. Safe from several threads.
+  std::function<Status(std::int64_t row_begin, std::int64_t row_end, std::int64_t column_begin, std::int64_t column_end,
+                       std::span<float> out)>
+      read;
+};
+
+class Weight;
+using WeightPtr = std::shared_ptr<const Weight>;
+
+class Weight {
+ public:
+  // `shape` has rows × columns elements; `from` names the tensors of the checkpoint, `done` what was done to them.
+  static WeightPtr of_source(Shape shape, std::shared_ptr<const MatrixSource> source, std::vector<std::string> from,
+                             std::string done);
+  // Numbers that are computed as a whole when they are first read (small ones: fused kernels). Rows run along axis 0.
+  static WeightPtr computed(Shape shape, std::function<Result<std::vector<float>>()> make, std::vector<std::string> from,
+                            std::string done);
+  static WeightPtr of_values(Shape shape, std::vector<float> values, std::string done);
+
+  const Shape& shape() const { return shape_; }
+  // Names of the checkpoint's tensors, as they stand in the file.
+  const std::vector<std::string>& from() const { return from_; }
+  // "transpose", "fold batch_norm", … in order, joined with ", "; empty for a plain copy.
+  const std::string& done() const { return done_; }
+  // Equal identities mean equal numbers in the same layout.
+  std::string identity() const;
+
+  // A matrix [rows, columns] seen as [columns, rows].
+  WeightPtr transposed() const;
+  // Row r multiplied by factors[r]; rows are axis 0 (the output features of a linear or a convolution).
+  WeightPtr scaled_rows(std::vector<float> factors, const std::string& why) const;
+  // Rows [begin, end) along axis 0.
+  WeightPtr rows(std::int64_t begin, std::int64_t end) const;
+  // The same numbers under another shape.
+  WeightPtr reshaped(Shape shape) const;
+
+  // The unit of reading: the tensor is `row_count()` rows of `row_size()` elements in the order of its bytes.
+  std::int64_t row_count() const { return transposed_ ? source_->columns : source_->rows; }
+  std::int64_t row_size() const { return transposed_ ? source_->rows : source_->columns; }
+  // Rows [begin, end) as float32, out.size() == (end - begin) * row_size().
+  Status read_rows(std::int64_t begin, std::int64_t end, std::span<float> out) const;
+  // The whole tensor; for small ones.
+  Result<std::vector<float>> read_all() const;
+
+ private:
+  Shape shape_;
+  std::shared_ptr<const MatrixSource> source_;
+  bool transposed_ = false;
+  std::vector<std::string> from_;
+  std::string done_;
+};
+
+}  // namespace fastvlm
