@@ -46,7 +46,8 @@ constexpr Signature kSignatures[] = {
 
 const Signature* find_signature(std::string_view bytes) {
   for (const Signature& signature : kSignatures)
-    if (bytes.size() >= signature.offset && bytes.substr(signature.offset).starts_with(signature.magic)) return &signature;
+    if (bytes.size() >= signature.offset && bytes.substr(signature.offset).starts_with(signature.magic))
+      return &signature;
   return nullptr;
 }
 

@@ -151,11 +151,12 @@ Result<StoredImage> read_jpeg(std::span<const std::byte> bytes, std::string_view
   if (info.num_components != 1 && info.num_components != 3 && info.num_components != 4)
     return bad_input("{}: a JPEG with {} channels is not supported; convert it to RGB", what, info.num_components);
   TRY(check_size(info.image_width, info.image_height, what, options));
+  const int orientation = orientation_of(reader);  // finishing frees the markers
   if (!start(reader)) return damaged();
   Image image = Image::black(static_cast<int>(info.output_width), static_cast<int>(info.output_height));
   std::vector<std::uint8_t> cmyk_row(info.out_color_components == 4 ? std::size_t{info.output_width} * 4 : 0);
   if (!read_rows(reader, image, cmyk_row.empty() ? nullptr : cmyk_row.data())) return damaged();
-  return StoredImage{.image = std::move(image), .orientation = orientation_of(reader)};
+  return StoredImage{.image = std::move(image), .orientation = orientation};
 }
 
 }  // namespace fastvlm

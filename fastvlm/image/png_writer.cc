@@ -29,8 +29,9 @@ void on_write(png_structp png, png_bytep bytes, std::size_t length) {
 bool encode(Writer& writer, const Image& image) {
   if (setjmp(writer.escape) != 0) return false;
   png_set_write_fn(writer.png, &writer, on_write, [](png_structp) {});
-  png_set_IHDR(writer.png, writer.info, static_cast<png_uint_32>(image.width), static_cast<png_uint_32>(image.height), 8,
-               PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+  const auto width = static_cast<png_uint_32>(image.width), height = static_cast<png_uint_32>(image.height);
+  png_set_IHDR(writer.png, writer.info, width, height, 8, PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE,
+               PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
   png_write_info(writer.png, writer.info);
   for (int y = 0; y < image.height; ++y) png_write_row(writer.png, image.row(y));
   png_write_end(writer.png, writer.info);

@@ -12,47 +12,95 @@
 namespace fastvlm {
 namespace {
 
-// Rows resized along one axis, as long as the outputs that see any of the picture.
-struct NarrowRows {
+// Rows of `length` bytes, `stride` apart. The outputs that see none of the picture are left out.
+struct Rows {
+  std::size_t length = 0;
   std::size_t stride = 0;
+  std::size_t count = 0;
   std::vector<std::uint8_t> bytes;
+
+  Rows(std::size_t length, std::size_t count)
+      : length(length), stride(length + kRowSlack), count(count), bytes(stride * count) {}
   std::uint8_t* row(std::size_t y) { return bytes.data() + y * stride; }
 };
 
-// Below this many source pixels a second thread costs more than it saves.
-constexpr std::size_t kPixelsWorthThreads = std::size_t{1} << 19;
+// Part of a picture or of rows, to read from.
+struct Source {
+  const std::uint8_t* bytes = nullptr;
+  std::size_t length = 0;
+  std::size_t stride = 0;
+  const std::uint8_t* end = nullptr;  // of the memory
+};
+
+Source source_of(const Image& image, int first_row) {
+  return {image.row(first_row), image.row_bytes(), image.row_bytes(), image.rgb.data() + image.rgb.size()};
+}
+Source source_of(const Rows& rows) {
+  return {rows.bytes.data(), rows.length, rows.stride, rows.bytes.data() + rows.bytes.size()};
+}
+
+// Below this many source bytes a second thread costs more than it saves.
+constexpr std::size_t kBytesWorthThreads = std::size_t{1} << 20;
 constexpr std::size_t kRowsPerPiece = 64;
 
 template <class Work>
-void for_pieces(std::size_t rows, std::size_t pixels, const Work& work) {
+void for_pieces(std::size_t rows, std::size_t bytes, const Work& work) {
   const std::size_t pieces = (rows + kRowsPerPiece - 1) / kRowsPerPiece;
-  Status status = parallel_for(pieces, pixels < kPixelsWorthThreads ? 1 : 0, [&](std::size_t piece) -> Status {
+  const Status status = parallel_for(pieces, bytes < kBytesWorthThreads ? 1 : 0, [&](std::size_t piece) -> Status {
     work(piece * kRowsPerPiece, std::min(rows, (piece + 1) * kRowsPerPiece));
     return {};
   });
   FASTVLM_ASSERT(status.ok(), "resizing has no errors");
 }
 
-// Resizes rows [begin, end) of the needed ones. A row is the copy in `spare` when the kernel's reach beyond it would leave
-// the picture's memory.
-void resize_piece(const Image& image, const AxisWeights& across, int first_row, std::size_t begin, std::size_t end,
-                  NarrowRows& narrow) {
-  const std::uint8_t* memory_end = image.rgb.data() + image.rgb.size();
+// Resizes rows [begin, end). Where the kernel's reach beyond a row would leave the memory, it gets a copy of the row.
+void resize_piece(const Source& source, const AxisWeights& columns, std::size_t begin, std::size_t end, Rows& out) {
   std::array<std::vector<std::uint8_t>, kRowsAtOnce> spare;
   for (std::size_t y = begin; y < end; y += kRowsAtOnce) {
     const std::uint8_t* from[kRowsAtOnce];
     std::uint8_t* to[kRowsAtOnce];
     for (std::size_t i = 0; i < kRowsAtOnce; ++i) {
       const std::size_t row = std::min(y + i, end - 1);
-      from[i] = image.row(first_row + static_cast<int>(row));
-      to[i] = narrow.row(row);
-      if (static_cast<std::size_t>(memory_end - from[i]) >= image.row_bytes() + kRowSlack) continue;
-      spare[i].resize(image.row_bytes() + kRowSlack);
-      std::memcpy(spare[i].data(), from[i], image.row_bytes());
+      from[i] = source.bytes + row * source.stride;
+      to[i] = out.row(row);
+      if (static_cast<std::size_t>(source.end - from[i]) >= source.length + kRowSlack) continue;
+      spare[i].resize(source.length + kRowSlack);
+      std::memcpy(spare[i].data(), from[i], source.length);
       from[i] = spare[i].data();
     }
-    best_kernels().resize_rows(across, from, to);
+    best_kernels().resize_rows(columns, from, to);
   }
+}
+
+Rows resize_across(const Source& source, std::size_t count, const AxisWeights& columns) {
+  Rows out(columns.outputs.size() * 3, count);
+  for_pieces(count, source.length * count,
+             [&](std::size_t begin, std::size_t end) { resize_piece(source, columns, begin, end, out); });
+  return out;
+}
+
+// `source` begins at row rows.begin of the picture.
+Rows resize_down(const Source& source, const AxisWeights& rows) {
+  Rows out(source.length, rows.outputs.size());
+  const std::size_t needed = static_cast<std::size_t>(rows.end - rows.begin);
+  for_pieces(out.count, source.length * needed, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t y = begin; y < end; ++y) {
+      const AxisWeights::Output& output = rows.outputs[y];
+      const std::size_t first_row = static_cast<std::size_t>(output.begin - rows.begin);
+      best_kernels().sum_rows({.from = source.bytes + first_row * source.stride,
+                               .stride = source.stride,
+                               .weights = rows.weights.data() + output.weight,
+                               .count = output.count},
+                              out.row(y), out.length);
+    }
+  });
+  return out;
+}
+
+// Pillow goes along the rows first; from version 13 on, along the columns where that saves much work. The order shows
+// in the rounding. With equal scales, as on a padded square, it is always rows first.
+bool columns_first(const ResizeAxis& across, const ResizeAxis& down) {
+  return down.resized < down.canvas && down.canvas - down.resized > 2 * (across.canvas - across.resized);
 }
 
 }  // namespace
@@ -64,25 +112,15 @@ Image resize_bicubic(const Image& image, const ResizeAxis& across, const ResizeA
   Image out = Image::black(across.count, down.count);
   if (columns.outputs.empty() || rows.outputs.empty()) return out;
 
+  const Source source = source_of(image, rows.begin);
   const std::size_t needed = static_cast<std::size_t>(rows.end - rows.begin);
-  const std::size_t length = columns.outputs.size() * 3;
-  NarrowRows narrow{.stride = length + kRowSlack, .bytes = {}};
-  narrow.bytes.resize(narrow.stride * needed);
-  const std::size_t pixels = needed * static_cast<std::size_t>(columns.end - columns.begin);
-  for_pieces(needed, pixels, [&](std::size_t begin, std::size_t end) {
-    resize_piece(image, columns, rows.begin, begin, end, narrow);
-  });
-  for_pieces(rows.outputs.size(), pixels, [&](std::size_t begin, std::size_t end) {
-    for (std::size_t y = begin; y < end; ++y) {
-      const AxisWeights::Output& output = rows.outputs[y];
-      std::uint8_t* to = out.row(rows.first_output + static_cast<int>(y)) + static_cast<std::size_t>(columns.first_output) * 3;
-      best_kernels().sum_rows({.from = narrow.row(static_cast<std::size_t>(output.begin - rows.begin)),
-                .stride = narrow.stride,
-                .weights = rows.weights.data() + output.weight,
-                .count = output.count},
-               to, length);
-    }
-  });
+  Rows result = columns_first(across, down)
+                    ? resize_across(source_of(resize_down(source, rows)), rows.outputs.size(), columns)
+                    : resize_down(source_of(resize_across(source, needed, columns)), rows);
+  for (std::size_t y = 0; y < result.count; ++y) {
+    std::uint8_t* row = out.row(rows.first_output + static_cast<int>(y));
+    std::memcpy(row + static_cast<std::size_t>(columns.first_output) * 3, result.row(y), result.length);
+  }
   return out;
 }
 

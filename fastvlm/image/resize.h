@@ -1,7 +1,9 @@
 // Bicubic resizing, byte for byte as Pillow's Image.resize(..., BICUBIC) on 8-bit RGB.
 //
-// a = -0.5, half-pixel centres, the support widened by the scale when shrinking, first along the rows, then along the
-// columns, rounded to 8 bits in between; weights are integers with 22 fractional bits, so the sums are exact.
+// a = -0.5, half-pixel centres, the support widened by the scale when shrinking; along the rows, then along the
+// columns, rounded to 8 bits in between; weights are integers with 22 fractional bits, so the sums are exact. As in
+// Pillow 13 the columns come first where the height shrinks much more than the width (a cropped tall picture); there
+// Pillow 12 and older differ by single units.
 #pragma once
 
 #include <cstdint>

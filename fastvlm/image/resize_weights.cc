@@ -49,8 +49,8 @@ struct Window {
 }  // namespace
 
 AxisWeights axis_weights(const ResizeAxis& axis, int length) {
-  FASTVLM_ASSERT(length > 0 && axis.offset >= 0 && axis.offset + length <= axis.canvas, "the picture lies on its canvas");
-  FASTVLM_ASSERT(axis.count > 0 && axis.first >= 0 && axis.first + axis.count <= axis.resized, "a window of the result");
+  FASTVLM_ASSERT(length > 0 && axis.offset >= 0 && axis.offset + length <= axis.canvas, "the picture is on its canvas");
+  FASTVLM_ASSERT(axis.count > 0 && axis.first >= 0 && axis.first + axis.count <= axis.resized, "a window of the whole");
   AxisWeights result;
   const double scale = static_cast<double>(axis.canvas) / static_cast<double>(axis.resized);
   Window window;

@@ -40,12 +40,14 @@ Status append_provider(Ort::SessionOptions& session, Ort::Env& env, const Execut
     return bad_environment("ONNX Runtime offers no device for \"{}\"; register its plug-in first", provider.name);
   // Several entries of one provider describe several devices; one is what a session takes.
   devices.resize(1);
-  session.AppendExecutionProvider_V2(env, devices, std::unordered_map<std::string, std::string>(provider.options.begin(), provider.options.end()));
+  const std::unordered_map<std::string, std::string> provider_options(provider.options.begin(), provider.options.end());
+  session.AppendExecutionProvider_V2(env, devices, provider_options);
   return {};
 }
 
 Status configure(Ort::SessionOptions& session, Ort::Env& env, const OrtRunnerOptions& options) {
-  session.SetLogSeverityLevel(ORT_LOGGING_LEVEL_WARNING);
+  // Why a plug-in refuses a node is told at the lowest level only; the runtime keeps these messages and drops the rest.
+  session.SetLogSeverityLevel(options.provider ? ORT_LOGGING_LEVEL_VERBOSE : ORT_LOGGING_LEVEL_WARNING);
   session.SetGraphOptimizationLevel(kLevels[static_cast<std::size_t>(options.optimization)]);
   if (options.threads > 0) session.SetIntraOpNumThreads(options.threads);
   if (options.disable_prepacking) session.AddConfigEntry("session.disable_prepacking", "1");

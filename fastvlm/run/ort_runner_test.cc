@@ -3,8 +3,8 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
-#include <numeric>
 
 #include "fastvlm/base/interrupt.h"
 #include "fastvlm/run/runtimes_for_tests.h"
@@ -36,8 +36,9 @@ class OrtRunnerTest : public testing::Test {
 
   static std::string external() { return tiny::external_weight("w", {3, 2}, "weights.bin"); }
   static std::vector<NamedTensor> inputs(std::int64_t slots) {
-    return {{"x", Tensor::of_floats({1, 3}, std::vector<float>{1, 0, 1})},
-            {"past", Tensor::of_floats({slots, 3}, std::vector<float>(slots * 3, 1.0f))}};
+    Tensor past = Tensor::zeros(Dtype::kFloat32, {slots, 3});
+    std::fill(past.floats().begin(), past.floats().end(), 1.0f);
+    return {{"x", Tensor::of_floats({1, 3}, std::vector<float>{1, 0, 1})}, {"past", std::move(past)}};
   }
 
   std::shared_ptr<OrtRuntime> runtime_ = onnxruntime_for_tests();
@@ -140,10 +141,12 @@ TEST_F(OrtRunnerTest, AProviderThatNobodyRegisteredIsAnEnvironmentError) {
   EXPECT_EQ(runner.error().kind, ErrorKind::kEnvironment);
 }
 
-// The settings of a run on the emulated NPU, without any node left to the CPU.
+// The settings of a run on the emulated NPU, without any node left to the CPU. With the full path of the backend: a
+// sanitizer that stands between the plug-in and the loader hides the plug-in's own library path.
 OrtRunnerOptions on_npu() {
+  const std::string backend = (runtimes_for_tests().qnn_folder / "libQnnHtp.so").string();
   return {.provider = ExecutionProvider{.name = "QNNExecutionProvider",
-                                        .options = {{"backend_type", "htp"}, {"soc_model", "69"}}},
+                                        .options = {{"backend_path", backend}, {"soc_model", "69"}}},
           .session_entries = {{"session.disable_cpu_ep_fallback", "1"}}};
 }
 
@@ -178,11 +181,11 @@ TEST_F(OrtRunnerTest, RunsAStaticGraphOnTheEmulatedNpu) {
 TEST_F(OrtRunnerTest, TheLogNamesTheNodesThatTheNpuRefuses) {
   ASSERT_TRUE(runtime_->register_provider("QNNExecutionProvider", runtimes_for_tests().qnn_plugin).ok());
   runtime_->take_log();
-  auto runner = OrtRunner::open(runtime_, file_, on_npu());
+  auto runner = OrtRunner::open(runtime_, file_, on_npu());  // its extents are symbolic
   ASSERT_FALSE(runner.ok());
   EXPECT_EQ(runner.error().kind, ErrorKind::kBadInput);
   const std::string log = runtime_->take_log();
-  EXPECT_NE(log.find("joined"), std::string::npos) << log << runner.error().message;
+  EXPECT_NE(log.find("Node name: joined"), std::string::npos) << log;
   EXPECT_EQ(runtime_->take_log(), "");
 }
 

@@ -33,8 +33,15 @@ class Log {
   std::string text_;
 };
 
-void ORT_API_CALL log_message(void* log, OrtLoggingLevel, const char*, const char*, const char*, const char* message) {
-  static_cast<Log*>(log)->add(message);
+// Of the detailed messages only those are kept that tell which node a plug-in refuses, and why: "Validation FAILED for 1
+// nodes …: Operator type: Concat Node name: joined Node index: 0 REASON : Cannot get shape".
+bool is_kept(OrtLoggingLevel level, std::string_view message) {
+  return level >= ORT_LOGGING_LEVEL_WARNING || message.find("Validation FAILED") != message.npos;
+}
+
+void ORT_API_CALL log_message(void* log, OrtLoggingLevel level, const char*, const char*, const char*,
+                              const char* message) {
+  if (is_kept(level, message)) static_cast<Log*>(log)->add(message);
 }
 
 // The library that this process has loaded, if any. It is never unloaded: its threads and those of its plug-ins may outlive

@@ -27,8 +27,8 @@ class OrtRuntime {
   // Loads a plug-in with execution providers and registers it under `name`. A name that is registered stays as it is.
   Status register_provider(const std::string& name, const Path& plugin);
 
-  // What ONNX Runtime and its plug-ins logged (warnings and errors) since the last call, a message a line, at most the
-  // last 1 MiB. A plug-in that refuses a graph names the nodes here.
+  // What ONNX Runtime and its plug-ins logged since the last call, at most the last 1 MiB: warnings, errors, and
+  // each node that a provider refuses, with its reason.
   std::string take_log();
 
   OrtEnv* environment() const;  // for the runners; stays ours

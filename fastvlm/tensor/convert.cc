@@ -60,16 +60,19 @@ void to_float32(Dtype source, std::span<const std::byte> bytes, std::span<float>
   }
 }
 
+CastLosses count_not_finite(std::span<const float> values) {
+  std::int64_t count = 0;
+  for (float v : values) count += (std::bit_cast<std::uint32_t>(v) & 0x7F800000u) == 0x7F800000u;
+  return {.not_finite = count};
+}
+
 CastLosses from_float32(std::span<const float> values, Dtype target, std::span<std::byte> out) {
   FASTVLM_ASSERT(out.size() == values.size() * byte_size(target), "as many bytes as values");
-  CastLosses losses;
   if (target == Dtype::kFloat32) {
     std::memcpy(out.data(), values.data(), out.size());
-    std::int64_t bad = 0;
-    for (float v : values) bad += (std::bit_cast<std::uint32_t>(v) & 0x7F800000u) == 0x7F800000u;
-    losses.not_finite = bad;
-    return losses;
+    return count_not_finite(values);
   }
+  CastLosses losses;
   FASTVLM_ASSERT(target == Dtype::kFloat16, "a target of float32 or float16");
   for (std::size_t i = 0; i < values.size(); ++i) {
     std::uint16_t half = float_to_float16(values[i]);

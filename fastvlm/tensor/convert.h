@@ -29,6 +29,9 @@ struct CastLosses {
   }
 };
 
+// NaN and infinite values among these.
+CastLosses count_not_finite(std::span<const float> values);
+
 // float32 to float32 or float16 bytes; counts losses.
 CastLosses from_float32(std::span<const float> values, Dtype target, std::span<std::byte> out);
 

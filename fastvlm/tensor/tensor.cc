@@ -31,14 +31,14 @@ Tensor Tensor::zeros(Dtype dtype, Shape shape) {
 Tensor Tensor::of_floats(Shape shape, std::span<const float> values) {
   Tensor tensor = zeros(Dtype::kFloat32, std::move(shape));
   FASTVLM_ASSERT(tensor.bytes.size() == values.size_bytes(), "as many values as the shape says");
-  std::memcpy(tensor.bytes.data(), values.data(), values.size_bytes());
+  if (!values.empty()) std::memcpy(tensor.bytes.data(), values.data(), values.size_bytes());
   return tensor;
 }
 
 Tensor Tensor::of_int64(Shape shape, std::span<const std::int64_t> values) {
   Tensor tensor = zeros(Dtype::kInt64, std::move(shape));
   FASTVLM_ASSERT(tensor.bytes.size() == values.size_bytes(), "as many values as the shape says");
-  std::memcpy(tensor.bytes.data(), values.data(), values.size_bytes());
+  if (!values.empty()) std::memcpy(tensor.bytes.data(), values.data(), values.size_bytes());
   return tensor;
 }
 

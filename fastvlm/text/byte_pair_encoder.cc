@@ -61,7 +61,7 @@ void BytePairEncoder::index(const std::vector<Merge>& merges) {
 // tokens that merging would make, so ask it once for each. Special tokens stay out: text must never turn into one here.
 void BytePairEncoder::find_whole_tokens(const Vocabulary& vocabulary, bool ignore_merges) {
   is_whole_.assign(static_cast<std::size_t>(vocabulary.size()), false);
-  Scratch scratch;
+  Scratch scratch(0);
   std::vector<std::int32_t> ids;
   for (std::int32_t id = 0; id < vocabulary.size(); ++id) {
     const std::string_view bytes = vocabulary.bytes(id);
@@ -82,14 +82,34 @@ inline const BytePairEncoder::Merge& BytePairEncoder::find(std::int32_t left, st
 
 void BytePairEncoder::encode(const Vocabulary& vocabulary, std::string_view piece, Scratch& scratch,
                              std::vector<std::int32_t>& ids) const {
-  const std::int32_t id = vocabulary.find_bytes(piece);
+  const std::uint32_t hash = Vocabulary::hash(piece);
+  const std::int32_t id = vocabulary.find_bytes(piece, hash);
   if (id >= 0 && is_whole_[static_cast<std::size_t>(id)]) {
     ids.push_back(id);
+  } else if (piece.size() <= Scratch::Remembered::kMaxBytes && !scratch.remembered_.empty()) {
+    encode_word(piece, hash, scratch, ids);
   } else if (piece.size() <= kShortPiece) {
     merge_short(piece, ids);
   } else {
     merge_long(piece, scratch, ids);
   }
+}
+
+void BytePairEncoder::encode_word(std::string_view piece, std::uint32_t hash, Scratch& scratch,
+                                  std::vector<std::int32_t>& ids) const {
+  Scratch::Remembered& entry = scratch.remembered_[hash & (scratch.remembered_.size() - 1)];
+  if (std::string_view(entry.bytes.data(), entry.length) == piece) {
+    ids.insert(ids.end(), entry.ids.begin(), entry.ids.begin() + entry.id_count);
+    return;
+  }
+  const std::size_t before = ids.size();
+  merge_short(piece, ids);
+  const std::size_t count = ids.size() - before;
+  if (count > Scratch::Remembered::kMaxIds) return;
+  entry.length = static_cast<std::uint8_t>(piece.size());
+  entry.id_count = static_cast<std::uint8_t>(count);
+  std::copy(piece.begin(), piece.end(), entry.bytes.begin());
+  std::copy(ids.end() - static_cast<std::ptrdiff_t>(count), ids.end(), entry.ids.begin());
 }
 
 void BytePairEncoder::merge_short(std::string_view piece, std::vector<std::int32_t>& ids) const {

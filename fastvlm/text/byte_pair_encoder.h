@@ -2,6 +2,7 @@
 // of neighbours is in the merge table.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string_view>
 #include <vector>
@@ -33,6 +34,7 @@ class BytePairEncoder {
   const Merge& find(std::int32_t left, std::int32_t right) const;
   void index(const std::vector<Merge>& merges);
   void find_whole_tokens(const Vocabulary& vocabulary, bool ignore_merges);
+  void encode_word(std::string_view piece, std::uint32_t hash, Scratch& scratch, std::vector<std::int32_t>& ids) const;
   void merge_short(std::string_view piece, std::vector<std::int32_t>& ids) const;
   void merge_long(std::string_view piece, Scratch& scratch, std::vector<std::int32_t>& ids) const;
 
@@ -42,8 +44,14 @@ class BytePairEncoder {
 };
 
 class BytePairEncoder::Scratch {
+ public:
+  // Remembers words when the text that is to come is long enough to pay for the table.
+  explicit Scratch(std::size_t text_size) : remembered_(text_size < kWorthRemembering ? 0 : kRememberedPieces) {}
+
  private:
   friend class BytePairEncoder;
+  static constexpr std::size_t kWorthRemembering = 16384;
+  static constexpr std::size_t kRememberedPieces = 4096;
   struct Symbol {
     std::int32_t id;
     std::int32_t previous;
@@ -58,8 +66,18 @@ class BytePairEncoder::Scratch {
       return rank != other.rank ? rank > other.rank : position > other.position;
     }
   };
+  // Words come again: the ids of short pieces that are not tokens themselves, one piece for each place of the table.
+  struct Remembered {
+    static constexpr std::size_t kMaxBytes = 19;
+    static constexpr std::size_t kMaxIds = 10;
+    std::uint8_t length = 0;
+    std::uint8_t id_count = 0;
+    std::array<char, kMaxBytes> bytes;
+    std::array<std::int32_t, kMaxIds> ids;
+  };
   std::vector<Symbol> symbols_;
   std::vector<Candidate> heap_;
+  std::vector<Remembered> remembered_;  // empty, or a power of two
 };
 
 }  // namespace fastvlm

@@ -1,4 +1,5 @@
 // vocab.json, merges.txt and the added tokens, which are spread over up to three optional files.
+#include <algorithm>
 #include <map>
 #include <set>
 

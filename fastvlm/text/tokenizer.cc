@@ -60,8 +60,7 @@ std::vector<std::int32_t> Tokenizer::encode(std::string_view text, EncodeOptions
     repaired = to_valid_utf8(text);
     text = repaired;
   }
-  Work work;
-  work.match_added_tokens = options.match_added_tokens;
+  Work work{{}, options.match_added_tokens, BytePairEncoder::Scratch(text.size()), {}};
   work.ids.reserve(text.size() / 4 + 16);
   encode_raw(text, work);
   return std::move(work.ids);

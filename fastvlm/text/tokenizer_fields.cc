@@ -40,7 +40,8 @@ Result<AddedToken> read_added_token(const Json& object, std::int32_t id, std::st
   TRY_ASSIGN(std::string content, json_string(object, "content", what));
   AddedToken token{std::move(content), id, read_flag(object, "special"), false};
   for (const char* key : {"lstrip", "rstrip", "single_word"}) {
-    if (read_flag(object, key)) return bad_input("{}: the added token \"{}\" uses \"{}\", which is not supported", what, token.content, key);
+    if (read_flag(object, key))
+      return bad_input("{}: the added token \"{}\" uses \"{}\", which is not supported", what, token.content, key);
   }
   token.normalized = read_flag(object, "normalized");
   return token;

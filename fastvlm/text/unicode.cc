@@ -56,6 +56,26 @@ std::uint8_t category_class(utf8proc_category_t category) {
   }
 }
 
+// Letters and numbers of Unicode 15.1 and 16, which utf8proc 2.8 does not know. With them the ids do not depend on which
+// utf8proc is installed, and are those of Hugging Face `tokenizers` 0.23.
+struct NewerRange {
+  utf8proc_int32_t first;
+  utf8proc_int32_t last;
+  std::uint8_t character_class;
+};
+constexpr NewerRange kNewerRanges[] = {
+    {0x1C89, 0x1C8A, kLetter}, {0xA7CB, 0xA7CD, kLetter}, {0xA7DA, 0xA7DC, kLetter},
+    {0x105C0, 0x105F3, kLetter}, {0x10D40, 0x10D49, kNumber}, {0x10D4A, 0x10D65, kLetter},
+    {0x10D6F, 0x10D85, kLetter}, {0x10EC2, 0x10EC4, kLetter}, {0x11380, 0x11389, kLetter},
+    {0x1138B, 0x1138B, kLetter}, {0x1138E, 0x1138E, kLetter}, {0x11390, 0x113B5, kLetter},
+    {0x113B7, 0x113B7, kLetter}, {0x113D1, 0x113D1, kLetter}, {0x113D3, 0x113D3, kLetter},
+    {0x116D0, 0x116E3, kNumber}, {0x11BC0, 0x11BE0, kLetter}, {0x11BF0, 0x11BF9, kNumber},
+    {0x13460, 0x143FA, kLetter}, {0x16100, 0x1611D, kLetter}, {0x16130, 0x16139, kNumber},
+    {0x16D40, 0x16D6C, kLetter}, {0x16D70, 0x16D79, kNumber}, {0x18CFF, 0x18CFF, kLetter},
+    {0x1CCF0, 0x1CCF9, kNumber}, {0x1E5D0, 0x1E5ED, kLetter}, {0x1E5F0, 0x1E5F0, kLetter},
+    {0x1E5F1, 0x1E5FA, kNumber}, {0x2EBF0, 0x2EE5D, kLetter},
+};
+
 std::vector<std::uint8_t> build_classes() {
   std::vector<std::uint8_t> classes(kCodePoints, 0);
   const auto entry = [&](utf8proc_int32_t c) -> std::uint8_t& { return classes[static_cast<std::size_t>(c)]; };
@@ -71,6 +91,9 @@ std::vector<std::uint8_t> build_classes() {
     // Whatever stands behind the first place of a decomposition may combine with what comes before it.
     for (std::size_t i = 1; i < count; ++i) entry(parts[i]) |= kUnstable;
     if (!hangul && (compose(parts.data(), count) != 1 || parts[0] != c)) entry(c) |= kUnstable;
+  }
+  for (const NewerRange& range : kNewerRanges) {
+    for (utf8proc_int32_t c = range.first; c <= range.last; ++c) entry(c) |= range.character_class;
   }
   for (const utf8proc_int32_t c : {0x09, 0x0A, 0x0B, 0x0C, 0x0D, 0x85}) entry(c) |= kSpace;
   entry('\n') |= kLineBreak;

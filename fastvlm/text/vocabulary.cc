@@ -16,20 +16,20 @@ std::uint64_t mix(std::uint64_t hash, std::uint64_t word) {
   return hash ^ hash >> 32;
 }
 
-std::uint32_t hash_bytes(std::string_view bytes) {
-  std::uint64_t hash = bytes.size();
+}  // namespace
+
+std::uint32_t Vocabulary::hash(std::string_view bytes) {
+  std::uint64_t state = bytes.size();
   while (bytes.size() >= 8) {
     std::uint64_t word = 0;
     std::memcpy(&word, bytes.data(), 8);
-    hash = mix(hash, word);
+    state = mix(state, word);
     bytes.remove_prefix(8);
   }
   std::uint64_t tail = 0;
-  for (std::size_t i = 0; i < bytes.size(); ++i) tail = tail << 8 | static_cast<unsigned char>(bytes[i]);
-  return static_cast<std::uint32_t>(mix(mix(hash, tail), 0));
+  for (const char byte : bytes) tail = tail << 8 | static_cast<unsigned char>(byte);
+  return static_cast<std::uint32_t>(mix(mix(state, tail), 0));
 }
-
-}  // namespace
 
 Result<Vocabulary> Vocabulary::build(const TokenizerParts& parts, std::string_view what) {
   Vocabulary vocabulary;
@@ -87,18 +87,21 @@ void Vocabulary::index(const std::vector<std::int32_t>& ids) {
   slots_.assign(std::bit_ceil(ids.size() * 2 + 2), Slot{});
   const std::size_t mask = slots_.size() - 1;
   for (const std::int32_t id : ids) {
-    const std::uint32_t hash = hash_bytes(bytes(id));
-    std::size_t place = hash & mask;
+    const Token& token = tokens_[static_cast<std::size_t>(id)];
+    const std::uint32_t token_hash = hash(bytes(id));
+    std::size_t place = token_hash & mask;
     while (slots_[place].id >= 0) place = (place + 1) & mask;
-    slots_[place] = {hash, id};
+    slots_[place] = {token_hash, id, token.begin, token.length};
   }
 }
 
-std::int32_t Vocabulary::find_bytes(std::string_view wanted) const {
+std::int32_t Vocabulary::find_bytes(std::string_view bytes, std::uint32_t hash) const {
   const std::size_t mask = slots_.size() - 1;
-  const std::uint32_t hash = hash_bytes(wanted);
   for (std::size_t place = hash & mask; slots_[place].id >= 0; place = (place + 1) & mask) {
-    if (slots_[place].hash == hash && bytes(slots_[place].id) == wanted) return slots_[place].id;
+    const Slot& slot = slots_[place];
+    if (slot.hash == hash && slot.length == bytes.size() &&
+        std::memcmp(bytes_.data() + slot.begin, bytes.data(), bytes.size()) == 0)
+      return slot.id;
   }
   return -1;
 }

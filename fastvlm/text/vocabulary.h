@@ -25,8 +25,11 @@ class Vocabulary {
   // As the vocabulary file writes it; the plain text of an added token.
   std::string spelling(std::int32_t id) const;
 
-  // The base token (never an added one) with these bytes, or -1.
-  std::int32_t find_bytes(std::string_view bytes) const;
+  // The hash that find_bytes() takes; also fit for other tables of pieces.
+  static std::uint32_t hash(std::string_view bytes);
+  // The base token with these bytes, or -1.
+  std::int32_t find_bytes(std::string_view bytes, std::uint32_t hash) const;
+  std::int32_t find_bytes(std::string_view bytes) const { return find_bytes(bytes, hash(bytes)); }
   // The added token with this content, or the base token with this spelling.
   std::optional<std::int32_t> find_spelling(std::string_view spelling) const;
 
@@ -37,9 +40,12 @@ class Vocabulary {
     std::uint32_t length = 0;
     Kind kind = Kind::kNone;
   };
+  // The place of the bytes stands here once more: one cache miss less for each piece of text.
   struct Slot {
     std::uint32_t hash = 0;
     std::int32_t id = -1;
+    std::uint32_t begin = 0;
+    std::uint32_t length = 0;
   };
 
   Status add_base(const TokenizerParts& parts, std::string_view what);

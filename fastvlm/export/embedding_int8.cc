@@ -1,0 +1,84 @@
+#include "fastvlm/export/embedding_int8.h"
+
+#include <bit>
+#include <cmath>
+#include <mutex>
+
+#include "fastvlm/base/interrupt.h"
+#include "fastvlm/base/parallel.h"
+
+namespace fastvlm {
+namespace {
+
+constexpr std::int64_t kBlockElements = std::int64_t{1} << 20;
+
+// The largest magnitude; the bit patterns of non-negative floats order like the floats.
+Result<float> largest_magnitude(const Weight& table, unsigned threads) {
+  const std::int64_t step = std::max<std::int64_t>(1, kBlockElements / table.row_size());
+  const auto blocks = static_cast<std::size_t>((table.row_count() + step - 1) / step);
+  std::mutex mutex;
+  std::uint32_t largest = 0;
+  TRY(parallel_for(blocks, threads, [&](std::size_t i) -> Status {
+    TRY(check_interrupt());
+    const auto begin = static_cast<std::int64_t>(i) * step, end = std::min(begin + step, table.row_count());
+    std::vector<float> values(static_cast<std::size_t>((end - begin) * table.row_size()));
+    TRY(table.read_rows(begin, end, values));
+    std::uint32_t mine = 0;
+    for (float value : values) {
+      const std::uint32_t bits = std::bit_cast<std::uint32_t>(value) & 0x7FFFFFFFu;
+      if (bits < 0x7F800000u && bits > mine) mine = bits;
+    }
+    std::lock_guard lock(mutex);
+    largest = std::max(largest, mine);
+    return {};
+  }));
+  return std::bit_cast<float>(largest);
+}
+
+struct Power {
+  double signal = 0;
+  double noise = 0;
+};
+
+Power quantise(std::span<const float> values, double scale, std::span<std::byte> out) {
+  // Adding and taking away 1.5 * 2^23 rounds to the nearest even integer.
+  constexpr float kRound = 12582912.0f;
+  const float inverse = static_cast<float>(1 / scale);
+  Power power;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const float x = std::isfinite(values[i]) ? values[i] : 0;
+    const float q = std::min(127.0f, std::max(-127.0f, (x * inverse + kRound) - kRound));
+    out[i] = static_cast<std::byte>(static_cast<std::int8_t>(q));
+    const double error = x - q * scale;
+    power.signal += double{x} * x;
+    power.noise += error * error;
+  }
+  return power;
+}
+
+}  // namespace
+
+Result<Int8Table> write_int8_table(const WeightPtr& table, const Path& path, unsigned threads, Progress& progress) {
+  TRY_ASSIGN(float largest, largest_magnitude(*table, threads));
+  Int8Table result;
+  // A table of zeros has no scale; one keeps the file readable.
+  result.scale = largest > 0 ? double{largest} / 127 : 1;
+  const std::int64_t width = table->row_size();
+  const auto total = static_cast<std::uint64_t>(table->row_count() * width);
+  std::vector<Power> powers((total + kPieceBytes - 1) / kPieceBytes);
+  TRY_ASSIGN(result.file, write_in_pieces(path, total, threads, progress, [&](std::size_t index, std::span<std::byte> out) -> Status {
+               // Pieces are counted in bytes, the table is read in whole rows.
+               const auto first = static_cast<std::int64_t>(index * kPieceBytes), last = first + static_cast<std::int64_t>(out.size());
+               const std::int64_t row_begin = first / width, row_end = (last + width - 1) / width;
+               std::vector<float> values(static_cast<std::size_t>((row_end - row_begin) * width));
+               TRY(table->read_rows(row_begin, row_end, values));
+               powers[index] = quantise(std::span(values).subspan(static_cast<std::size_t>(first - row_begin * width), out.size()), result.scale, out);
+               return {};
+             }));
+  Power sum;
+  for (const Power& power : powers) sum.signal += power.signal, sum.noise += power.noise;
+  result.sqnr_db = sum.noise > 0 ? 10 * std::log10(sum.signal / sum.noise) : 300;
+  return result;
+}
+
+}  // namespace fastvlm

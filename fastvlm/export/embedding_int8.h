@@ -1,0 +1,19 @@
+// embedding_int8_lut.bin: the embedding table as int8, symmetric, one scale for the whole table: scale = max|x| / 127,
+// q = round_half_even(x / scale).
+#pragma once
+
+#include "fastvlm/base/progress.h"
+#include "fastvlm/onnx/data_writer.h"
+
+namespace fastvlm {
+
+struct Int8Table {
+  WrittenFile file;
+  double scale = 0;     // x = q * scale
+  double sqnr_db = 0;   // 10 log10(sum x^2 / sum (x - q scale)^2)
+};
+
+// Reads the table twice, piece by piece.
+Result<Int8Table> write_int8_table(const WeightPtr& table, const Path& path, unsigned threads, Progress& progress);
+
+}  // namespace fastvlm

@@ -1,0 +1,107 @@
+#include "fastvlm/export/export.h"
+
+#include "fastvlm/base/hash.h"
+#include "fastvlm/base/interrupt.h"
+#include "fastvlm/bundle/staged_folder.h"
+#include "fastvlm/export/manifest_json.h"
+#include "fastvlm/onnx/data_writer.h"
+
+namespace fastvlm {
+namespace {
+
+Status write_small_file(const Path& folder, const std::string& name, const std::string& bytes, const std::string& made, WrittenFacts& facts) {
+  std::error_code failure;
+  std::filesystem::create_directories((folder / name).parent_path(), failure);
+  if (failure) return bad_environment("{}: cannot make the folder ({})", (folder / name).parent_path().string(), failure.message());
+  TRY(write_file_atomically(folder / name, bytes));
+  facts.files[name] = {.bytes = bytes.size(), .sha256 = sha256_of(bytes), .made = made};
+  return {};
+}
+
+Status write_weights(const PreparedExport& p, const DataLayout& data, const Path& folder, const std::string& prefix, Progress& progress,
+                     WrittenFacts& facts) {
+  TRY_ASSIGN(WrittenData written, write_data_files(data, folder / prefix, p.options.threads, progress));
+  for (const auto& [name, file] : written.files) facts.files[prefix + name] = {.bytes = file.bytes, .sha256 = file.sha256, .made = "weights"};
+  for (const auto& [weight, losses] : written.losses) facts.losses[weight].add(losses);
+  return {};
+}
+
+// Findings about single weights, after the fact.
+Status report_losses(PreparedExport& p, const WrittenFacts& facts) {
+  for (const auto& [weight, loss] : facts.losses) {
+    if (loss.not_finite > 0) {
+      if (p.options.refuse_not_finite) return bad_input("{}: weight \"{}\" holds {} NaN or infinite values", p.options.model_dir.string(), weight, loss.not_finite);
+      p.findings.push_back(fmt::format("weight \"{}\" holds {} NaN or infinite values", weight, loss.not_finite));
+    }
+    if (loss.overflowed > 0) p.findings.push_back(fmt::format("weight \"{}\": {} values overflow float16 and became infinite", weight, loss.overflowed));
+    if (loss.vanished > 0) p.findings.push_back(fmt::format("weight \"{}\": {} values are too small for float16 and became zero", weight, loss.vanished));
+  }
+  return {};
+}
+
+Status check_space(const Path& folder, std::uint64_t bytes) {
+  TRY_ASSIGN(std::uint64_t available, free_bytes(folder));
+  if (available < bytes)
+    return bad_environment("{}: the export needs {:.1f} GB, but only {:.1f} GB are free on that disk", folder.string(),
+                           static_cast<double>(bytes) / 1e9, static_cast<double>(available) / 1e9);
+  return {};
+}
+
+}  // namespace
+
+Result<ExportReport> run_export(const ExportOptions& options, Progress& progress) {
+  const StageOptions stage{.force = options.force, .marker = kManifestFile};
+  // What is wrong with the target is said before the checkpoint is looked at.
+  TRY(check_target(options.output_dir, stage));
+  TRY_ASSIGN(auto prepared, prepare_export(options));
+  PreparedExport& p = *prepared;
+  std::uint64_t total = 0;
+  for (const PlannedFile& file : planned_files(p)) total += file.bytes;
+  TRY(check_space(options.output_dir, total));
+  TRY_ASSIGN(StagedFolder staged, StagedFolder::create(options.output_dir, stage));
+
+  progress.start("writing weights", total, /*bytes=*/true);
+  WrittenFacts facts;
+  for (const auto& [name, bytes] : p.onnx_files) TRY(write_small_file(staged.path(), name, bytes, "graph", facts));
+  for (const auto& [name, bytes] : p.small_files) TRY(write_small_file(staged.path(), name, bytes, p.made.at(name), facts));
+  TRY(write_weights(p, p.data, staged.path(), "", progress, facts));
+  if (p.options.npu) TRY(write_weights(p, p.npu_data, staged.path(), "npu/", progress, facts));
+  TRY_ASSIGN(facts.int8, write_int8_table(p.embedding, staged.path() / kInt8TableFile, options.threads, progress));
+  facts.files[kInt8TableFile] = {.bytes = facts.int8.file.bytes, .sha256 = facts.int8.file.sha256, .made = "weights"};
+  TRY(report_losses(p, facts));
+  TRY(write_file_atomically(staged.path() / kManifestFile, manifest_text(p, facts)));
+  TRY(check_interrupt());
+  TRY(staged.commit());
+  return ExportReport{.files = facts.files, .findings = p.findings, .bytes = total};
+}
+
+OrderedJson plan_json(const PreparedExport& p) {
+  OrderedJson files = OrderedJson::array();
+  std::uint64_t total = 0;
+  for (const PlannedFile& file : planned_files(p)) {
+    files.push_back({{"name", file.name}, {"bytes", file.bytes}, {"made", file.made}});
+    total += file.bytes;
+  }
+  std::int64_t parameters = 0;
+  for (const CheckpointTensor& tensor : p.checkpoint->tensors()) parameters += element_count(tensor.shape);
+  OrderedJson json = {{"model_dir", p.options.model_dir.string()},
+                      {"model", model_json(p)},
+                      {"image_size", p.image_size},
+                      {"dtype", name(p.options.dtype)},
+                      {"checkpoint", {{"bytes", p.checkpoint->total_bytes()}, {"tensors", p.checkpoint->tensors().size()}, {"parameters", parameters}}},
+                      {"files", files},
+                      {"total_bytes", total},
+                      {"peak_memory_bytes", planned_peak_memory(p)},
+                      {"findings", p.findings}};
+  OrderedJson graphs = OrderedJson::array();
+  for (const PreparedGraph& graph : p.graphs) {
+    OrderedJson row = {{"name", graph.name}, {"file", graph.file}, {"nodes", graph.graph->nodes().size()}};
+    if (graph.macs > 0) row["macs"] = graph.macs;
+    row.update(graph.details);
+    graphs.push_back(std::move(row));
+  }
+  json["graphs"] = graphs;
+  return json;
+}
+
+}  // namespace fastvlm

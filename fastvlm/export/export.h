@@ -1,0 +1,90 @@
+// export: a checkpoint folder becomes an output folder. prepare_export() reads headers and authors every graph; plan shows
+// what came of it; run_export() writes it.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "fastvlm/base/progress.h"
+#include "fastvlm/bundle/manifest.h"
+#include "fastvlm/checkpoint/model_config.h"
+#include "fastvlm/checkpoint/weights.h"
+#include "fastvlm/export/npu_graphs.h"
+#include "fastvlm/onnx/data_layout.h"
+#include "fastvlm/rewrite/pipeline.h"
+
+namespace fastvlm {
+
+struct ExportOptions {
+  Path model_dir;
+  Path output_dir;
+  std::optional<std::int64_t> image_size;  // nothing: what the checkpoint was trained with
+  Dtype dtype = Dtype::kFloat32;           // float32 or float16
+  bool force = false;                      // replace an earlier export
+  bool refuse_not_finite = false;          // NaN or infinite weights are an error, not a finding
+  unsigned threads = 0;                    // 0: one per core
+  std::optional<NpuOptions> npu;           // adds npu/ with the static graphs
+  rewrite::PipelineOptions passes;
+};
+
+// A graph, ready to be written.
+struct PreparedGraph {
+  std::string name;
+  std::string file;  // relative to the output folder
+  std::unique_ptr<Graph> graph;
+  std::vector<rewrite::PassOutcome> passes;
+  std::int64_t macs = 0;  // of one run with batch 1; 0 where it depends on the prompt
+  OrderedJson details;    // role and extents of an NPU graph
+};
+
+// Everything but the bytes of the weights.
+struct PreparedExport {
+  ExportOptions options;
+  std::unique_ptr<Checkpoint> checkpoint;
+  ModelConfig config;
+  std::int64_t image_size = 0;
+  std::vector<std::string> findings;
+  std::vector<PreparedGraph> graphs;
+  DataLayout data;      // of the plain graphs, beside them
+  DataLayout npu_data;  // of npu/, beside those: ONNX Runtime refuses data outside the graph's folder
+  WeightPtr embedding;
+  std::map<std::string, std::string> small_files;  // tokenizer and configs: name -> bytes
+  std::map<std::string, std::string> made;         // name -> how
+  std::map<std::string, std::string> onnx_files;   // name -> bytes
+};
+
+// Wrong options, a checkpoint that is damaged or not FastVLM, a model that does not fit: an Error.
+Result<std::unique_ptr<PreparedExport>> prepare_export(const ExportOptions& options);
+
+struct PlannedFile {
+  std::string name;
+  std::uint64_t bytes = 0;
+  std::string made;
+};
+// Every file with its exact size, manifest.json included.
+std::vector<PlannedFile> planned_files(const PreparedExport& prepared);
+
+// What `plan --json` prints.
+OrderedJson plan_json(const PreparedExport& prepared);
+
+// Upper bound of resident memory while writing.
+std::uint64_t planned_peak_memory(const PreparedExport& prepared);
+
+struct ExportReport {
+  std::map<std::string, ManifestFile> files;
+  std::vector<std::string> findings;
+  std::uint64_t bytes = 0;
+};
+
+// Writes the output folder, whole or not at all.
+Result<ExportReport> run_export(const ExportOptions& options, Progress& progress);
+
+inline constexpr const char* kVisionEncoderFile = "fastvlm_vision_encoder.onnx";
+inline constexpr const char* kDecoderFile = "fastvlm_decoder_with_projection.onnx";
+inline constexpr const char* kTokenEmbedderFile = "fastvlm_token_embedder.onnx";
+inline constexpr const char* kFloatTableFile = "embedding_float32_lut.bin";
+inline constexpr const char* kInt8TableFile = "embedding_int8_lut.bin";
+
+}  // namespace fastvlm

@@ -1,0 +1,27 @@
+// The manifest of an export, and what plan and manifest have in common.
+#pragma once
+
+#include "fastvlm/export/embedding_int8.h"
+#include "fastvlm/export/export.h"
+
+namespace fastvlm {
+
+// What is known only after writing.
+struct WrittenFacts {
+  std::map<std::string, ManifestFile> files;
+  Int8Table int8;
+  std::map<std::string, CastLosses> losses;
+};
+
+// The whole manifest.
+OrderedJson manifest_json(const PreparedExport& prepared, const WrittenFacts& written);
+std::string manifest_text(const PreparedExport& prepared, const WrittenFacts& written);
+
+// The size of the manifest before anything is written: hashes have a fixed width; the int8 numbers are padded to one.
+std::uint64_t planned_manifest_bytes(const PreparedExport& prepared, const std::vector<PlannedFile>& files);
+
+// Parts shared with plan.
+OrderedJson model_json(const PreparedExport& prepared);
+OrderedJson graphs_json(const PreparedExport& prepared);
+
+}  // namespace fastvlm

@@ -1,0 +1,57 @@
+// The static graphs for an NPU: several image sizes, several prompt lengths, one set of weights.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "fastvlm/checkpoint/model_config.h"
+#include "fastvlm/checkpoint/weights.h"
+#include "fastvlm/graph/graph.h"
+#include "fastvlm/targets/target.h"
+
+namespace fastvlm {
+
+// One picture size and text length of the graph that does both at once, without a cache.
+struct FusedSize {
+  std::int64_t vision_tokens = 0;
+  std::int64_t text_tokens = 0;
+};
+
+struct NpuOptions {
+  std::vector<std::string> targets;            // rows of the SoC table
+  std::vector<std::int64_t> image_sizes;       // empty: the export's own
+  std::vector<std::int64_t> prefill = {128};   // new tokens of the prefill graphs; 1 is always added
+  std::int64_t context = 1024;                 // slots of the cache
+  bool prefill_logits = true;                  // false: prefill graphs end before the head
+  std::vector<FusedSize> fused;
+  Dtype io_dtype = Dtype::kFloat32;            // float16: the whole graph in half precision, edges included
+  std::uint64_t part_limit_bytes = 0;          // 0: the SoC's own; decoders above it are cut into parts
+};
+
+// Refuses extents that cannot be, with the reason.
+Status check_npu_options(const NpuOptions& options, const ModelConfig& config);
+
+struct NpuGraph {
+  std::string name;   // "vision_256", "decoder_ar128_cl1024", "decoder_ar1_cl1024_part_1_of_3", "fused_v16_t32"
+  std::string group;  // graphs of one group share weights in one context: "vision", "decoder", "decoder_part_1_of_3", "fused"
+  std::unique_ptr<Graph> graph;
+  std::int64_t new_tokens = 0;  // decoder graphs
+  std::int64_t image_size = 0;  // vision graphs
+  std::int64_t macs = 0;
+};
+
+// How the decoder is cut: layers [begin, end), then the head.
+struct DecoderPart {
+  std::int64_t begin = 0;
+  std::int64_t end = 0;
+  bool head = false;
+  std::uint64_t bytes = 0;  // of its weights in half precision
+};
+// One part where the whole fits `limit` bytes; else as many as needed, cut at layer borders, the head last.
+std::vector<DecoderPart> decoder_parts(const TextConfig& config, std::uint64_t limit);
+
+std::vector<NpuGraph> npu_graphs(const ModelConfig& config, const Weights& weights, const NpuOptions& options, const Target& target,
+                                 std::uint64_t part_limit);
+
+}  // namespace fastvlm

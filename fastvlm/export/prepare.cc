@@ -1,0 +1,152 @@
+#include <algorithm>
+
+#include <thread>
+
+#include "fastvlm/base/model_error.h"
+#include "fastvlm/base/version.h"
+#include "fastvlm/bundle/staged_folder.h"
+#include "fastvlm/export/export.h"
+#include "fastvlm/export/manifest_json.h"
+#include "fastvlm/export/reference_graphs.h"
+#include "fastvlm/export/side_files.h"
+#include "fastvlm/models/vision/fastvithd.h"
+#include "fastvlm/onnx/data_writer.h"
+#include "fastvlm/onnx/writer.h"
+#include "fastvlm/targets/qnn/qnn_target.h"
+#include "fastvlm/targets/qnn/soc_table.h"
+
+namespace fastvlm {
+namespace {
+
+constexpr const char* kNpuFolder = "npu/";
+
+PreparedGraph prepared_graph(std::string file, std::unique_ptr<Graph> graph, const rewrite::PipelineOptions& passes) {
+  PreparedGraph prepared{.name = graph->name(), .file = std::move(file), .graph = std::move(graph), .details = OrderedJson::object()};
+  prepared.passes = rewrite::run_passes(*prepared.graph, passes);
+  return prepared;
+}
+
+void add_reference_graphs(PreparedExport& p, const Weights& weights) {
+  const ReferenceGraphOptions options{.image_size = p.image_size, .dtype = p.options.dtype};
+  auto add = [&](const char* file, std::unique_ptr<Graph> graph) -> PreparedGraph& {
+    p.graphs.push_back(prepared_graph(file, std::move(graph), p.options.passes));
+    return p.graphs.back();
+  };
+  add(kVisionEncoderFile, vision_encoder_graph(p.config, weights, options)).macs = models::fastvithd_macs(p.config.vision, p.image_size);
+  add(kDecoderFile, decoder_with_projection_graph(p.config, weights, options));
+  add(kTokenEmbedderFile, token_embedder_graph(p.config, weights, options));
+}
+
+// The table first: it is the float32 LUT and, at float32, the initializer of the embedder and of a tied head.
+void lay_out_data(PreparedExport& p) {
+  p.data.place(p.embedding, "model.embed_tokens.weight", Dtype::kFloat32, kFloatTableFile);
+  for (const PreparedGraph& graph : p.graphs)
+    if (!graph.file.starts_with(kNpuFolder)) p.data.place_graph(*graph.graph, graph.file + ".data");
+}
+
+// A decoder that passes the limit of any named SoC is cut for all of them, so that one set of graphs serves every target.
+Result<std::uint64_t> part_limit(const NpuOptions& options) {
+  if (options.part_limit_bytes > 0) return options.part_limit_bytes;
+  std::uint64_t limit = UINT64_MAX;
+  for (const std::string& target : options.targets) {
+    TRY_ASSIGN(const qnn::Soc* soc, qnn::find_soc(target));
+    limit = std::min(limit, soc->context_limit_bytes);
+  }
+  return limit;
+}
+
+Status add_npu_graphs(PreparedExport& p, const Weights& weights) {
+  NpuOptions options = *p.options.npu;
+  if (options.image_sizes.empty()) options.image_sizes = {p.image_size};
+  TRY(check_npu_options(options, p.config));
+  TRY_ASSIGN(std::uint64_t limit, part_limit(options));
+  auto graphs = npu_graphs(p.config, weights, options, qnn::QnnTarget(), limit);
+  for (NpuGraph& npu : graphs) {
+    PreparedGraph prepared = prepared_graph(kNpuFolder + npu.name + ".onnx", std::move(npu.graph), p.options.passes);
+    prepared.macs = npu.macs;
+    prepared.details = {{"group", npu.group}};
+    if (npu.image_size > 0) prepared.details["image_size"] = npu.image_size;
+    if (npu.new_tokens > 0) prepared.details["new_tokens"] = npu.new_tokens, prepared.details["context"] = options.context;
+    p.npu_data.place_graph(*prepared.graph, npu.group.substr(0, npu.group.find('_')) + ".onnx.data");
+    p.graphs.push_back(std::move(prepared));
+  }
+  return {};
+}
+
+Status write_graph_files(PreparedExport& p) {
+  const OnnxOptions options{.producer_version = kVersion};
+  for (const PreparedGraph& graph : p.graphs) {
+    const bool npu = graph.file.starts_with(kNpuFolder);
+    TRY_ASSIGN(p.onnx_files[graph.file], to_onnx(*graph.graph, npu ? p.npu_data : p.data, options));
+  }
+  return {};
+}
+
+Status note_head(PreparedExport& p) {
+  if (!p.config.text.tie_word_embeddings || p.checkpoint->find("lm_head.weight") == nullptr) return {};
+  TRY_ASSIGN(bool equal, stored_head_equals_embedding(*p.checkpoint));
+  if (!equal)
+    p.findings.push_back("lm_head.weight differs from embed_tokens although config.json says they are tied; if answers are wrong, set tie_word_embeddings to false");
+  return {};
+}
+
+Status prepare(PreparedExport& p) {
+  TRY_ASSIGN(Checkpoint checkpoint, Checkpoint::open(p.options.model_dir));
+  p.checkpoint = std::make_unique<Checkpoint>(std::move(checkpoint));
+  TRY_ASSIGN(p.config, read_model_config(*p.checkpoint));
+  p.findings = p.config.findings;
+  p.image_size = p.options.image_size.value_or(p.config.image_size);
+  TRY(check_image_size(p.image_size));
+  TRY(note_head(p));
+  TRY_ASSIGN(SideFiles side, side_files(*p.checkpoint, p.config, p.image_size));
+  p.small_files = std::move(side.bytes);
+  p.made = std::move(side.made);
+  p.findings.insert(p.findings.end(), side.findings.begin(), side.findings.end());
+  Weights weights(*p.checkpoint);
+  p.embedding = weights.at("model.embed_tokens").take("weight", {p.config.text.vocab_size, p.config.text.hidden_size});
+  add_reference_graphs(p, weights);
+  for (const std::string& name : weights.leftovers())
+    if (name != "lm_head.weight") p.findings.push_back(fmt::format("tensor \"{}\" is used by no graph", name));
+  if (p.options.npu) TRY(add_npu_graphs(p, weights));
+  lay_out_data(p);
+  return write_graph_files(p);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<PreparedExport>> prepare_export(const ExportOptions& options) {
+  auto prepared = std::make_unique<PreparedExport>();
+  prepared->options = options;
+  try {
+    TRY(prepare(*prepared));
+  } catch (const ModelError& error) {
+    return bad_input("{}: {}", options.model_dir.string(), error.what());
+  }
+  return prepared;
+}
+
+std::vector<PlannedFile> planned_files(const PreparedExport& p) {
+  std::vector<PlannedFile> files;
+  auto add_data = [&](const DataLayout& data, const std::string& folder) {
+    for (const auto& [name, bytes] : data.file_sizes()) files.push_back({folder + name, bytes, "weights"});
+  };
+  for (const auto& [name, bytes] : p.onnx_files) files.push_back({name, bytes.size(), "graph"});
+  for (const auto& [name, bytes] : p.small_files) files.push_back({name, bytes.size(), p.made.at(name)});
+  add_data(p.data, "");
+  add_data(p.npu_data, kNpuFolder);
+  files.push_back({kInt8TableFile, static_cast<std::uint64_t>(element_count(p.embedding->shape())), "weights"});
+  std::ranges::sort(files, {}, &PlannedFile::name);
+  files.push_back({kManifestFile, planned_manifest_bytes(p, files), "manifest"});
+  return files;
+}
+
+std::uint64_t planned_peak_memory(const PreparedExport& p) {
+  const unsigned threads = p.options.threads > 0 ? p.options.threads : std::max(1u, std::thread::hardware_concurrency());
+  std::uint64_t small = 0;
+  for (const auto& [name, bytes] : p.onnx_files) small += bytes.size();
+  for (const auto& [name, bytes] : p.small_files) small += bytes.size();
+  // Measured: a base of about 40 MiB, some buffers of a piece for each thread, graphs and tokenizer a few times over.
+  return (std::uint64_t{40} << 20) + threads * 5 * kPieceBytes + 6 * small;
+}
+
+}  // namespace fastvlm

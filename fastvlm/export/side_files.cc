@@ -1,0 +1,105 @@
+#include "fastvlm/export/side_files.h"
+
+#include <array>
+
+#include "fastvlm/text/tokenizer_json.h"
+
+namespace fastvlm {
+namespace {
+
+constexpr std::size_t kMaxConfigBytes = std::size_t{16} << 20;
+
+// Copied as they are, where the checkpoint has them.
+constexpr std::array kCopied = {"config.json",        "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
+                                "chat_template.json", "chat_template.jinja",   "processor_config.json"};
+
+std::string text_of(const OrderedJson& json) { return json.dump(2) + "\n"; }
+
+Status add_tokenizer(const Path& folder, SideFiles& files) {
+  std::error_code ignored;
+  const bool there = std::filesystem::exists(folder / "tokenizer.json", ignored);
+  if (!there && !std::filesystem::exists(folder / "vocab.json", ignored)) {
+    files.findings.push_back("the checkpoint has no tokenizer files (tokenizer.json, or vocab.json and merges.txt), so the output has none either");
+    return {};
+  }
+  TRY_ASSIGN(files.bytes["tokenizer.json"], build_tokenizer_json(folder));
+  files.made["tokenizer.json"] = there ? "copied" : "built from vocab.json, merges.txt and the added tokens";
+  return {};
+}
+
+// Apple's generation_config.json names no end token, and a runtime that trusts it never stops.
+Status add_generation_config(const Path& folder, const ModelConfig& config, SideFiles& files) {
+  constexpr const char* kName = "generation_config.json";
+  std::error_code ignored;
+  OrderedJson json = OrderedJson::object();
+  const bool there = std::filesystem::exists(folder / kName, ignored);
+  if (there) {
+    TRY_ASSIGN(std::string text, read_file(folder / kName, kMaxConfigBytes));
+    TRY_ASSIGN(Json parsed, parse_json(text, (folder / kName).string()));
+    if (!parsed.is_object()) return bad_input("{}: must be a JSON object", (folder / kName).string());
+    if (json_find(parsed, "eos_token_id") != nullptr || !config.eos_token_id) {
+      files.bytes[kName] = std::move(text);
+      files.made[kName] = "copied";
+      return {};
+    }
+    json = OrderedJson::parse(text);
+  }
+  if (!config.eos_token_id) return {};
+  json["eos_token_id"] = *config.eos_token_id;
+  files.bytes[kName] = text_of(json);
+  files.made[kName] = there ? "copied, eos_token_id added" : "made";
+  return {};
+}
+
+OrderedJson preprocessor_config(std::int64_t image_size) {
+  return {{"crop_size", {{"height", image_size}, {"width", image_size}}},
+          {"do_center_crop", true},
+          {"do_convert_rgb", true},
+          {"do_normalize", true},
+          {"do_rescale", true},
+          {"do_resize", true},
+          {"image_mean", {0.0, 0.0, 0.0}},
+          {"image_processor_type", "CLIPImageProcessor"},
+          {"image_std", {1.0, 1.0, 1.0}},
+          {"resample", 3},
+          {"rescale_factor", 0.00392156862745098},
+          {"size", {{"shortest_edge", image_size}}}};
+}
+
+Status add_preprocessor_config(const Path& folder, std::int64_t image_size, SideFiles& files) {
+  constexpr const char* kName = "preprocessor_config.json";
+  std::error_code ignored;
+  if (std::filesystem::exists(folder / kName, ignored)) {
+    TRY_ASSIGN(std::string text, read_file(folder / kName, kMaxConfigBytes));
+    TRY_ASSIGN(Json parsed, parse_json(text, (folder / kName).string()));
+    const Json* crop = json_find(parsed, "crop_size");
+    const Json* height = crop != nullptr ? json_find(*crop, "height") : nullptr;
+    if (height != nullptr && *height == image_size) {
+      files.bytes[kName] = std::move(text);
+      files.made[kName] = "copied";
+      return {};
+    }
+  }
+  files.bytes[kName] = text_of(preprocessor_config(image_size));
+  files.made[kName] = fmt::format("made for {} pixels", image_size);
+  return {};
+}
+
+}  // namespace
+
+Result<SideFiles> side_files(const Checkpoint& checkpoint, const ModelConfig& config, std::int64_t image_size) {
+  SideFiles files;
+  const Path& folder = checkpoint.folder();
+  std::error_code ignored;
+  for (const char* name : kCopied) {
+    if (!std::filesystem::exists(folder / name, ignored)) continue;
+    TRY_ASSIGN(files.bytes[name], read_file(folder / name, kMaxConfigBytes));
+    files.made[name] = "copied";
+  }
+  TRY(add_tokenizer(folder, files));
+  TRY(add_generation_config(folder, config, files));
+  TRY(add_preprocessor_config(folder, image_size, files));
+  return files;
+}
+
+}  // namespace fastvlm

@@ -1,0 +1,206 @@
+#include "fastvlm/onnx/model_file.h"
+
+#include <gtest/gtest.h>
+
+#include "fastvlm/onnx/model_index.h"
+#include "fastvlm/onnx/text_models_for_tests.h"
+
+namespace fastvlm {
+namespace {
+
+OnnxModel parse(const std::string& text, const std::vector<ExternalTensorForTests>& external = {}) {
+  const std::string bytes = onnx_from_text(text, external);
+  Result<OnnxModel> model = parse_onnx(as_bytes(bytes), "test");
+  EXPECT_TRUE(model.ok()) << model.error().message;
+  return model.ok() ? *model : OnnxModel();
+}
+
+std::string error_of(const std::string& bytes) {
+  Result<OnnxModel> model = parse_onnx(as_bytes(bytes), "test");
+  return model.ok() ? "" : model.error().message;
+}
+
+const char* const kTwoLayers = R"(
+g (float[batch,4,8] x) => (float[batch,4,2] y) <float[8,2] w = {1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16}, float half = {0.5}> {
+  hidden = MatMul(x, w)
+  y = Mul(hidden, half)
+})";
+
+TEST(OnnxModelFile, TellsHeaderInputsAndNodes) {
+  const OnnxModel model = parse(kTwoLayers);
+  EXPECT_EQ(model.ir_version, 8);
+  EXPECT_EQ(model.opset(), 17);
+  EXPECT_EQ(model.opsets.at("com.microsoft"), 1);
+  EXPECT_EQ(model.graph_name, "g");
+  ASSERT_EQ(model.inputs.size(), 1u);
+  EXPECT_EQ(model.inputs[0].type.dtype, Dtype::kFloat32);
+  EXPECT_EQ(model.inputs[0].type.dims, (Dims{"batch", 4, 8}));
+  ASSERT_EQ(model.nodes.size(), 2u);
+  EXPECT_EQ(model.nodes[0].inputs, (std::vector<std::string>{"x", "w"}));
+  EXPECT_FALSE(model.has_subgraphs);
+  EXPECT_EQ(model.inference_note, "");
+}
+
+TEST(OnnxModelFile, InfersShapesOfValuesBetweenAndKeepsSymbols) {
+  const OnnxModel model = parse(kTwoLayers);
+  ASSERT_NE(model.type_of("hidden"), nullptr);
+  EXPECT_EQ(model.type_of("hidden")->dims, (Dims{"batch", 4, 2}));
+  EXPECT_EQ(model.type_of("nothing"), nullptr);
+}
+
+TEST(OnnxModelFile, LeavesShapesOutWhenAskedTo) {
+  const std::string bytes = onnx_from_text(kTwoLayers);
+  Result<OnnxModel> model = parse_onnx(as_bytes(bytes), "test", {.infer_shapes = false});
+  ASSERT_TRUE(model.ok());
+  EXPECT_EQ(model->type_of("hidden"), nullptr);
+}
+
+TEST(OnnxModelFile, KeepsSmallConstantsOfEveryStorage) {
+  const OnnxModel model = parse(kTwoLayers);
+  const OnnxIndex index(model);
+  ASSERT_NE(index.constant("w"), nullptr);
+  EXPECT_EQ(index.constant("w")->floats()[15], 16.0f);
+  EXPECT_EQ(index.scalar("half"), 0.5);
+  EXPECT_EQ(index.scalar("w"), std::nullopt);
+  EXPECT_TRUE(index.is_constant("half"));
+  EXPECT_FALSE(index.is_constant("hidden"));
+}
+
+TEST(OnnxModelFile, SeesConstantNodesAsConstants) {
+  const OnnxModel model = parse("g (float[2] x) => (float[2] y) { c = Constant<value = float[1] {3.5}>() d = Constant<value_float = 2.0>() a = Mul(x, c) y = Mul(a, d) }");
+  const OnnxIndex index(model);
+  EXPECT_EQ(index.scalar("c"), 3.5);
+  EXPECT_EQ(index.scalar("d"), 2.0);
+  EXPECT_EQ(index.users("a").size(), 1u);
+  EXPECT_EQ(index.producer("y")->op, "Mul");
+}
+
+TEST(OnnxModelFile, ReadsAttributesByType) {
+  const OnnxModel model = parse("g (float[2,3] x) => (float[3,2] y) { t = Transpose<perm = [1, 0]>(x) y = LeakyRelu<alpha = 0.25>(t) }");
+  EXPECT_EQ(std::get<std::vector<std::int64_t>>(model.nodes[0].attributes.at("perm")), (std::vector<std::int64_t>{1, 0}));
+  EXPECT_EQ(model.nodes[1].real("alpha", 0), 0.25f);
+  EXPECT_EQ(model.nodes[1].integer("alpha", 7), 7);  // another type is no integer
+  EXPECT_EQ(model.nodes[1].text("missing", "otherwise"), "otherwise");
+}
+
+TEST(OnnxModelFile, KnowsTheOperatorsOfOnnxRuntimeThatWeWrite) {
+  const OnnxModel model = parse(R"(g (float[1,4,8] x) => (float y) <float[8] s = {1,1,1,1,1,1,1,1}, float step = {0.1}, uint16 zero = {32768}> {
+    n = SimplifiedLayerNormalization<axis = -1>(x, s)
+    q = com.microsoft.QuantizeLinear(n, step, zero)
+    d = com.microsoft.DequantizeLinear(q, step, zero)
+    e = com.microsoft.Gelu(d)
+    y = ReduceMean<keepdims = 0>(e)
+  })");
+  EXPECT_EQ(model.inference_note, "");
+  ASSERT_NE(model.type_of("q"), nullptr);
+  EXPECT_EQ(model.type_of("q")->dtype, Dtype::kUint16);
+  EXPECT_EQ(model.type_of("e")->dims, (Dims{1, 4, 8}));
+  EXPECT_EQ(model.type_of("e")->dtype, Dtype::kFloat32);
+}
+
+TEST(OnnxModelFile, UnderstandsNewerFormsOfOldOperators) {
+  const OnnxModel model = parse(R"(<ir_version: 10, opset_import: ["" : 23]>
+  g (float[1,4,9] x, float[9] s) => (float y) <int64[1] axes = {-1}> {
+    n = RMSNormalization<axis = -1>(x, s)
+    m = ReduceMean<keepdims = 1>(n, axes)
+    a, b = Split<axis = 2, num_outputs = 2>(n)
+    p, q = SomethingNew(b)
+    y = Gelu(p)
+  })");
+  EXPECT_EQ(model.inference_note, "");
+  EXPECT_EQ(model.type_of("m")->dims, (Dims{1, 4, 1}));
+  EXPECT_EQ(model.type_of("a")->dims, (Dims{1, 4, 5}));
+  EXPECT_EQ(model.type_of("b")->dims, (Dims{1, 4, 4}));
+  const OnnxType* unknown = model.type_of("p");
+  EXPECT_TRUE(unknown == nullptr || !unknown->has_shape);
+}
+
+TEST(OnnxModelFile, StaysReadableWhenInferenceFails) {
+  const OnnxModel model = parse("g (float[2,3] x) => (float[2,5] y) <float[4,5] w> { y = somewhere.Op(x) }");
+  EXPECT_NE(model.inference_note, "");
+  EXPECT_EQ(model.nodes.size(), 1u);
+  EXPECT_EQ(model.outputs[0].type.dims, (Dims{2, 5}));
+}
+
+TEST(OnnxModelFile, FindsNodesOfSubgraphs) {
+  const OnnxModel model = parse(R"(g (bool c, float[2] x) => (float[2] y) {
+    y = If(c) <then_branch = t () => (float[2] a) { a = Relu(x) }, else_branch = e () => (float[2] b) { b = Neg(x) }>
+  })");
+  EXPECT_TRUE(model.has_subgraphs);
+  EXPECT_EQ(model.inner_nodes.size(), 2u);
+  EXPECT_TRUE(OnnxIndex(model).is_used_inside("x"));
+  const auto counts = operator_histogram(model);
+  EXPECT_EQ(counts.at("If"), 1);
+  EXPECT_EQ(counts.at("Relu"), 1);
+}
+
+TEST(OnnxModelFile, CountsOperatorsByDomain) {
+  const OnnxModel model = parse("g (float[2] x) => (float[2] y) { a = com.microsoft.Gelu(x) b = com.microsoft.Gelu(a) y = Add(a, b) }");
+  EXPECT_EQ(operator_histogram(model), (std::map<std::string, std::int64_t>{{"Add", 1}, {"com.microsoft::Gelu", 2}}));
+}
+
+TEST(OnnxModelFile, NamesWhereExternalTensorsLieWithoutOpeningThem) {
+  const OnnxModel model = parse("g (float[2,3] x) => (float[2,4] y) { y = MatMul(x, w) }",
+                                {{"w", Dtype::kFloat32, {3, 4}, {{"location", "weights.data"}, {"offset", "8589934592"}, {"length", "48"}}}});
+  ASSERT_EQ(model.initializers.size(), 1u);
+  const OnnxInitializer& weight = model.initializers[0];
+  ASSERT_TRUE(weight.external.has_value());
+  EXPECT_EQ(weight.external->location, "weights.data");
+  EXPECT_EQ(weight.external->offset, 8589934592u);
+  EXPECT_EQ(weight.external->length, 48u);
+  EXPECT_EQ(weight.bytes, 48u);
+  EXPECT_FALSE(weight.constant.has_value());
+}
+
+TEST(OnnxModelFile, RefusesImpossibleNumbersInExternalData) {
+  for (const char* bad : {"-1", "12x", "", "99999999999999999999", "9223372036854775808", "0x10"}) {
+    const std::string bytes = onnx_from_text("g (float[2] x) => (float[2] y) { y = Add(x, w) }",
+                                             {{"w", Dtype::kFloat32, {2}, {{"location", "weights.data"}, {"offset", bad}}}});
+    EXPECT_NE(error_of(bytes).find("initializer \"w\": external data offset"), std::string::npos) << bad;
+  }
+  const std::string nameless = onnx_from_text("g (float[2] x) => (float[2] y) { y = Add(x, w) }", {{"w", Dtype::kFloat32, {2}, {}}});
+  EXPECT_NE(error_of(nameless).find("no file is named"), std::string::npos);
+}
+
+TEST(OnnxModelFile, RefusesShapesThatCannotBe) {
+  const std::string bytes = onnx_from_text("g (float[2] x) => (float[2] y) { y = Add(x, w) }",
+                                           {{"w", Dtype::kFloat32, {1LL << 40, 1LL << 40}, {{"location", "weights.data"}}}});
+  EXPECT_NE(error_of(bytes).find("is not a possible shape"), std::string::npos);
+}
+
+TEST(OnnxModelFile, RefusesEveryTruncationInOneSentence) {
+  const std::string bytes = onnx_from_text(kTwoLayers);
+  for (std::size_t size = 0; size < bytes.size(); ++size) {
+    Result<OnnxModel> model = parse_onnx(as_bytes(std::string_view(bytes).substr(0, size)), "test.onnx");
+    if (model.ok()) continue;  // cut between two fields: a shorter model
+    EXPECT_TRUE(model.error().message.starts_with("test.onnx: ")) << model.error().message;
+    EXPECT_EQ(model.error().kind, ErrorKind::kBadInput);
+  }
+  EXPECT_NE(error_of(bytes.substr(0, bytes.size() / 2)), "");
+}
+
+TEST(OnnxModelFile, RefusesFilesThatAreNoModels) {
+  for (const char* text : {"", "\x08", "{\"a\": 1}", "PK\x03\x04 a zip archive"})
+    EXPECT_NE(error_of(text).find("not an ONNX model"), std::string::npos) << text;
+  EXPECT_NE(read_onnx("/nowhere/model.onnx").error().message.find("no such file"), std::string::npos);
+}
+
+TEST(OnnxProbes, AddsTypedOutputsAndKeepsTheRest) {
+  const Path file = Path(testing::TempDir()) / "probes.onnx";
+  ASSERT_TRUE(write_file_atomically(file, onnx_from_text(kTwoLayers)).ok());
+  const std::vector<std::string> names = {"hidden", "y"};
+  Result<std::string> bytes = with_probes(file, names);
+  ASSERT_TRUE(bytes.ok()) << bytes.error().message;
+  Result<OnnxModel> model = parse_onnx(as_bytes(*bytes), "probes");
+  ASSERT_TRUE(model.ok());
+  ASSERT_EQ(model->outputs.size(), 2u);
+  EXPECT_EQ(model->outputs[0].name, "y");
+  EXPECT_EQ(model->outputs[1].name, "hidden");
+  EXPECT_EQ(model->outputs[1].type.dims, (Dims{"batch", 4, 2}));
+
+  const std::vector<std::string> missing = {"x"};
+  EXPECT_NE(with_probes(file, missing).error().message.find("\"x\""), std::string::npos);
+}
+
+}  // namespace
+}  // namespace fastvlm

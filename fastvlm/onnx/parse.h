@@ -1,0 +1,24 @@
+// Reading the protobuf message itself. For the .cc files of this folder.
+#pragma once
+
+#include <string>
+
+#include "fastvlm/onnx/model_file.h"
+
+namespace onnx {
+class ModelProto;
+}
+namespace google::protobuf::io {
+class ZeroCopyInputStream;
+}
+
+namespace fastvlm {
+
+// Fills `proto` from a file of at most kMaxOnnxFile bytes, or from any stream.
+Status read_message(const Path& path, onnx::ModelProto& proto);
+Status parse_message(google::protobuf::io::ZeroCopyInputStream& stream, onnx::ModelProto& proto, const std::string& what);
+
+// The plain form of a message, as it stands; no shape inference.
+Result<OnnxModel> summarize(const onnx::ModelProto& proto, const std::string& what);
+
+}  // namespace fastvlm

@@ -1,0 +1,227 @@
+#include "fastvlm/onnx/schemas.h"
+
+#include <onnx/defs/schema.h>
+#include <onnx/defs/shape_inference.h>
+#include <onnx/onnx_pb.h>
+#include <onnx/shape_inference/implementation.h>
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <memory>
+#include <numeric>
+#include <set>
+
+namespace fastvlm {
+namespace {
+
+using onnx::InferenceContext;
+using onnx::OpSchema;
+
+void infer_nothing(InferenceContext&) {}
+
+void infer_same_as_first(InferenceContext& context) { onnx::propagateShapeAndTypeFromFirstInput(context); }
+
+// The type of the zero point, uint8 without one; opset 21 and later may name it in an attribute.
+void infer_quantize(InferenceContext& context) {
+  const bool has_zero_point = context.getNumInputs() > 2 && context.getInputType(2) != nullptr;
+  const auto* named = context.getAttribute("output_dtype");
+  if (has_zero_point)
+    onnx::propagateElemTypeFromInputToOutput(context, 2, 0);
+  else
+    onnx::updateOutputElemType(context, 0, named != nullptr && named->i() != 0 ? static_cast<int>(named->i()) : onnx::TensorProto::UINT8);
+  if (onnx::hasInputShape(context, 0)) onnx::propagateShapeFromInputToOutput(context, 0, 0);
+}
+
+// The type of the scale.
+void infer_dequantize(InferenceContext& context) {
+  onnx::propagateElemTypeFromInputToOutput(context, 1, 0);
+  if (onnx::hasInputShape(context, 0)) onnx::propagateShapeFromInputToOutput(context, 0, 0);
+}
+
+// Opset 18 moved the axes of the Reduce operators from an attribute to the second input.
+void infer_reduce(InferenceContext& context) {
+  onnx::propagateElemTypeFromInputToOutput(context, 0, 0);
+  if (!onnx::hasInputShape(context, 0)) return;
+  const auto& shape = context.getInputType(0)->tensor_type().shape();
+  const std::int64_t rank = shape.dim_size();
+  std::set<std::int64_t> axes;
+  if (context.getNumInputs() > 1 && context.getInputType(1) != nullptr) {
+    const onnx::TensorProto* data = context.getInputData(1);
+    if (data == nullptr || data->data_type() != onnx::TensorProto::INT64) return;
+    for (std::int64_t axis : onnx::ParseData<std::int64_t>(data)) {
+      if (axis < -rank || axis >= rank) fail_shape_inference("axis ", axis, " is outside of rank ", rank);
+      axes.insert(axis < 0 ? axis + rank : axis);
+    }
+  }
+  if (axes.empty() && onnx::getAttribute(context, "noop_with_empty_axes", 0) != 0) return onnx::propagateShapeFromInputToOutput(context, 0, 0);
+  const bool keep = onnx::getAttribute(context, "keepdims", 1) != 0;
+  auto* out = context.getOutputType(0)->mutable_tensor_type()->mutable_shape();
+  for (int i = 0; i < rank; ++i) {
+    const bool reduced = axes.empty() || axes.contains(i);
+    if (!reduced)
+      *out->add_dim() = shape.dim(i);
+    else if (keep)
+      out->add_dim()->set_dim_value(1);
+  }
+}
+
+// Opset 18: parts of equal size (the last one may be smaller) when no sizes are given.
+void infer_split(InferenceContext& context) {
+  const std::int64_t parts = static_cast<std::int64_t>(context.getNumOutputs());
+  for (std::int64_t i = 0; i < parts; ++i) onnx::propagateElemTypeFromInputToOutput(context, 0, i);
+  if (!onnx::hasInputShape(context, 0)) return;
+  const auto& shape = context.getInputType(0)->tensor_type().shape();
+  const std::int64_t rank = shape.dim_size();
+  std::int64_t axis = onnx::getAttribute(context, "axis", 0);
+  if (axis < 0) axis += rank;
+  if (axis < 0 || axis >= rank) fail_shape_inference("axis outside of rank ", rank);
+  std::vector<std::int64_t> sizes;
+  if (context.getNumInputs() > 1 && context.getInputType(1) != nullptr) {
+    const onnx::TensorProto* data = context.getInputData(1);
+    if (data != nullptr && data->data_type() == onnx::TensorProto::INT64) sizes = onnx::ParseData<std::int64_t>(data);
+    if (sizes.size() != static_cast<std::size_t>(parts)) return;
+  } else if (shape.dim(static_cast<int>(axis)).has_dim_value()) {
+    const std::int64_t extent = shape.dim(static_cast<int>(axis)).dim_value(), size = extent / parts + (extent % parts != 0);
+    sizes.assign(static_cast<std::size_t>(parts), size);
+    sizes.back() = extent - size * (parts - 1);
+  }
+  for (std::int64_t i = 0; i < parts; ++i) {
+    auto* out = context.getOutputType(static_cast<std::size_t>(i))->mutable_tensor_type()->mutable_shape();
+    *out = shape;
+    auto* dim = out->mutable_dim(static_cast<int>(axis));
+    dim->Clear();
+    if (!sizes.empty()) dim->set_dim_value(sizes[static_cast<std::size_t>(i)]);
+  }
+}
+
+// Operators of ONNX Runtime, and operators whose meaning changed after opset 17.
+struct ExtensionRow {
+  const char* domain;
+  const char* op;
+  int since;
+  void (*infer)(InferenceContext&);
+};
+constexpr const char* kMicrosoft = "com.microsoft";
+constexpr std::array kExtensions = {
+    ExtensionRow{"", "SimplifiedLayerNormalization", 1, infer_same_as_first},
+    ExtensionRow{kMicrosoft, "Gelu", 1, infer_same_as_first},
+    ExtensionRow{kMicrosoft, "QuickGelu", 1, infer_same_as_first},
+    ExtensionRow{kMicrosoft, "FastGelu", 1, infer_same_as_first},
+    ExtensionRow{kMicrosoft, "BiasGelu", 1, infer_same_as_first},
+    ExtensionRow{kMicrosoft, "QuantizeLinear", 1, infer_quantize},
+    ExtensionRow{kMicrosoft, "DequantizeLinear", 1, infer_dequantize},
+    ExtensionRow{"", "Mish", 18, infer_same_as_first},
+    ExtensionRow{"", "GroupNormalization", 18, infer_same_as_first},
+    ExtensionRow{"", "ReduceL1", 18, infer_reduce},
+    ExtensionRow{"", "ReduceL2", 18, infer_reduce},
+    ExtensionRow{"", "ReduceLogSum", 18, infer_reduce},
+    ExtensionRow{"", "ReduceLogSumExp", 18, infer_reduce},
+    ExtensionRow{"", "ReduceMax", 18, infer_reduce},
+    ExtensionRow{"", "ReduceMean", 18, infer_reduce},
+    ExtensionRow{"", "ReduceMin", 18, infer_reduce},
+    ExtensionRow{"", "ReduceProd", 18, infer_reduce},
+    ExtensionRow{"", "ReduceSumSquare", 18, infer_reduce},
+    ExtensionRow{"", "Split", 18, infer_split},
+    ExtensionRow{"", "LpPool", 18, infer_nothing},
+    ExtensionRow{"", "Pad", 18, infer_nothing},
+    ExtensionRow{"", "Resize", 18, infer_nothing},
+    ExtensionRow{"", "AveragePool", 19, infer_nothing},
+    ExtensionRow{"", "Gelu", 20, infer_same_as_first},
+    ExtensionRow{"", "GridSample", 20, infer_nothing},
+    ExtensionRow{"", "DFT", 20, infer_nothing},
+    ExtensionRow{"", "QuantizeLinear", 21, infer_quantize},
+    ExtensionRow{"", "DequantizeLinear", 21, infer_dequantize},
+    ExtensionRow{"", "RMSNormalization", 23, infer_same_as_first},
+    ExtensionRow{"", "RotaryEmbedding", 23, infer_same_as_first},
+    ExtensionRow{"", "Swish", 24, infer_same_as_first},
+};
+
+std::unique_ptr<OpSchema> make_schema(const ExtensionRow& row) {
+  auto schema = std::make_unique<OpSchema>();
+  schema->SetName(row.op).SetDomain(row.domain).SinceVersion(row.since).AllowUncheckedAttributes();
+  schema->Input(0, "inputs", "", "T", OpSchema::Variadic, false, 1);
+  schema->Output(0, "outputs", "", "T", OpSchema::Variadic, false, 1);
+  schema->TypeConstraint("T", OpSchema::all_tensor_types_with_bfloat(), "");
+  schema->TypeAndShapeInferenceFunction(row.infer);
+  schema->Finalize();
+  return schema;
+}
+
+class Schemas final : public onnx::ISchemaRegistry {
+ public:
+  explicit Schemas(bool lenient) : lenient_(lenient) {
+    for (const ExtensionRow& row : kExtensions) extensions_.emplace(std::pair(row.domain, row.op), make_schema(row));
+  }
+
+  const OpSchema* GetSchema(const std::string& op, int version, const std::string& domain) const override {
+    const std::string plain = domain == "ai.onnx" ? "" : domain;
+    const auto found = extensions_.find({plain, op});
+    const OpSchema* extension = found == extensions_.end() || found->second->SinceVersion() > version ? nullptr : found->second.get();
+    const OpSchema* known = onnx::OpSchemaRegistry::Instance()->GetSchema(op, version, plain);
+    // The library's own schema wins unless it is older than the change that the row stands for.
+    if (extension != nullptr && (known == nullptr || known->SinceVersion() < extension->SinceVersion())) return extension;
+    if (known != nullptr) return known;
+    return lenient_ ? unknown_.get() : nullptr;
+  }
+
+ private:
+  bool lenient_;
+  std::map<std::pair<std::string, std::string>, std::unique_ptr<OpSchema>> extensions_;
+  std::unique_ptr<OpSchema> unknown_ = make_schema({"", "unknown", 1, infer_nothing});
+};
+
+// Extents that the library divides by without looking: a zero would end the process.
+bool divides_by_zero(const onnx::GraphProto& graph) {
+  auto has_zero = [](const onnx::AttributeProto& attribute) {
+    if (attribute.name() == "strides") return std::ranges::find(attribute.ints(), 0) != attribute.ints().end();
+    return (attribute.name() == "blocksize" || attribute.name() == "group") && attribute.i() == 0;
+  };
+  for (const auto& node : graph.node())
+    for (const auto& attribute : node.attribute()) {
+      if (has_zero(attribute)) return true;
+      // Protobuf bounds the depth of the file, hence of this recursion.
+      if (attribute.has_g() && divides_by_zero(attribute.g())) return true;
+    }
+  return false;
+}
+
+}  // namespace
+
+const onnx::ISchemaRegistry& strict_schemas() {
+  static const Schemas schemas(false);
+  return schemas;
+}
+
+const onnx::ISchemaRegistry& lenient_schemas() {
+  static const Schemas schemas(true);
+  return schemas;
+}
+
+std::int64_t newest_known_opset() {
+  return onnx::OpSchemaRegistry::DomainToVersionRange::Instance().Map().at(onnx::ONNX_DOMAIN).second;
+}
+
+bool is_known(const std::string& domain, const std::string& op, std::int64_t opset) {
+  return strict_schemas().GetSchema(op, static_cast<int>(std::clamp<std::int64_t>(opset, 0, 1 << 20)), domain) != nullptr;
+}
+
+bool is_extension(const std::string& domain, const std::string& op, std::int64_t opset) {
+  const int version = static_cast<int>(std::clamp<std::int64_t>(opset, 0, 1 << 20));
+  return is_known(domain, op, opset) && onnx::OpSchemaRegistry::Instance()->GetSchema(op, version, domain) == nullptr;
+}
+
+std::string infer_shapes_in_place(onnx::ModelProto& model, bool strict) {
+  if (divides_by_zero(model.graph())) return "a stride, block size or group of 0";
+  try {
+    const onnx::ShapeInferenceOptions options(strict, strict ? 1 : 0, true);
+    onnx::shape_inference::InferShapes(model, strict ? &strict_schemas() : &lenient_schemas(), options);
+  } catch (const std::exception& failure) {
+    std::string text = failure.what();
+    std::ranges::replace(text, '\n', ' ');
+    return text.empty() ? "shape inference failed without a reason" : text;
+  }
+  return "";
+}
+
+}  // namespace fastvlm

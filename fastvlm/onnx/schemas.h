@@ -1,0 +1,36 @@
+// What the ONNX library knows about operators, and a little more: ONNX Runtime's own operators that we write, and newer forms
+// of old operators. Nothing is registered globally, so another user of the library in the process is not disturbed.
+// For the .cc files of this folder.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace onnx {
+class ISchemaRegistry;
+class ModelProto;
+class GraphProto;
+}  // namespace onnx
+
+namespace fastvlm {
+
+// For checking: an operator nobody knows has no schema, so the checker names it.
+const onnx::ISchemaRegistry& strict_schemas();
+// For shape inference: an operator nobody knows has a schema that infers nothing, instead of an old meaning that would be
+// wrong or a line on stderr.
+const onnx::ISchemaRegistry& lenient_schemas();
+
+// The newest opset of ONNX itself that the linked library knows.
+std::int64_t newest_known_opset();
+
+// True for an operator that only our own table knows, at this opset.
+bool is_extension(const std::string& domain, const std::string& op, std::int64_t opset);
+// True when strict_schemas() has it.
+bool is_known(const std::string& domain, const std::string& op, std::int64_t opset);
+
+// Runs shape inference in place. Returns why it failed, or "" when it went well. With `strict`, a node that cannot be as it is
+// (shapes that do not fit) is a failure.
+std::string infer_shapes_in_place(onnx::ModelProto& model, bool strict);
+
+}  // namespace fastvlm

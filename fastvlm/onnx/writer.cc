@@ -1,0 +1,113 @@
+#include "fastvlm/onnx/writer.h"
+
+#include <onnx/onnx_pb.h>
+
+#include <set>
+
+#include "fastvlm/tensor/convert.h"
+
+namespace fastvlm {
+namespace {
+
+void write_value_info(const ValueInfo& value, onnx::ValueInfoProto& to) {
+  to.set_name(value.name);
+  auto* tensor = to.mutable_type()->mutable_tensor_type();
+  tensor->set_elem_type(facts(value.dtype).onnx);
+  auto* shape = tensor->mutable_shape();
+  for (const Dim& dim : value.dims) {
+    if (dim.is_static()) shape->add_dim()->set_dim_value(dim.value);
+    else shape->add_dim()->set_dim_param(dim.symbol);
+  }
+}
+
+struct WriteAttribute {
+  onnx::AttributeProto& to;
+  void operator()(std::int64_t value) const {
+    to.set_type(onnx::AttributeProto::INT);
+    to.set_i(value);
+  }
+  void operator()(float value) const {
+    to.set_type(onnx::AttributeProto::FLOAT);
+    to.set_f(value);
+  }
+  void operator()(const std::string& value) const {
+    to.set_type(onnx::AttributeProto::STRING);
+    to.set_s(value);
+  }
+  void operator()(const std::vector<std::int64_t>& values) const {
+    to.set_type(onnx::AttributeProto::INTS);
+    for (std::int64_t value : values) to.add_ints(value);
+  }
+};
+
+void write_node(const Graph& graph, const Node& node, onnx::NodeProto& to) {
+  FASTVLM_ASSERT(node.domain != kSemanticDomain, "every semantic node is expanded before it is written");
+  to.set_op_type(node.op);
+  to.set_domain(node.domain);
+  to.set_name(node.name);
+  for (int input : node.inputs) to.add_input(input < 0 ? std::string() : graph.value(input).name);
+  for (int output : node.outputs) to.add_output(graph.value(output).name);
+  for (const auto& [name, attribute] : node.attributes) {
+    auto* written = to.add_attribute();
+    written->set_name(name);
+    std::visit(WriteAttribute{*written}, attribute);
+  }
+}
+
+void add_entry(onnx::TensorProto& tensor, const char* key, const std::string& value) {
+  auto* entry = tensor.add_external_data();
+  entry->set_key(key);
+  entry->set_value(value);
+}
+
+Status write_initializer(const ValueInfo& value, const DataLayout& layout, onnx::TensorProto& to) {
+  to.set_name(value.name);
+  to.set_data_type(facts(value.dtype).onnx);
+  for (const Dim& dim : value.dims) to.add_dims(dim.value);
+  if (value.constant) {
+    to.set_raw_data(value.constant->bytes.data(), value.constant->bytes.size());
+    return {};
+  }
+  if (const WeightPlace* place = layout.find(value.weight, value.dtype)) {
+    to.set_data_location(onnx::TensorProto::EXTERNAL);
+    add_entry(to, "location", place->file);
+    add_entry(to, "offset", std::to_string(place->offset));
+    add_entry(to, "length", std::to_string(place->bytes));
+    return {};
+  }
+  TRY_ASSIGN(std::vector<float> values, value.weight->read_all());
+  std::vector<std::byte> bytes(values.size() * byte_size(value.dtype));
+  from_float32(values, value.dtype, bytes);
+  to.set_raw_data(bytes.data(), bytes.size());
+  return {};
+}
+
+}  // namespace
+
+Result<std::string> to_onnx(const Graph& graph, const DataLayout& layout, const OnnxOptions& options) {
+  onnx::ModelProto model;
+  model.set_ir_version(options.ir_version);
+  model.set_producer_name("fastvlm-npu");
+  model.set_producer_version(options.producer_version);
+  auto& to = *model.mutable_graph();
+  to.set_name(graph.name());
+  std::set<std::string> domains = {""};
+  std::set<int> used;
+  for (const Node& node : graph.nodes()) {
+    write_node(graph, node, *to.add_node());
+    domains.insert(node.domain);
+    used.insert(node.inputs.begin(), node.inputs.end());
+  }
+  for (int index : used)
+    if (index >= 0 && graph.value(index).is_constant()) TRY(write_initializer(graph.value(index), layout, *to.add_initializer()));
+  for (int input : graph.inputs()) write_value_info(graph.value(input), *to.add_input());
+  for (int output : graph.outputs()) write_value_info(graph.value(output), *to.add_output());
+  for (const std::string& domain : domains) {
+    auto* opset = model.add_opset_import();
+    opset->set_domain(domain);
+    opset->set_version(domain.empty() ? options.opset : 1);
+  }
+  return model.SerializeAsString();
+}
+
+}  // namespace fastvlm

@@ -1,0 +1,21 @@
+// A graph of basic operators as an ONNX file.
+#pragma once
+
+#include <string>
+
+#include "fastvlm/graph/graph.h"
+#include "fastvlm/onnx/data_layout.h"
+
+namespace fastvlm {
+
+struct OnnxOptions {
+  std::int64_t opset = 17;
+  std::int64_t ir_version = 8;
+  std::string producer_version;
+};
+
+// The bytes of the file. Weights that `layout` has a place for are references to it; the others are stored inside.
+// The same graph gives the same bytes. A semantic node left in the graph is our own bug.
+Result<std::string> to_onnx(const Graph& graph, const DataLayout& layout, const OnnxOptions& options);
+
+}  // namespace fastvlm

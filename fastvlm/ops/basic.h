@@ -1,0 +1,68 @@
+// Basic operators: one function for each ONNX operator (opset 17) that we write. Each checks its inputs, infers type and
+// shape, and makes the node. A misfit is a ModelError that starts with the op and the module path.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "fastvlm/graph/graph.h"
+
+namespace fastvlm::ops {
+
+// Element by element, with broadcasting from the right.
+Value add(Value a, Value b);
+Value sub(Value a, Value b);
+Value mul(Value a, Value b);
+Value div(Value a, Value b);
+Value greater(Value a, Value b);
+Value where(Value condition, Value a, Value b);
+
+Value sqrt(Value x);
+Value erf(Value x);
+Value sigmoid(Value x);
+Value relu(Value x);
+Value cos(Value x);
+Value sin(Value x);
+Value cast(Value x, Dtype dtype);
+
+// [..., M, K] x [..., K, N]; leading extents broadcast.
+Value matmul(Value a, Value b);
+// x [M, K] times weight [N, K] transposed.
+Value gemm_transposed(Value x, Value weight, Value bias = {});
+Value transpose(Value x, std::vector<std::int64_t> permutation);
+// Symbols of `dims` must stand at their place in x (they become 0 in ONNX); one further symbol may become -1.
+Value reshape(Value x, const Dims& dims);
+std::vector<Value> split(Value x, int axis, std::span<const std::int64_t> sizes);
+std::vector<Value> split_evenly(Value x, int axis, std::int64_t parts);
+Value concat(std::vector<Value> parts, int axis);
+Value slice(Value x, int axis, std::int64_t begin, std::int64_t end);
+Value softmax(Value x);  // last axis
+Value reduce_mean_last(Value x);
+Value global_average_pool(Value x);
+Value gather_rows(Value table, Value ids);
+Value layer_normalization(Value x, Value scale, Value bias, float epsilon);
+// ONNX Runtime's RMS norm in the default domain; unknown to the ONNX checker.
+Value simplified_layer_normalization(Value x, Value scale, float epsilon);
+Value lp_normalization(Value x);
+Value gelu_node(Value x);  // com.microsoft
+
+struct ConvOptions {
+  std::int64_t stride = 1;
+  std::int64_t padding = 0;
+  std::int64_t groups = 1;
+};
+// x [B, C, H, W], weight [O, C/groups, k, k], bias [O] or empty.
+Value conv(Value x, Value weight, Value bias, const ConvOptions& options);
+
+// 0, 1, … L-1 as int64, where L is the extent of `axis` (symbolic).
+Value range_along(Value x, int axis);
+Value unsqueeze(Value x, std::vector<std::int64_t> axes);
+
+// Constants.
+Value scalar(Graph& graph, Dtype dtype, double value);
+Value floats(Graph& graph, Dtype dtype, const Shape& shape, std::span<const float> values);
+
+// The shape of a broadcast, or a ModelError naming `op`.
+Dims broadcast(const char* op, Value a, Value b);
+
+}  // namespace fastvlm::ops

@@ -1,0 +1,27 @@
+// The reference expansion: semantic operators as plain ONNX operators of the default domain, for any batch and length.
+#pragma once
+
+#include "fastvlm/ops/expand.h"
+
+namespace fastvlm::ops {
+
+const ExpansionTable& reference_expansions();
+
+// Rows that targets build on.
+std::vector<Value> expand_linear(const ExpansionContext& context);
+std::vector<Value> expand_gelu(const ExpansionContext& context);
+std::vector<Value> expand_silu(const ExpansionContext& context);
+std::vector<Value> expand_embedding(const ExpansionContext& context);
+
+// cos and sin of the angles position * theta^(-2j/head_dim), j < head_dim/2, for positions 0 … length-1, angles in float32
+// as the reference computes them.
+struct RotaryTables {
+  std::vector<float> cos;
+  std::vector<float> sin;
+};
+RotaryTables rotary_tables(std::int64_t first_position, std::int64_t length, std::int64_t head_dim, double rope_theta);
+
+// Rotates pairs (j, j + head_dim/2) along `axis`; cos and sin must broadcast against one half.
+Value rotate_half_split(Value x, Value cos, Value sin, int axis);
+
+}  // namespace fastvlm::ops
