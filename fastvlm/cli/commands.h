@@ -30,8 +30,7 @@ struct NpuArguments {
   std::string io_dtype = "float32";
   double part_limit_gb = 0;
   unsigned jobs = 0;
-  Path cache;
-  Path sdk;
+  bool compile = true;  // false: write the graphs only
 };
 
 struct ExportArguments {
@@ -45,5 +44,13 @@ struct ExportArguments {
 };
 int export_command(const ExportArguments& arguments, const CommonArguments& common);
 int plan_command(const ExportArguments& arguments, const CommonArguments& common);
+
+struct CompileArguments {
+  Path output_dir;
+  std::vector<std::string> targets;
+  unsigned jobs = 0;
+  bool no_cache = false;
+};
+int compile_command(const CompileArguments& arguments, const CommonArguments& common);
 
 }  // namespace fastvlm::cli

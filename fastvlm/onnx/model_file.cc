@@ -18,13 +18,16 @@ namespace {
 
 std::string plain_domain(const std::string& domain) { return domain == "ai.onnx" ? "" : domain; }
 
+// Shape inference invents names such as "unk__7" for extents that nobody named.
+bool is_named(const std::string& symbol) { return !symbol.empty() && !symbol.starts_with("unk__"); }
+
 Dims dims_of(const onnx::TensorShapeProto& shape) {
   Dims dims;
   for (const auto& dim : shape.dim()) {
     if (dim.has_dim_value() && dim.dim_value() >= 0)
       dims.emplace_back(dim.dim_value());
     else
-      dims.emplace_back(dim.has_dim_param() && !dim.dim_param().empty() ? dim.dim_param() : std::string(kUnknownExtent));
+      dims.emplace_back(is_named(dim.dim_param()) ? dim.dim_param() : std::string(kUnknownExtent));
   }
   return dims;
 }

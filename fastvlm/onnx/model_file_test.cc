@@ -122,6 +122,24 @@ TEST(OnnxModelFile, StaysReadableWhenInferenceFails) {
   EXPECT_EQ(model.outputs[0].type.dims, (Dims{2, 5}));
 }
 
+TEST(OnnxModelFile, SurvivesGraphsThatTheOnnxLibraryDoesNot) {
+  // Each of these made the library read through a null pointer or divide by zero.
+  for (const char* text : {"g (float[2] w) => (float[2] y) { s = Shape(x) y = Cast<to = 1>(s) }",
+                           "g (float[1,1,4,4] x, float[1,1,1,1] w) => (float[1,1,4,4] y) { y = Conv<strides = [0, 0]>(x, w) }",
+                           "g (float[2] x) => (float[2] y) { y = Cast<to = 1>() }"})
+    EXPECT_NE(parse(text).inference_note, "") << text;
+  // The type of an unknown operator's result is unknown.
+  const OnnxModel model = parse("g (float[2] x) => (float[2] y) { a = com.microsoft.Strange(x) s = Shape(a) c = Cast<to = 1>(a) y = Reshape(c, s) }");
+  EXPECT_EQ(model.inference_note, "");
+  EXPECT_EQ(model.nodes.size(), 4u);
+}
+
+TEST(OnnxModelFile, FollowsShapesThatAreComputed) {
+  const OnnxModel model = parse("g (float[2,3] x, float[4,6] z) => (float[a,b] y) { s = Shape(x) r = Expand(z, s) t = Reshape(x, s) y = Relu(t) }");
+  ASSERT_NE(model.type_of("t"), nullptr);
+  EXPECT_EQ(model.type_of("t")->dims, (Dims{2, 3}));
+}
+
 TEST(OnnxModelFile, FindsNodesOfSubgraphs) {
   const OnnxModel model = parse(R"(g (bool c, float[2] x) => (float[2] y) {
     y = If(c) <then_branch = t () => (float[2] a) { a = Relu(x) }, else_branch = e () => (float[2] b) { b = Neg(x) }>

@@ -186,6 +186,48 @@ bool divides_by_zero(const onnx::GraphProto& graph) {
   return false;
 }
 
+// The library reads inputs without looking whether they are there, so a model must be whole before it may see it. Returns what
+// is missing, or "".
+std::string what_is_missing(const onnx::ModelProto& model) {
+  std::map<std::string, int> opsets;
+  for (const auto& opset : model.opset_import()) opsets[opset.domain()] = static_cast<int>(std::min<std::int64_t>(opset.version(), 1 << 20));
+  std::set<std::string> known;
+  for (const auto& value : model.graph().input()) known.insert(value.name());
+  for (const auto& value : model.graph().initializer()) known.insert(value.name());
+  for (const auto& value : model.graph().sparse_initializer()) known.insert(value.values().name());
+  for (const auto& node : model.graph().node()) {
+    for (const std::string& input : node.input())
+      if (!input.empty() && !known.contains(input)) return "\"" + input + "\" is used, but nothing makes it before";
+    known.insert(node.output().begin(), node.output().end());
+    const auto opset = opsets.find(node.domain());
+    const OpSchema* schema = lenient_schemas().GetSchema(node.op_type(), opset == opsets.end() ? 1 : opset->second, node.domain());
+    if (node.input_size() < schema->min_input() || node.input_size() > schema->max_input() || node.output_size() < schema->min_output() ||
+        node.output_size() > schema->max_output())
+      return node.op_type() + " \"" + node.name() + "\" has a wrong number of inputs or outputs";
+  }
+  return "";
+}
+
+// Following the numbers of shapes through the graph dereferences the type of every input.
+bool may_follow_shapes(const onnx::ModelProto& model) {
+  std::set<std::string> typed;
+  auto add = [&](const auto& values) {
+    for (const auto& value : values)
+      if (value.type().has_tensor_type() && value.type().tensor_type().elem_type() != 0) typed.insert(value.name());
+  };
+  add(model.graph().input());
+  add(model.graph().output());
+  add(model.graph().value_info());
+  for (const auto& value : model.graph().initializer()) typed.insert(value.name());
+  for (const auto& node : model.graph().node()) {
+    for (const std::string& input : node.input())
+      if (!input.empty() && !typed.contains(input)) return false;
+    for (const auto& attribute : node.attribute())
+      if (attribute.has_g() || attribute.graphs_size() > 0) return false;
+  }
+  return model.functions_size() == 0;
+}
+
 }  // namespace
 
 const onnx::ISchemaRegistry& strict_schemas() {
@@ -213,9 +255,13 @@ bool is_extension(const std::string& domain, const std::string& op, std::int64_t
 
 std::string infer_shapes_in_place(onnx::ModelProto& model, bool strict) {
   if (divides_by_zero(model.graph())) return "a stride, block size or group of 0";
+  if (std::string missing = what_is_missing(model); !missing.empty()) return missing;
+  const onnx::ISchemaRegistry* schemas = strict ? &strict_schemas() : &lenient_schemas();
   try {
-    const onnx::ShapeInferenceOptions options(strict, strict ? 1 : 0, true);
-    onnx::shape_inference::InferShapes(model, strict ? &strict_schemas() : &lenient_schemas(), options);
+    // Types first; then again with the numbers of shapes, such as the target of a Reshape that is computed from a Shape.
+    onnx::shape_inference::InferShapes(model, schemas, onnx::ShapeInferenceOptions(strict, strict ? 1 : 0, false));
+    if (may_follow_shapes(model))
+      onnx::shape_inference::InferShapes(model, schemas, onnx::ShapeInferenceOptions(strict, strict ? 1 : 0, true));
   } catch (const std::exception& failure) {
     std::string text = failure.what();
     std::ranges::replace(text, '\n', ' ');

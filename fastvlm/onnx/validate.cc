@@ -50,7 +50,8 @@ void check_order(const OnnxModel& model, std::unordered_set<std::string>& known,
     for (const std::string& input : node.inputs)
       if (!input.empty() && !known.contains(input))
         out.add(Severity::kError, subject(node),
-                fmt::format("{} uses \"{}\", which {}", label(node), input, later.contains(input) ? "is made by a later node" : "nothing makes"));
+                fmt::format("{} uses \"{}\", which {}", label(node), input,
+                            later.contains(input) ? "is made by a later node" : "nothing makes"));
     for (const std::string& output : node.outputs)
       if (!output.empty() && !known.insert(output).second)
         out.add(Severity::kError, output, fmt::format("{} makes \"{}\", which exists already", label(node), output));
@@ -151,12 +152,14 @@ std::vector<Finding> check_versions(const OnnxModel& model, const ValidateOption
   if (options.opset != 0 && model.opset() != options.opset)
     findings.push_back({Severity::kError, "", fmt::format("the model imports opset {}, {} is expected", model.opset(), options.opset)});
   if (options.ir_version != 0 && model.ir_version != options.ir_version)
-    findings.push_back({Severity::kError, "", fmt::format("the model has IR version {}, {} is expected", model.ir_version, options.ir_version)});
+    findings.push_back(
+        {Severity::kError, "", fmt::format("the model has IR version {}, {} is expected", model.ir_version, options.ir_version)});
   std::set<std::string> missing;
   for (const OnnxNode& node : model.nodes)
     if (!model.opsets.contains(node.domain)) missing.insert(node.domain);
   for (const std::string& domain : missing)
-    findings.push_back({Severity::kError, domain, fmt::format("operators of domain \"{}\" are used, but no opset of it is imported", domain)});
+    findings.push_back(
+        {Severity::kError, domain, fmt::format("operators of domain \"{}\" are used, but no opset of it is imported", domain)});
   return findings;
 }
 
@@ -184,7 +187,8 @@ std::vector<Finding> check_structure(const OnnxModel& model) {
   std::unordered_set<std::string> outputs;
   for (const OnnxValue& output : model.outputs) {
     if (!known.contains(output.name)) out.add(Severity::kError, output.name, fmt::format("nothing makes the output \"{}\"", output.name));
-    if (!outputs.insert(output.name).second) out.add(Severity::kError, output.name, fmt::format("two outputs are called \"{}\"", output.name));
+    if (!outputs.insert(output.name).second)
+      out.add(Severity::kError, output.name, fmt::format("two outputs are called \"{}\"", output.name));
   }
   check_unused(model, OnnxIndex(model), out);
   return out.take();
@@ -221,7 +225,8 @@ Result<std::vector<Finding>> validate_onnx(const Path& path, const ValidateOptio
   std::vector<Finding> findings = check_versions(model, options);
   append(findings, check_operators(model, options.allowed_operators));
   append(findings, check_structure(model));
-  append(findings, check_external_data(model, find_data_files(model, path.parent_path()), {.require_aligned = options.require_aligned_data}));
+  append(findings, check_external_data(model, find_data_files(model, path.parent_path()),
+                                       {.require_aligned = options.require_aligned_data}));
   append(findings, run_library(proto, model, path));
   if (options.forbid_symbolic_dims) {
     TRY_ASSIGN(OnnxModel inferred, summarize(proto, path.string()));

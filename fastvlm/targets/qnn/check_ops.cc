@@ -11,7 +11,8 @@ namespace {
 
 bool is_random(const OnnxNode& node) { return node.op.starts_with("Random") || node.op == "Bernoulli" || node.op == "Multinomial"; }
 bool has_subgraph(const OnnxNode& node) {
-  return std::any_of(node.attributes.begin(), node.attributes.end(), [](const auto& a) { return std::holds_alternative<OnnxGraphAttribute>(a.second); });
+  return std::any_of(node.attributes.begin(), node.attributes.end(),
+                     [](const auto& attribute) { return std::holds_alternative<OnnxGraphAttribute>(attribute.second); });
 }
 
 // Values that ONNX Runtime computes before the backend sees the graph: from constants alone, and shapes that are known.
@@ -37,7 +38,8 @@ OpIssues issues_of(const NodeContext& c) {
   if (rule == nullptr) {
     const bool foreign = !c.node.domain.empty() && c.node.domain != kMicrosoftDomain;
     if (foreign)
-      issues.push_back({Verdict::kRefused, fmt::format("domain \"{}\" is unknown to the backend", c.node.domain), "write it with ONNX operators", kPluginSource});
+      issues.push_back({Verdict::kRefused, fmt::format("domain \"{}\" is unknown to the backend", c.node.domain),
+                        "write it with ONNX operators", kPluginSource});
     else
       issues.push_back({Verdict::kWarning, "our table has no rule for this operator", "compile the graph to know", kNoRule});
   } else if (rule->verdict == RuleVerdict::kRefused) {
@@ -54,7 +56,7 @@ NodeVerdict judge(const NodeContext& c) {
   NodeVerdict out;
   out.node = c.node.name.empty() && !c.node.outputs.empty() ? c.node.outputs.front() : c.node.name;
   out.op = operator_name(c.node.domain, c.node.op);
-  const bool folded = !c.node.outputs.empty() && std::all_of(c.node.outputs.begin(), c.node.outputs.end(), [&](const std::string& o) { return o.empty() || c.folded.contains(o); });
+  const bool folded = std::any_of(c.node.outputs.begin(), c.node.outputs.end(), [&](const std::string& o) { return c.folded.contains(o); });
   if (!folded && c.node.op != "Constant") out.issues = issues_of(c);
   if (!out.issues.empty()) out.verdict = out.issues.front().verdict;
   return out;
@@ -84,20 +86,24 @@ void find_border_types(const OnnxModel& model, std::vector<Finding>& out) {
   for (const auto* values : {&model.inputs, &model.outputs})
     for (const OnnxValue& value : *values) {
       if (value.type.dtype == Dtype::kBool)
-        out.push_back({Severity::kWarning, value.name, fmt::format("\"{}\" is bool: it compiles, but masks of NPU graphs are float or uint16 elsewhere", value.name)});
+        out.push_back({Severity::kWarning, value.name,
+                       fmt::format("\"{}\" is bool: it compiles, but masks of NPU graphs are float or uint16 elsewhere", value.name)});
       if (value.type.dtype == Dtype::kInt64)
-        out.push_back({Severity::kWarning, value.name, fmt::format("\"{}\" is int64: it is computed as int32; prefer int32", value.name)});
+        out.push_back({Severity::kWarning, value.name,
+                       fmt::format("\"{}\" is int64: it is computed as int32; prefer int32", value.name)});
     }
 }
 
 // Floats that pass between two nodes outside of DequantizeLinear and QuantizeLinear are computed as floats.
 const OnnxNode* first_float_compute(const OnnxIndex& index, const std::unordered_set<std::string>& folded) {
   for (const OnnxNode& node : index.model().nodes) {
-    if (node.op == "QuantizeLinear" || node.op == "DequantizeLinear" || node.op == "Constant" || node.outputs.empty() || folded.contains(node.outputs[0])) continue;
+    if (node.op == "QuantizeLinear" || node.op == "DequantizeLinear" || node.op == "Constant") continue;
+    if (node.outputs.empty() || folded.contains(node.outputs[0])) continue;
     const OnnxType* type = index.model().type_of(node.outputs[0]);
     if (type == nullptr || !type->dtype || !is_float(*type->dtype)) continue;
     const auto& users = index.users(node.outputs[0]);
-    const bool quantised = !users.empty() && std::all_of(users.begin(), users.end(), [](const OnnxNode* user) { return user->op == "QuantizeLinear"; });
+    const bool quantised = !users.empty() &&
+                           std::all_of(users.begin(), users.end(), [](const OnnxNode* user) { return user->op == "QuantizeLinear"; });
     if (!quantised) return &node;
   }
   return nullptr;
@@ -113,7 +119,9 @@ void find_whole_model(const OnnxIndex& index, const Soc& soc, const std::unorder
                      fmt::format("{} has no half precision, and {} \"{}\" computes in floats; quantise the model for this chip", soc.name,
                                  operator_name(node->domain, node->op), node->outputs[0])});
   if (!model.inference_note.empty())
-    out.push_back({Severity::kWarning, "", fmt::format("shapes are known only as far as the file states them, because shape inference failed: {}", model.inference_note)});
+    out.push_back({Severity::kWarning, "",
+                   fmt::format("shapes are known only as far as the file states them, because shape inference failed: {}",
+                               model.inference_note)});
   if (model.has_functions)
     out.push_back({Severity::kWarning, "", "the model has functions of its own; their nodes are not looked at, inline them first"});
   if (model.has_subgraphs) out.push_back({Severity::kWarning, "", "the model has subgraphs; their nodes are not looked at"});

@@ -20,6 +20,11 @@ void refuse(OpIssues& out, std::string reason, std::string advice = "", std::str
   out.push_back({Verdict::kRefused, std::move(reason), std::move(advice), source});
 }
 
+void refuse_computed(const NodeContext& c, std::size_t i, OpIssues& out) {
+  refuse(out, fmt::format("\"{}\" is computed while running, and {} needs a constant there", c.input(i), c.node.op),
+         "store it as a constant");
+}
+
 bool is_one_of(const OnnxNode& node, std::initializer_list<std::string_view> ops) {
   return node.domain.empty() && std::find(ops.begin(), ops.end(), node.op) != ops.end();
 }
@@ -32,10 +37,11 @@ std::set<std::string> values_of(const OnnxNode& node) {
   return values;
 }
 
-std::string quoted_symbols(const Dims& dims) {
+// "batch, seq_len", or "" when only extents without a name of their own are open.
+std::string symbols_of(const Dims& dims) {
   std::string text;
   for (const Dim& dim : dims)
-    if (!dim.is_static()) text += (text.empty() ? "" : ", ") + (dim.symbol == kUnknownExtent ? std::string("an unnamed extent") : dim.symbol);
+    if (!dim.is_static() && dim.symbol != kUnknownExtent) text += (text.empty() ? "" : ", ") + dim.symbol;
   return text;
 }
 
@@ -64,7 +70,9 @@ bool is_inside_merged_reshapes(const NodeContext& c, const std::string& value) {
 bool is_close(std::optional<double> value, double expected) { return value && std::abs(*value - expected) <= 1e-3 * std::abs(expected); }
 
 // The other input of a two-input node.
-const std::string& other_input(const OnnxNode& node, const std::string& input) { return node.inputs[0] == input ? node.inputs[1] : node.inputs[0]; }
+const std::string& other_input(const OnnxNode& node, const std::string& input) {
+  return node.inputs[0] == input ? node.inputs[1] : node.inputs[0];
+}
 
 // The only user of a value, when it is a node of that operator with two inputs.
 const OnnxNode* only_user(const OnnxIndex& index, const std::string& value, std::string_view op) {
@@ -118,12 +126,11 @@ GeluMatch match_gelu(const OnnxNode& erf, const OnnxIndex& index) {
 void check_static(const NodeContext& c, OpIssues& out) {
   for (const std::string& value : values_of(c.node)) {
     const OnnxType* type = c.index.model().type_of(value);
-    if (type == nullptr || !type->has_shape || !static_shape(type->dims).has_value()) {
-      if (type == nullptr || !type->has_shape) continue;  // not known is not the same as not static
-      refuse(out, fmt::format("\"{}\" has the shape {}: HTP takes fixed shapes only", value, to_string(type->dims)),
-             fmt::format("give a number for {}", quoted_symbols(type->dims)));
-      return;
-    }
+    // Not known is not the same as not static.
+    if (type == nullptr || !type->has_shape || static_shape(type->dims).has_value()) continue;
+    const std::string symbols = symbols_of(type->dims);
+    return refuse(out, fmt::format("\"{}\" has the shape {}: HTP takes fixed shapes only", value, to_string(type->dims)),
+                  symbols.empty() ? "give numbers to the shapes of the inputs" : fmt::format("give a number for {}", symbols));
   }
 }
 
@@ -141,11 +148,14 @@ void check_rank(const NodeContext& c, OpIssues& out) {
     }
     return refuse(out, fmt::format("\"{}\" has rank {}, and HTP ends at {}", value, rank, kMaxRank), "split or merge axes; rank 4 is best");
   }
-  if (slow) warn(out, "rank 5 is accepted but slow", "keep to rank 4: a rank-5 split of q, k and v doubled the time of a vision transformer", kReports);
+  if (slow)
+    warn(out, "rank 5 is accepted but slow", "keep to rank 4: a rank-5 split of q, k and v doubled the time of a vision transformer",
+         kReports);
 }
 
 void check_types(const NodeContext& c, OpIssues& out) {
-  const bool moves_only = is_one_of(c.node, {"Cast", "QuantizeLinear", "DequantizeLinear", "Reshape", "Transpose", "Concat", "Slice", "Split", "Gather", "Squeeze", "Unsqueeze", "Shape"});
+  const bool moves_only = is_one_of(c.node, {"Cast", "QuantizeLinear", "DequantizeLinear", "Reshape", "Transpose", "Concat", "Slice",
+                                             "Split", "Gather", "Squeeze", "Unsqueeze", "Shape"});
   const bool multiplies = is_one_of(c.node, {"MatMul", "Gemm"});
   for (const std::string& value : values_of(c.node)) {
     const OnnxType* type = c.index.model().type_of(value);
@@ -155,14 +165,16 @@ void check_types(const NodeContext& c, OpIssues& out) {
       return refuse(out, fmt::format("\"{}\" is {}, which HTP does not have", value, name(dtype)), "convert the model to float32 or float16");
     const bool narrow = dtype == Dtype::kInt8 || dtype == Dtype::kInt16 || dtype == Dtype::kUint8 || dtype == Dtype::kUint16;
     if (narrow && !moves_only && c.node.domain.empty() && !c.node.op.starts_with("QLinear") && c.node.op != "DynamicQuantizeLinear")
-      return refuse(out, fmt::format("\"{}\" is {}, and 8- and 16-bit numbers are taken between DequantizeLinear and QuantizeLinear only", value, name(dtype)));
+      return refuse(out, fmt::format("\"{}\" is {}, and 8- and 16-bit numbers are taken between DequantizeLinear and QuantizeLinear only",
+                                     value, name(dtype)));
     if (multiplies && (dtype == Dtype::kInt32 || dtype == Dtype::kInt64))
       return refuse(out, fmt::format("\"{}\" is {}, and matrices of whole numbers are refused", value, name(dtype)), "cast to float");
   }
 }
 
 void check_constant_values(const NodeContext& c, OpIssues& out) {
-  const bool computes = is_one_of(c.node, {"Add", "Sub", "Mul", "Div", "Where", "Pow", "Equal", "Greater", "Less", "GreaterOrEqual", "LessOrEqual", "Max", "Min", "Clip", "MatMul", "Gemm"});
+  const bool computes = is_one_of(c.node, {"Add", "Sub", "Mul", "Div", "Where", "Pow", "Equal", "Greater", "Less", "GreaterOrEqual",
+                                           "LessOrEqual", "Max", "Min", "Clip", "MatMul", "Gemm"});
   if (!computes) return;
   for (const std::string& value : c.node.inputs) {
     const Tensor* constant = c.index.constant(value);
@@ -170,7 +182,8 @@ void check_constant_values(const NodeContext& c, OpIssues& out) {
     if (constant->dtype == Dtype::kInt64) {
       const auto numbers = constant->int64s();
       if (std::any_of(numbers.begin(), numbers.end(), [](std::int64_t n) { return n < INT32_MIN || n > INT32_MAX; }))
-        warn(out, fmt::format("\"{}\" holds numbers past int32; int64 is computed as int32, so results are wrong", value), "keep whole numbers within int32");
+        warn(out, fmt::format("\"{}\" holds numbers past int32; int64 is computed as int32, so results are wrong", value),
+             "keep whole numbers within int32");
     }
     if (!is_float(constant->dtype)) continue;
     const Tensor numbers = to_float32(constant->view());
@@ -182,11 +195,14 @@ void check_constant_values(const NodeContext& c, OpIssues& out) {
     }
     const bool is_bound = c.node.op == "Clip" || c.node.op == "Max" || c.node.op == "Min";
     if (infinite)
-      warn(out, fmt::format("\"{}\" holds infinities or NaN, which NPUs handle badly", value), "use a finite value, such as -1000 in a mask", kReports);
+      warn(out, fmt::format("\"{}\" holds infinities or NaN, which NPUs handle badly", value),
+           "use a finite value, such as -1000 in a mask", kReports);
     else if (large && !is_bound)
-      warn(out, fmt::format("\"{}\" holds numbers past {}, which are infinite in half precision", value, kMaxHalf), "use a smaller value, such as -1000 in a mask");
+      warn(out, fmt::format("\"{}\" holds numbers past {}, which are infinite in half precision", value, kMaxHalf),
+           "use a smaller value, such as -1000 in a mask");
     if (small && (c.node.op == "Mul" || c.node.op == "Div"))
-      warn(out, fmt::format("\"{}\" holds numbers below {:.0e}, which are 0 in half precision", value, kMinHalf), "scale in several steps");
+      warn(out, fmt::format("\"{}\" holds numbers below {:.0e}, which are 0 in half precision", value, kMinHalf),
+           "scale in several steps");
   }
 }
 
@@ -199,20 +215,23 @@ void check_erf(const NodeContext& c, OpIssues& out) {
     case GeluMatch::kOtherConstant:
       return warn(out, "the chain is taken for GELU whatever its constant, so this one is computed wrongly", "use the square root of 2");
     case GeluMatch::kNone:
-      return refuse(out, "Erf exists only inside GELU: x / sqrt(2), Erf, + 1, * x, * 0.5, with no other user in between", "write Gelu, or that chain");
+      return refuse(out, "Erf exists only inside GELU: x / sqrt(2), Erf, + 1, * x, * 0.5, with no other user in between",
+                    "write Gelu, or that chain");
   }
 }
 
 void check_expand(const NodeContext& c, OpIssues& out) {
   if (!c.is_fixed(1)) return refuse(out, "the shape of Expand is not constant", "store it as a constant");
-  warn(out, "Expand becomes a multiplication by ones; on v69 a converter failed on it", "rely on broadcasting, or split the heads for grouped-query attention", kReports);
+  warn(out, "Expand becomes a multiplication by ones; on v69 a converter failed on it",
+       "rely on broadcasting, or split the heads for grouped-query attention", kReports);
 }
 
 void check_rms_norm(const NodeContext& c, OpIssues& out) {
   if (!is_last_axis(c, -1)) refuse(out, "the norm must run over the last axis only", "flatten the axes first");
   const int rank = c.rank(0);
   if (rank == kMaxRank) refuse(out, "RMS norm of rank 5 is refused", "reshape to rank 3");
-  if (rank == 4) warn(out, "RMS norm of rank 4 gave wrong numbers on a v73 device (the emulation is right)", "reshape to rank 3", kReports);
+  if (rank == 4)
+    warn(out, "RMS norm of rank 4 gave wrong numbers on a v73 device (the emulation is right)", "reshape to rank 3", kReports);
 }
 
 void check_layer_norm(const NodeContext& c, OpIssues& out) {
@@ -230,7 +249,8 @@ void check_softmax(const NodeContext& c, OpIssues& out) {
 void check_gemm(const NodeContext& c, OpIssues& out) {
   const float alpha = c.node.real("alpha", 1), beta = c.node.real("beta", 1);
   if (alpha != 1 || (beta != 1 && beta != 0))
-    refuse(out, fmt::format("Gemm with alpha {} and beta {}; 1 and 1 are taken", alpha, beta), "fold the factors into the weight and the bias");
+    refuse(out, fmt::format("Gemm with alpha {} and beta {}; 1 and 1 are taken", alpha, beta),
+           "fold the factors into the weight and the bias");
 }
 
 void check_lp_normalization(const NodeContext& c, OpIssues& out) {
@@ -241,10 +261,12 @@ void check_reduce_mean(const NodeContext& c, OpIssues& out) {
   check_needs_all_fixed(c, out);
   const OnnxNode* maker = c.has_input(0) ? c.index.producer(c.input(0)) : nullptr;
   if (maker == nullptr || maker->inputs.size() != 2) return;
-  const bool squared = (maker->op == "Mul" && maker->inputs[0] == maker->inputs[1]) || (maker->op == "Pow" && is_close(c.index.scalar(maker->inputs[1]), 2));
+  const bool squared = (maker->op == "Mul" && maker->inputs[0] == maker->inputs[1]) ||
+                       (maker->op == "Pow" && is_close(c.index.scalar(maker->inputs[1]), 2));
   const OnnxType* type = c.index.model().type_of(maker->inputs[0]);
   if (squared && (type == nullptr || !type->dtype || is_float(*type->dtype)))
-    warn(out, "a mean of squares overflows half precision as soon as an element passes 255", "use SimplifiedLayerNormalization or LpNormalization, which hold");
+    warn(out, "a mean of squares overflows half precision as soon as an element passes 255",
+         "use SimplifiedLayerNormalization or LpNormalization, which hold");
 }
 
 void check_cumsum(const NodeContext& c, OpIssues& out) {
@@ -265,7 +287,16 @@ void check_arg_max(const NodeContext& c, OpIssues& out) {
 }
 
 void check_einsum(const NodeContext& c, OpIssues& out) {
-  warn(out, fmt::format("Einsum \"{}\": some equations are taken, others refused", c.node.text("equation", "")), "write Transpose, Reshape and MatMul");
+  warn(out, fmt::format("Einsum \"{}\": products of two matrices are taken, other equations refused", c.node.text("equation", "")),
+       "write Transpose, Reshape and MatMul");
+}
+
+// ONNX Runtime removes it, unless something needs the mask or it stands between an input and an output of the graph.
+void check_dropout(const NodeContext& c, OpIssues& out) {
+  const bool has_mask = c.node.outputs.size() > 1 && !c.node.outputs[1].empty();
+  const bool from_input = c.has_input(0) && c.index.is_input(c.input(0));
+  const bool alone = from_input && !c.node.outputs.empty() && c.index.is_output(c.node.outputs[0]);
+  if (has_mask || alone) refuse(out, "Dropout cannot be removed here", "export for inference, so that no Dropout is left");
 }
 
 void check_branches(const NodeContext&, OpIssues& out) {
@@ -276,12 +307,12 @@ void check_random(const NodeContext&, OpIssues& out) { warn(out, "the numbers di
 
 void check_needs_all_fixed(const NodeContext& c, OpIssues& out) {
   for (std::size_t i = 1; i < c.node.inputs.size(); ++i)
-    if (!c.is_fixed(i)) return refuse(out, fmt::format("\"{}\" is computed while running, and {} needs a constant there", c.input(i), c.node.op), "store it as a constant");
+    if (!c.is_fixed(i)) return refuse_computed(c, i, out);
 }
 
 void check_needs_fixed_values(const NodeContext& c, OpIssues& out) {
   for (std::size_t i = 0; i < c.node.inputs.size(); ++i)
-    if (!c.is_fixed(i)) return refuse(out, fmt::format("\"{}\" is computed while running, and {} needs a constant there", c.input(i), c.node.op), "store the result as a constant");
+    if (!c.is_fixed(i)) return refuse_computed(c, i, out);
 }
 
 }  // namespace fastvlm::qnn

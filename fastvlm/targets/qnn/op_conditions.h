@@ -25,7 +25,8 @@ void check_average_pool(const NodeContext& c, OpIssues& out);
 void check_max_pool(const NodeContext& c, OpIssues& out);
 void check_arg_max(const NodeContext& c, OpIssues& out);
 void check_einsum(const NodeContext& c, OpIssues& out);
-void check_branches(const NodeContext& c, OpIssues& out);          // If
+void check_dropout(const NodeContext& c, OpIssues& out);
+void check_branches(const NodeContext& c, OpIssues& out);            // If
 void check_random(const NodeContext& c, OpIssues& out);
 void check_needs_all_fixed(const NodeContext& c, OpIssues& out);   // every input after the first must be constant
 void check_needs_fixed_values(const NodeContext& c, OpIssues& out);  // every input must be (Range, ConstantOfShape)

@@ -35,8 +35,7 @@ constexpr std::array kRules = {
     refused("Acos", kRewrite), refused("Acosh", kRewrite), refused("Asin", kRewrite), refused("Asinh", kRewrite),
     refused("Atanh", kRewrite), refused("Celu", kRewrite), refused("Cosh", kRewrite), refused("Sinh", kRewrite),
     refused("IsInf", kRewrite), refused("Shrink", kRewrite), refused("Softsign", kRewrite), refused("BitShift", kRewrite),
-    refused("Dropout", "export for inference, so that no Dropout is left"), refused("BiasGelu", "write Add, then Gelu", kMicrosoft),
-    refused("FastGelu", "write Gelu", kMicrosoft),
+    check("Dropout", check_dropout), refused("BiasGelu", "write Add, then Gelu", kMicrosoft), refused("FastGelu", "write Gelu", kMicrosoft),
     // Mod was refused for float and taken for int32; the type decides.
     OpRule{.op = "Mod", .verdict = RuleVerdict::kConditional, .condition = [](const NodeContext& c, OpIssues& out) {
              if (const OnnxType* type = c.type(0); type != nullptr && type->dtype && is_float(*type->dtype))

@@ -1,0 +1,105 @@
+#include <algorithm>
+
+#include "fastvlm/verify/checks.h"
+#include "fastvlm/verify/decoder_session.h"
+#include "fastvlm/verify/run_graph.h"
+
+namespace fastvlm {
+namespace {
+
+constexpr std::int64_t kSteps = 8;  // single tokens behind the prompt
+constexpr const char* kCheck = "forms";
+
+const Gate& gate_for(const OutputFolder& folder, Dtype edge) { return folder.half || edge == Dtype::kFloat16 ? kHalfGate : kStaticGate; }
+
+// The plain graphs, opened once.
+struct Plain {
+  std::unique_ptr<Runner> encoder;
+  std::unique_ptr<Runner> decoder;
+  std::string projected;
+};
+
+Status compare_vision(const CheckContext& c, Plain& plain, const GraphFile& graph) {
+  if (graph.image_size != c.folder.image_size) {
+    c.report.skip(kCheck, graph.file, fmt::format("not compared: the plain encoder was exported for {} pixels", c.folder.image_size));
+    return {};
+  }
+  const Tensor pixels = random_floats({1, 3, graph.image_size, graph.image_size}, 0, 1, 11);
+  TRY_ASSIGN(Tensor features, run_for(*plain.encoder, {{"pixel_values", pixels}}, "image_features"));
+  TRY_ASSIGN(PlainDecoding expected, run_plain_decoder(*plain.decoder, plain.projected, features, Tensor::of_int64({1, 1}, std::vector<std::int64_t>{0})));
+  TRY_ASSIGN(auto runner, c.open(c.folder.path / graph.file));
+  TRY_ASSIGN(Tensor actual, run_for(*runner, {{"pixel_values", pixels}}, "image_features"));
+  c.report.compare({kCheck, graph.file + " image_features", "tower and projector of the plain graphs", gate_for(c.folder, edge_dtype(*runner))}, actual, expected.image_features);
+  return {};
+}
+
+Status compare_fused(const CheckContext& c, Plain& plain, const GraphFile& graph) {
+  const Tensor vision = random_floats({1, graph.vision_tokens, c.folder.vision_width}, -1, 1, 12);
+  const Tensor ids = random_ids({1, graph.text_tokens}, c.folder.vocab_size, 13);
+  TRY_ASSIGN(PlainDecoding expected, run_plain_decoder(*plain.decoder, plain.projected, vision, ids));
+  TRY_ASSIGN(auto runner, c.open(c.folder.path / graph.file));
+  TRY_ASSIGN(Tensor actual, run_for(*runner, {{"vision_features", vision}, {"input_ids", ids}}, "logits"));
+  c.report.compare({kCheck, graph.file + " logits", "the plain decoder", gate_for(c.folder, edge_dtype(*runner))}, actual, expected.logits);
+  return {};
+}
+
+// The plain decoder sees the whole sequence at once, the static graphs a prompt in chunks and then single tokens.
+Status compare_decoder(const CheckContext& c, Plain& plain) {
+  const OutputFolder& f = c.folder;
+  TRY_ASSIGN(EmbeddingTable table, EmbeddingTable::open(f));
+  TRY_ASSIGN(DecoderSession session, open_decoder_session(f, c.open));
+  if (session.hidden_size() != f.hidden_size || session.vocab_size() != f.vocab_size)
+    return bad_input("the decoder graphs have width {} and {} logits, the manifest says {} and {}", session.hidden_size(), session.vocab_size(), f.hidden_size, f.vocab_size);
+  const std::int64_t total = std::min(session.context(), f.image_tokens + 2 * kSteps), vision_tokens = std::min(f.image_tokens, total / 2);
+  const std::int64_t steps = std::min(kSteps, total - 1), prompt = total - steps;
+  const Tensor vision = random_floats({1, vision_tokens, f.vision_width}, -1, 1, 14), ids = random_ids({1, total - vision_tokens}, f.vocab_size, 15);
+  TRY_ASSIGN(PlainDecoding expected, run_plain_decoder(*plain.decoder, plain.projected, vision, ids));
+  if (expected.image_features.shape != Shape{1, vision_tokens, f.hidden_size} || expected.logits.shape != Shape{1, total, f.vocab_size})
+    return bad_input("the plain decoder gives {} projected features and {} logits", to_string(expected.image_features.shape), to_string(expected.logits.shape));
+
+  TRY_ASSIGN(Tensor text, table.gather(ids.int64s()));
+  const Tensor parts[] = {reshaped(std::move(expected.image_features), {vision_tokens, f.hidden_size}), std::move(text)};
+  const Tensor embeds = stack_rows(parts);
+  const Tensor logits = reshaped(std::move(expected.logits), {total, f.vocab_size});
+  const Gate& gate = gate_for(f, session.dtype());
+  const bool all = session.prefill_has_logits();
+  const auto head = embeds.floats().first(static_cast<std::size_t>(prompt * f.hidden_size));
+  TRY_ASSIGN(std::vector<float> prefill, all ? session.prefill_all(head) : session.prefill(head));
+  const std::int64_t rows = all ? prompt : 1;
+  c.report.compare({kCheck, "npu/decoder logits of the prompt", fmt::format("the plain decoder, {} tokens in chunks", prompt), gate},
+                   Tensor::of_floats({rows, f.vocab_size}, prefill), slice_rows(logits, prompt - rows, prompt));
+  std::vector<float> stepped;
+  for (std::int64_t i = prompt; i < total; ++i) {
+    const Tensor row = slice_rows(embeds, i, i + 1);
+    TRY_ASSIGN(std::vector<float> step, session.step(row.floats()));
+    stepped.insert(stepped.end(), step.begin(), step.end());
+  }
+  c.report.compare({kCheck, "npu/decoder logits of single tokens", fmt::format("the plain decoder, {} steps with the cache", steps), gate},
+                   Tensor::of_floats({steps, f.vocab_size}, stepped), slice_rows(logits, prompt, total));
+  return {};
+}
+
+Status open_plain(const CheckContext& c, Plain& plain) {
+  TRY_ASSIGN(plain.encoder, c.open(c.folder.path / c.folder.find(kVisionEncoderName)->file));
+  TRY_ASSIGN(plain.decoder, open_plain_decoder_with_projected(c, plain.projected));
+  return {};
+}
+
+}  // namespace
+
+Status check_forms(const CheckContext& c) {
+  if (std::ranges::none_of(c.folder.graphs, &GraphFile::npu)) return {};
+  Plain plain;
+  TRY(open_plain(c, plain));
+  for (const GraphFile& graph : c.folder.graphs) {
+    Status status;
+    if (graph.image_size > 0) status = compare_vision(c, plain, graph);
+    else if (graph.vision_tokens > 0) status = compare_fused(c, plain, graph);
+    if (!status.ok()) TRY(c.report.fail(kCheck, graph.file, std::move(status).error()));
+  }
+  if (!c.folder.has_decoder()) return {};
+  if (Status status = compare_decoder(c, plain); !status.ok()) return c.report.fail(kCheck, "npu/decoder", std::move(status).error());
+  return {};
+}
+
+}  // namespace fastvlm
