@@ -4,7 +4,7 @@
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace fastvlm;
-  const DecodeOptions options = {.max_pixels = 1 << 18};
+  const ImageDecodeOptions options = {.max_pixels = 1 << 18};
   Result<Image> image = decode_image(std::as_bytes(std::span(data, size)), "fuzz", options);
   if (!image.ok()) return 0;
   FASTVLM_ASSERT(image->rgb.size() == image->row_bytes() * static_cast<std::size_t>(image->height), "a whole picture");

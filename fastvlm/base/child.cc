@@ -78,7 +78,7 @@ Result<Child> Child::start(const Path& program, std::vector<std::string> argumen
   return Child(process, Channel(ends[0]));
 }
 
-Child::Child(Child&& other) noexcept : process_(std::exchange(other.process_, -1)), channel_(std::move(other.channel_)) {}
+Child::Child(Child&& other) noexcept : process_(std::exchange(other.process_, -1)), end_(std::move(other.end_)), channel_(std::move(other.channel_)) {}
 
 Child::~Child() {
   if (process_ < 0) return;
@@ -87,10 +87,14 @@ Child::~Child() {
 }
 
 std::string Child::describe_end() {
+  if (process_ < 0) return end_;
   int status = 0;
-  ::waitpid(std::exchange(process_, -1), &status, 0);
-  if (WIFSIGNALED(status)) return fmt::format("was killed by signal {} ({})", WTERMSIG(status), ::strsignal(WTERMSIG(status)));
-  return fmt::format("ended with exit code {}", WEXITSTATUS(status));
+  while (::waitpid(process_, &status, 0) < 0 && errno == EINTR) {
+  }
+  process_ = -1;
+  end_ = WIFSIGNALED(status) ? fmt::format("was killed by signal {} ({})", WTERMSIG(status), ::strsignal(WTERMSIG(status)))
+                             : fmt::format("ended with exit code {}", WEXITSTATUS(status));
+  return end_;
 }
 
 }  // namespace fastvlm

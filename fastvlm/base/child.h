@@ -36,12 +36,13 @@ class Child {
   ~Child();
 
   Channel& channel() { return channel_; }
-  // After the channel broke: how it ended, "was killed by signal 11 (Segmentation fault)".
+  // After the channel broke: how it ended, "was killed by signal 11 (Segmentation fault)". Waits for the end.
   std::string describe_end();
 
  private:
   Child(int process, Channel channel) : process_(process), channel_(std::move(channel)) {}
-  int process_;
+  int process_;  // -1: its end is known
+  std::string end_;
   Channel channel_;
 };
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -52,5 +53,51 @@ struct CompileArguments {
   bool no_cache = false;
 };
 int compile_command(const CompileArguments& arguments, const CommonArguments& common);
+
+struct InspectArguments {
+  Path path;
+  bool tensors = false;  // every tensor, not only their number
+  bool hash = false;     // SHA-256 of large files too
+};
+int inspect_command(const InspectArguments& arguments, const CommonArguments& common);
+
+struct MakeCheckpointArguments {
+  std::string size = "tiny";
+  std::string dialect = "apple";
+  Path output_dir;
+  std::uint64_t seed = 0;
+  bool force = false;
+};
+int make_checkpoint_command(const MakeCheckpointArguments& arguments, const CommonArguments& common);
+
+struct DoctorArguments {
+  bool fetch = false;
+};
+int doctor_command(const DoctorArguments& arguments, const CommonArguments& common);
+
+struct CheckOpsArguments {
+  Path model;
+  std::string target;
+  bool all = false;  // accepted nodes too
+  // What the real backend says about each node, by its name. Nothing stands behind it yet, so there is no flag for it.
+  Result<std::map<std::string, std::string>> (*backend_answers)(const Path& model, const RuntimeSearch& runtimes) = nullptr;
+};
+int check_ops_command(const CheckOpsArguments& arguments, const CommonArguments& common);
+
+struct PreprocessArguments {
+  Path image;
+  std::int64_t image_size = 1024;
+  std::string mode = "pad";
+  bool ignore_exif = false;
+  Path output;
+};
+int preprocess_command(const PreprocessArguments& arguments, const CommonArguments& common);
+
+struct TokenizeArguments {
+  Path model_dir;
+  bool decode = false;
+  bool chat = false;
+};
+int tokenize_command(const TokenizeArguments& arguments, const CommonArguments& common);
 
 }  // namespace fastvlm::cli

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "fastvlm/base/json.h"
@@ -14,15 +15,23 @@ namespace fastvlm::cli {
 // "fastvlm-npu: <sentence>"; returns the exit code of the error.
 int print_error(const Error& error);
 
-void print_line(const std::string& line);
+// Exactly these bytes.
+void print_text(std::string_view text);
+// A line for people: control characters, which foreign names may hold, are shown as \xNN.
+void print_line(std::string_view line);
 void print_json(const OrderedJson& json);
 
 // Columns padded to their widest cell; the first row is the head.
 void print_table(const std::vector<std::vector<std::string>>& rows);
 
+// Before the end: `code`, or that of an environment error when standard output could not take everything (disk full).
+int finish_output(int code);
+
 // A bar with stage, rate and time left on a terminal, a line for each stage elsewhere.
 std::unique_ptr<Progress> make_progress(bool quiet);
 
 std::string human_bytes(std::uint64_t bytes);
+// 494032768 as "494,032,768".
+std::string grouped(std::uint64_t number);
 
 }  // namespace fastvlm::cli

@@ -71,12 +71,11 @@ void Graph::add_output(Value value, const std::string& name) {
 }
 
 Value Graph::add_weight(const WeightPtr& weight, const std::string& name, Dtype dtype) {
-  auto at = value_names_.find(name);
-  if (at != value_names_.end()) {
-    const ValueInfo& info = value(at->second);
-    if (info.weight != nullptr && info.weight->identity() == weight->identity() && info.dtype == dtype) return {this, at->second};
-  }
-  return {this, add_value({.name = name, .dtype = dtype, .dims = to_dims(weight->shape()), .weight = weight})};
+  const std::string key = fmt::format("{}|{}|{}", name, fastvlm::name(dtype), weight->identity());
+  if (auto at = weights_.find(key); at != weights_.end()) return {this, at->second};
+  const int index = add_value({.name = name, .dtype = dtype, .dims = to_dims(weight->shape()), .weight = weight});
+  weights_[key] = index;
+  return {this, index};
 }
 
 Value Graph::add_constant(Tensor tensor) {

@@ -138,6 +138,7 @@ class Graph {
   std::unordered_map<std::string, int> value_names_;
   std::unordered_map<std::string, int> name_counts_;
   std::unordered_map<std::string, int> constants_;  // by content
+  std::unordered_map<std::string, int> weights_;    // by wanted name, type and identity
 };
 
 // Descends into a module for as long as it lives.

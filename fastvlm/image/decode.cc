@@ -53,7 +53,7 @@ const Signature* find_signature(std::string_view bytes) {
 
 }  // namespace
 
-Result<Image> decode_image(std::span<const std::byte> bytes, std::string_view what, const DecodeOptions& options) {
+Result<Image> decode_image(std::span<const std::byte> bytes, std::string_view what, const ImageDecodeOptions& options) {
   if (bytes.empty()) return bad_input("{}: the file is empty; a JPEG or PNG picture was expected", what);
   const Signature* signature = find_signature({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
   if (signature == nullptr)
@@ -66,7 +66,7 @@ Result<Image> decode_image(std::span<const std::byte> bytes, std::string_view wh
   return turn_upright(std::move(stored.image), stored.orientation);
 }
 
-Result<Image> load_image(const Path& path, const DecodeOptions& options) {
+Result<Image> load_image(const Path& path, const ImageDecodeOptions& options) {
   TRY_ASSIGN(std::string text, read_file(path, kMaxFileBytes));
   return decode_image(as_bytes(text), path.string(), options);
 }

@@ -15,7 +15,7 @@
 
 namespace fastvlm {
 
-struct DecodeOptions {
+struct ImageDecodeOptions {
   // Leaves the picture as it is stored, as Apple's script does, instead of turning it upright by its EXIF orientation.
   bool ignore_exif = false;
   // Above this a file counts as a decompression bomb. The default is the size from which Pillow warns.
@@ -27,9 +27,9 @@ constexpr int kMaxImageSide = 65'535;
 
 // Decodes a whole file in memory; its first bytes tell the format, not its name. `what` names it in messages. Alpha is
 // dropped, not composited. Unknown formats, damaged or truncated files and pictures over the limits are errors.
-Result<Image> decode_image(std::span<const std::byte> bytes, std::string_view what, const DecodeOptions& options = {});
+Result<Image> decode_image(std::span<const std::byte> bytes, std::string_view what, const ImageDecodeOptions& options = {});
 
 // Reads and decodes a file of at most 512 MiB.
-Result<Image> load_image(const Path& path, const DecodeOptions& options = {});
+Result<Image> load_image(const Path& path, const ImageDecodeOptions& options = {});
 
 }  // namespace fastvlm

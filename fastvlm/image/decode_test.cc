@@ -22,12 +22,12 @@ std::string bytes_of(const Path& name) {
   return text.ok() ? *text : "";
 }
 
-std::string message_of(std::string_view bytes, const DecodeOptions& options = {}) {
+std::string message_of(std::string_view bytes, const ImageDecodeOptions& options = {}) {
   Result<Image> image = decode_image(as_bytes(bytes), "cat.jpg", options);
   return image.ok() ? "decoded" : image.error().message;
 }
 
-void expect_cases(const char* list, const char* folder, const DecodeOptions& options) {
+void expect_cases(const char* list, const char* folder, const ImageDecodeOptions& options) {
   Result<Json> cases = read_json_file(kFolder / list);
   ASSERT_TRUE(cases.ok());
   ASSERT_FALSE(cases->empty());

@@ -142,7 +142,7 @@ int orientation_of(const Reader& reader) {
 
 }  // namespace
 
-Result<StoredImage> read_jpeg(std::span<const std::byte> bytes, std::string_view what, const DecodeOptions& options) {
+Result<StoredImage> read_jpeg(std::span<const std::byte> bytes, std::string_view what, const ImageDecodeOptions& options) {
   Reader reader;
   auto damaged = [&] { return bad_input("{}: the JPEG cannot be decoded ({})", what, reader.message); };
   set_up(reader, bytes);

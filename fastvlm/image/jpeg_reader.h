@@ -13,6 +13,6 @@ namespace fastvlm {
 
 // Baseline, extended and progressive; grey, YCbCr, RGB, CMYK and YCCK (both inverted as Adobe writes them). Limits and
 // errors as for decode_image.
-Result<StoredImage> read_jpeg(std::span<const std::byte> bytes, std::string_view what, const DecodeOptions& options);
+Result<StoredImage> read_jpeg(std::span<const std::byte> bytes, std::string_view what, const ImageDecodeOptions& options);
 
 }  // namespace fastvlm

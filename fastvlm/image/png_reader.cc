@@ -83,7 +83,7 @@ int orientation_of(const Reader& reader) {
 
 }  // namespace
 
-Result<StoredImage> read_png(std::span<const std::byte> bytes, std::string_view what, const DecodeOptions& options) {
+Result<StoredImage> read_png(std::span<const std::byte> bytes, std::string_view what, const ImageDecodeOptions& options) {
   Reader reader{.rest = bytes};
   auto damaged = [&] { return bad_input("{}: the PNG cannot be decoded ({})", what, reader.message); };
   reader.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &reader, on_error, on_warning);

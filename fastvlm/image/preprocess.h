@@ -36,7 +36,7 @@ void to_pixel_values(const Image& image, std::span<float> out);
 struct PreprocessOptions {
   int size = 1024;
   ImageMode mode = ImageMode::kPad;
-  DecodeOptions decode = {};
+  ImageDecodeOptions decode = {};
 };
 
 // All in one: a picture file to [3, size, size] values in [0, 1].

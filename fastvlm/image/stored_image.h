@@ -16,7 +16,7 @@ struct StoredImage {
 
 // Refuses a size that a header claims, before any memory is taken for it.
 inline Status check_size(std::uint64_t width, std::uint64_t height, std::string_view what,
-                         const DecodeOptions& options) {
+                         const ImageDecodeOptions& options) {
   if (width == 0 || height == 0) return bad_input("{}: the picture has no pixels ({} x {})", what, width, height);
   if (width > kMaxImageSide || height > kMaxImageSide || width * height > options.max_pixels)
     return bad_input(

@@ -5,12 +5,18 @@
 #include <algorithm>
 #include <mutex>
 
+#include "fastvlm/base/hash.h"
+
 namespace fastvlm {
 namespace {
 
 std::string joined(const std::string& done, const std::string& more) { return done.empty() ? more : done + ", " + more; }
 
 std::int64_t first_extent(const Shape& shape) { return shape.empty() ? 1 : shape[0]; }
+
+std::string hash_of(const std::string& before, std::span<const float> values) {
+  return sha256_of(before + std::string(reinterpret_cast<const char*>(values.data()), values.size_bytes()));
+}
 
 // Holds the numbers of a computed weight from the first read on.
 struct Memo {
@@ -69,16 +75,19 @@ WeightPtr Weight::computed(Shape shape, std::function<Result<std::vector<float>>
 }
 
 WeightPtr Weight::of_values(Shape shape, std::vector<float> values, std::string done) {
+  const std::string numbers = hash_of("", values);
   auto make = [values = std::move(values)]() -> Result<std::vector<float>> { return values; };
-  return computed(std::move(shape), std::move(make), {}, std::move(done));
+  auto weight = std::make_shared<Weight>(*computed(std::move(shape), std::move(make), {}, std::move(done)));
+  weight->numbers_ = numbers;
+  return weight;
 }
 
 std::string Weight::identity() const {
-  return fmt::format("{}|{}|{}", fmt::join(from_, "+"), done_, to_string(shape_));
+  return fmt::format("{}|{}|{}|{}", fmt::join(from_, "+"), done_, to_string(shape_), numbers_);
 }
 
 WeightPtr Weight::transposed() const {
-  FASTVLM_ASSERT(shape_.size() == 2, "a matrix to transpose");
+  FASTVLM_ASSERT((shape_ == Shape{row_count(), row_size()}), "a matrix to transpose, in its own rows");
   auto weight = std::make_shared<Weight>(*this);
   weight->shape_ = {shape_[1], shape_[0]};
   weight->transposed_ = !transposed_;
@@ -88,6 +97,7 @@ WeightPtr Weight::transposed() const {
 
 WeightPtr Weight::scaled_rows(std::vector<float> factors, const std::string& why) const {
   FASTVLM_ASSERT(!transposed_ && static_cast<std::int64_t>(factors.size()) == source_->rows, "one factor for each row");
+  const std::string numbers = hash_of(numbers_, factors);
   auto scaled = std::make_shared<MatrixSource>(*source_);
   scaled->read = [inner = source_, factors = std::move(factors)](std::int64_t r0, std::int64_t r1, std::int64_t c0,
                                                                  std::int64_t c1, std::span<float> out) -> Status {
@@ -99,12 +109,14 @@ WeightPtr Weight::scaled_rows(std::vector<float> factors, const std::string& why
   };
   auto weight = std::make_shared<Weight>(*this);
   weight->source_ = std::move(scaled);
+  weight->numbers_ = numbers;
   weight->done_ = joined(done_, why);
   return weight;
 }
 
 WeightPtr Weight::rows(std::int64_t begin, std::int64_t end) const {
-  FASTVLM_ASSERT(!transposed_ && begin >= 0 && begin <= end && end <= source_->rows, "rows inside the tensor");
+  FASTVLM_ASSERT(!transposed_ && begin >= 0 && begin <= end && end <= source_->rows && shape_[0] == source_->rows,
+                 "rows inside the tensor");
   auto part = std::make_shared<MatrixSource>();
   part->rows = end - begin;
   part->columns = source_->columns;

@@ -45,7 +45,7 @@ class Weight {
   // Equal identities mean equal numbers in the same layout.
   std::string identity() const;
 
-  // A matrix [rows, columns] seen as [columns, rows].
+  // A matrix [rows, columns] seen as [columns, rows]. One that was reshaped must have its rows still.
   WeightPtr transposed() const;
   // Row r multiplied by factors[r]; rows are axis 0 (the output features of a linear or a convolution).
   WeightPtr scaled_rows(std::vector<float> factors, const std::string& why) const;
@@ -68,6 +68,7 @@ class Weight {
   bool transposed_ = false;
   std::vector<std::string> from_;
   std::string done_;
+  std::string numbers_;  // hash of the numbers that came from the program, not from the checkpoint
 };
 
 }  // namespace fastvlm

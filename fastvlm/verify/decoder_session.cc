@@ -150,7 +150,7 @@ const DecoderSession::Chain& DecoderSession::choose(std::int64_t remaining, bool
   return *chosen;
 }
 
-Result<std::vector<float>> DecoderSession::feed(std::span<const float> embeds, bool all_logits) {
+Result<std::vector<float>> DecoderSession::feed(std::span<const float> embeds, Rows wanted) {
   const auto width = static_cast<std::size_t>(hidden_size_);
   if (embeds.empty() || embeds.size() % width != 0) return bad_usage("{} numbers are no rows of {}", embeds.size(), width);
   auto remaining = static_cast<std::int64_t>(embeds.size() / width);
@@ -159,28 +159,32 @@ Result<std::vector<float>> DecoderSession::feed(std::span<const float> embeds, b
                      position_, context_);
   std::vector<float> logits;
   while (remaining > 0) {
-    const Chain* chain = &choose(remaining, all_logits);
+    const Chain* chain = &choose(remaining, wanted == Rows::kAll);
     std::int64_t rows = std::min(remaining, chain->new_tokens);
     const bool last = rows == remaining;
     // The last row needs logits: where this graph has none it is left to the graph for one token.
-    if (last && !chain->logits) {
+    if (last && wanted == Rows::kLast && !chain->logits) {
       if (rows > 1) --rows;
       else chain = &choose(1, true);
     }
-    const bool wants_logits = all_logits || rows == remaining;
+    const bool wants_logits = wanted == Rows::kAll || (wanted == Rows::kLast && rows == remaining);
     TRY(run_chain(*chain, embeds.first(static_cast<std::size_t>(rows) * width), wants_logits, logits));
     embeds = embeds.subspan(static_cast<std::size_t>(rows) * width);
     remaining -= rows;
   }
-  if (!all_logits) logits.erase(logits.begin(), logits.end() - vocab_size_);
+  if (wanted == Rows::kLast) logits.erase(logits.begin(), logits.end() - vocab_size_);
   return logits;
 }
 
-Result<std::vector<float>> DecoderSession::prefill(std::span<const float> embeds) { return feed(embeds, false); }
-Result<std::vector<float>> DecoderSession::prefill_all(std::span<const float> embeds) { return feed(embeds, true); }
+Result<std::vector<float>> DecoderSession::prefill(std::span<const float> embeds) { return feed(embeds, Rows::kLast); }
+Result<std::vector<float>> DecoderSession::prefill_all(std::span<const float> embeds) { return feed(embeds, Rows::kAll); }
+Status DecoderSession::extend(std::span<const float> embeds) {
+  TRY(feed(embeds, Rows::kNone));
+  return {};
+}
 Result<std::vector<float>> DecoderSession::step(std::span<const float> embed) {
   FASTVLM_ASSERT(embed.size() == static_cast<std::size_t>(hidden_size_), "one row");
-  return feed(embed, false);
+  return feed(embed, Rows::kLast);
 }
 
 DecoderSession::Chunk DecoderSession::make_chunk(const Chain& chain, std::span<const float> rows) const {

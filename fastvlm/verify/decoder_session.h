@@ -53,6 +53,8 @@ class DecoderSession {
   Result<std::vector<float>> prefill(std::span<const float> embeds);
   // The same with the logits of every row [n, vocab_size]; prefill graphs without logits are not used.
   Result<std::vector<float>> prefill_all(std::span<const float> embeds);
+  // The same without any logits: what stands before the last token of a prompt.
+  Status extend(std::span<const float> embeds);
   // One token.
   Result<std::vector<float>> step(std::span<const float> embed);
 
@@ -90,6 +92,7 @@ class DecoderSession {
     std::vector<float> rows;
   };
   struct Chunk;
+  enum class Rows { kNone, kLast, kAll };  // that give logits
 
   DecoderSession() = default;
   Status add_graph(DecoderGraph graph);
@@ -97,7 +100,7 @@ class DecoderSession {
   Status agree(std::int64_t& known, std::int64_t found, const std::string& graph, const std::string& what);
   Status check_chains();
   const Chain& choose(std::int64_t remaining, bool with_logits) const;
-  Result<std::vector<float>> feed(std::span<const float> embeds, bool all_logits);
+  Result<std::vector<float>> feed(std::span<const float> embeds, Rows wanted);
   Status run_chain(const Chain& chain, std::span<const float> rows, bool wants_logits, std::vector<float>& logits);
   Chunk make_chunk(const Chain& chain, std::span<const float> rows) const;
   Result<TensorView> input_of(const TensorInfo& info, Chunk& chunk) const;

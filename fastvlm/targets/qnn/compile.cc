@@ -46,16 +46,16 @@ Result<std::string> cache_key(const CompileRequest& request, const Batch& batch)
   return sha256_of(recipe);
 }
 
-std::string request_json(const CompileRequest& request, const Batch& batch, const Path& output) {
-  return OrderedJson{{"onnxruntime", request.runtimes.onnxruntime_library.string()},
-                     {"plugin", request.runtimes.qnn_plugin.string()},
-                     {"qnn_folder", request.runtimes.qnn_folder.string()},
-                     {"soc_model", request.soc->soc_model},
-                     {"vtcm_mib", request.soc->vtcm_mib},
-                     {"share", batch.share},
-                     {"graph_folder", request.graph_folder.string()},
-                     {"output_folder", output.string()},
-                     {"graphs", batch.graphs}}
+std::string request_json(const ChildCompilation& c) {
+  return OrderedJson{{"onnxruntime", c.runtimes.onnxruntime_library.string()},
+                     {"plugin", c.runtimes.qnn_plugin.string()},
+                     {"qnn_folder", c.runtimes.qnn_folder.string()},
+                     {"soc_model", c.soc->soc_model},
+                     {"vtcm_mib", c.soc->vtcm_mib},
+                     {"share", c.share},
+                     {"graph_folder", c.graph_folder.string()},
+                     {"output_folder", c.output_folder.string()},
+                     {"graphs", c.graphs}}
       .dump();
 }
 
@@ -110,25 +110,27 @@ Result<CompiledGroup> compile_batch(const CompileRequest& request, const Batch& 
   const Path work = request.output_folder / ("." + batch.name + ".work");
   std::error_code failure;
   std::filesystem::create_directories(work, failure);
-  const Path log = request.log_folder / fmt::format("fastvlm-npu-{}-{}-{}.log", request.soc->name, batch.name, ::getpid());
-  TRY_ASSIGN(ProcessResult child, run_process({.program = request.program, .arguments = {kCompileVerb}, .input = request_json(request, batch, work), .log_file = log}));
-  auto answer = answer_of(child);
-  if (!answer) {
+  auto child = compile_in_child(request.program,
+                                {.runtimes = request.runtimes,
+                                 .soc = request.soc,
+                                 .share = batch.share,
+                                 .graph_folder = request.graph_folder,
+                                 .output_folder = work,
+                                 .graphs = batch.graphs},
+                                request.log_folder / fmt::format("fastvlm-npu-{}-{}-{}.log", request.soc->name, batch.name, ::getpid()));
+  if (!child) {
     std::filesystem::remove_all(work, failure);
-    Error error = answer.error();
-    error.message += fmt::format(" (target {}, log {})", request.soc->name, log.string());
-    return error;
+    return child.error();
   }
-  std::filesystem::remove(log, failure);
   TRY_ASSIGN(std::string binary, find_binary(work));
   std::vector<std::string> files = {binary};
   TRY(collect_reports(work, batch, files));
   for (const std::string& graph : batch.graphs) files.push_back(graph + "_ctx.onnx");
   OrderedJson facts = {{"binary", binary},
                        {"bytes", std::filesystem::file_size(work / binary, failure)},
-                       {"graphs", (*answer)["graphs"]},
-                       {"seconds", child.seconds},
-                       {"peak_rss_bytes", child.peak_rss_bytes}};
+                       {"graphs", child->graphs},
+                       {"seconds", child->seconds},
+                       {"peak_rss_bytes", child->peak_rss_bytes}};
   cache.keep(key, work, files, facts);
   for (const std::string& file : files) {
     std::filesystem::rename(work / file, request.output_folder / file, failure);
@@ -139,6 +141,19 @@ Result<CompiledGroup> compile_batch(const CompileRequest& request, const Batch& 
 }
 
 }  // namespace
+
+Result<ChildOutcome> compile_in_child(const Path& program, const ChildCompilation& compilation, const Path& log_file) {
+  TRY_ASSIGN(ProcessResult child, run_process({.program = program, .arguments = {kCompileVerb}, .input = request_json(compilation), .log_file = log_file}));
+  auto answer = answer_of(child);
+  if (!answer) {
+    Error error = answer.error();
+    error.message += fmt::format(" (target {}{})", compilation.soc->name, log_file.empty() ? "" : ", log " + log_file.string());
+    return error;
+  }
+  std::error_code ignored;
+  if (!log_file.empty()) std::filesystem::remove(log_file, ignored);
+  return ChildOutcome{.graphs = (*answer)["graphs"], .seconds = child.seconds, .peak_rss_bytes = child.peak_rss_bytes};
+}
 
 Result<std::vector<CompiledGroup>> compile_groups(const CompileRequest& request, Progress& progress) {
   if (!request.soc->fp16)

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "fastvlm/base/json.h"
 #include "fastvlm/base/progress.h"
 #include "fastvlm/run/runtimes.h"
 #include "fastvlm/targets/qnn/soc_table.h"
@@ -48,6 +49,23 @@ struct CompiledGroup {
 // Graphs of a group go into one context where the chip can share weights, into one each otherwise.
 // Errors: the backend's reason with the offending nodes; the log of a failed child is kept and named.
 Result<std::vector<CompiledGroup>> compile_groups(const CompileRequest& request, Progress& progress);
+
+// One child process that compiles some graphs into a folder.
+struct ChildCompilation {
+  RuntimePaths runtimes;
+  const Soc* soc = nullptr;
+  bool share = false;
+  Path graph_folder;
+  Path output_folder;
+  std::vector<std::string> graphs;
+};
+struct ChildOutcome {
+  Json graphs;  // [{name, seconds}, …]
+  double seconds = 0;
+  std::uint64_t peak_rss_bytes = 0;
+};
+// `log_file` is removed when all went well and named in the error otherwise; it may be empty.
+Result<ChildOutcome> compile_in_child(const Path& program, const ChildCompilation& compilation, const Path& log_file);
 
 // The hidden verb and the child's side: reads a request on standard input, prints one line that begins with kResultMark.
 inline constexpr const char* kCompileVerb = "__compile-worker";

@@ -24,16 +24,24 @@ bool is_sound(const Path& entry, const Json& facts) {
 
 }  // namespace
 
-std::optional<Json> ContextCache::take(const std::string& key, const Path& target) const {
+std::optional<Path> ContextCache::find(const std::string& key) const {
   if (folder_.empty()) return std::nullopt;
   const Path entry = folder_ / key;
   auto facts = read_json_file(entry / kFactsFile);
+  if (facts.ok() && is_sound(entry, *facts)) return entry;
+  // What is damaged would be in the way of the new one.
+  std::error_code ignored;
+  fs::remove_all(entry, ignored);
+  return std::nullopt;
+}
+
+std::optional<Json> ContextCache::take(const std::string& key, const Path& target) const {
+  auto found = find(key);
+  if (!found) return std::nullopt;
+  const Path& entry = *found;
+  auto facts = read_json_file(entry / kFactsFile);
   if (!facts.ok()) return std::nullopt;
   std::error_code failure;
-  if (!is_sound(entry, *facts)) {
-    fs::remove_all(entry, failure);
-    return std::nullopt;
-  }
   for (const auto& [name, hash] : (*facts)["files"].items()) {
     fs::copy_file(entry / name, target / name, fs::copy_options::overwrite_existing, failure);
     if (failure) return std::nullopt;

@@ -17,6 +17,9 @@ class ContextCache {
   // Copies the entry's files into `target` when it is there and its hashes hold; returns its facts. Nothing: not there.
   std::optional<Json> take(const std::string& key, const Path& target) const;
 
+  // The folder of a sound entry, to be read in place.
+  std::optional<Path> find(const std::string& key) const;
+
   // Keeps copies of these files of `source`. Failing to keep is no failure of the compilation.
   void keep(const std::string& key, const Path& source, const std::vector<std::string>& files, OrderedJson facts) const;
 

@@ -75,17 +75,13 @@ Result<std::vector<ContextTensor>> tensors_of(const Tensor* tensors, std::uint32
 
 // The blob grows from version to version of the backend; only what its size covers is read.
 void read_htp_blob(const Graph::Body& body, ContextGraph& graph) {
-  if (body.blob == nullptr || body.blob_bytes < offsetof(HtpGraphBlob, extension_version)) return;
+  if (body.blob == nullptr || body.blob_bytes < sizeof(HtpGraphBlob)) return;
   HtpGraphBlob blob{};
-  std::memcpy(&blob, body.blob, std::min<std::size_t>(body.blob_bytes, sizeof(blob)));
+  std::memcpy(&blob, body.blob, sizeof(blob));
   if (blob.version != 1) return;
   graph.spill_fill_bytes = blob.spill_fill_bytes;
   graph.vtcm_bytes = blob.vtcm_bytes;
   graph.optimization_level = blob.optimization_level;
-  if (body.blob_bytes < sizeof(blob) || blob.extension_version != 2) return;
-  graph.io_bytes = blob.io_bytes;
-  graph.constant_bytes = blob.constant_bytes;
-  graph.shared_weight_bytes = blob.shared_weight_bytes;
 }
 
 Result<std::vector<ContextGraph>> graphs_of(const Graph* graphs, std::uint32_t count, bool htp, const std::string& what) {
@@ -121,17 +117,7 @@ Result<ContextInfo> common_of(const Body& body, const std::string& what) {
   return to;
 }
 
-Result<ContextInfo> info_of_old(const BinaryBodyOld& body, const std::string& what) {
-  TRY_ASSIGN(ContextInfo to, common_of(body, what));
-  if (body.backend_id == kHtpBackend && body.hardware_blob && body.hardware_blob_bytes >= sizeof(HtpHardwareBlob)) {
-    HtpHardwareBlob blob{};
-    std::memcpy(&blob, body.hardware_blob, sizeof(blob));
-    if (blob.version == 1 && blob.graph_index < to.graphs.size()) {
-      to.graphs[blob.graph_index].spill_fill_bytes = blob.spill_fill_bytes;
-    }
-  }
-  return to;
-}
+Result<ContextInfo> info_of_old(const BinaryBodyOld& body, const std::string& what) { return common_of(body, what); }
 
 Result<ContextInfo> info_of_new(const BinaryBody& body, const std::string& what) {
   TRY_ASSIGN(ContextInfo to, common_of(body, what));

@@ -31,9 +31,6 @@ struct ContextGraph {
   std::optional<std::uint64_t> spill_fill_bytes;  // DDR for what did not fit in VTCM
   std::optional<std::uint64_t> vtcm_bytes;
   std::optional<std::uint64_t> optimization_level;
-  std::optional<std::uint64_t> io_bytes;
-  std::optional<std::uint64_t> constant_bytes;       // of this graph alone
-  std::optional<std::uint64_t> shared_weight_bytes;  // of the whole context, when it shares
 
   bool operator==(const ContextGraph&) const = default;
 };

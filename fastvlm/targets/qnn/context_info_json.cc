@@ -13,9 +13,6 @@ constexpr NumberField<ContextGraph> kGraphNumbers[] = {
     {"spill_fill_bytes", &ContextGraph::spill_fill_bytes},
     {"vtcm_bytes", &ContextGraph::vtcm_bytes},
     {"optimization_level", &ContextGraph::optimization_level},
-    {"io_bytes", &ContextGraph::io_bytes},
-    {"constant_bytes", &ContextGraph::constant_bytes},
-    {"shared_weight_bytes", &ContextGraph::shared_weight_bytes},
 };
 constexpr NumberField<ContextInfo> kContextNumbers[] = {
     {"soc_model", &ContextInfo::soc_model},

@@ -157,30 +157,15 @@ struct BinaryInfo {
   };
 };
 
-// What the HTP backend puts in Graph::Body::blob, version 1 with the extension that 2.51 appends. Found by compiling the
-// same graph with other options and sizes: the named fields follow them, the unnamed ones did not concern us.
+// The first fields of what the HTP backend puts in Graph::Body::blob, version 1; more follow and are not read. Each was
+// checked by compiling one graph with other options: these numbers follow the options.
 struct HtpGraphBlob {
   std::uint32_t version;
   std::uint64_t spill_fill_bytes;
   std::uint32_t vtcm_bytes;
   std::uint32_t optimization_level;
-  std::uint64_t unnamed_a[2];
-  std::uint32_t extension_version;
-  std::uint64_t unnamed_b[3];
-  std::uint64_t io_bytes;
-  std::uint64_t unnamed_c;
-  std::uint64_t constant_bytes;
-  std::uint64_t unnamed_d;
-  std::uint64_t shared_weight_bytes;
 };
-static_assert(sizeof(HtpGraphBlob) == 112);
-
-// What it puts in BinaryBodyOld::hardware_blob, version 1.
-struct HtpHardwareBlob {
-  std::uint32_t version;
-  std::uint32_t graph_index;
-  std::uint64_t spill_fill_bytes;
-};
+static_assert(sizeof(HtpGraphBlob) == 24);
 
 // What it puts in BinaryBody::metadata, version 1.
 struct HtpContextBlob {

@@ -1,0 +1,221 @@
+#include "fastvlm/chat/chat.h"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include "fastvlm/base/interrupt.h"
+#include "fastvlm/text/stream_decoder.h"
+
+namespace fastvlm {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
+
+// The graph for the size asked for; the trained size, or else the largest, when none is.
+Result<std::int64_t> choose_image_size(const OutputFolder& folder, std::optional<std::int64_t> wanted) {
+  std::vector<std::int64_t> sizes;
+  for (const GraphFile& graph : folder.graphs)
+    if (graph.group == "vision") sizes.push_back(graph.image_size);
+  if (sizes.empty() || !folder.has_decoder())
+    return bad_input("{}: has no static graphs to talk through; export again with --target, for example --target sm8750", folder.path.string());
+  const std::int64_t size = wanted.value_or(folder.image_size);
+  if (std::ranges::find(sizes, size) != sizes.end()) return size;
+  if (!wanted) return std::ranges::max(sizes);
+  return bad_usage("--image-size {}: the folder has vision graphs for {} only", size, fmt::join(sizes, ", "));
+}
+
+Result<ImageMode> image_mode(const OutputFolder& folder, const std::string& what) {
+  TRY_ASSIGN(const std::string mode, json_string(*json_find(folder.manifest, "preprocessing"), "mode", what));
+  return image_mode_of(mode);
+}
+
+Result<std::optional<std::int32_t>> stop_token(const OutputFolder& folder, const std::string& what) {
+  const Json* prompt = json_find(folder.manifest, "prompt");
+  if (prompt == nullptr || !prompt->is_object()) return bad_input("{}: \"prompt\" must be an object", what);
+  if (json_find(*prompt, "stop_token_id") == nullptr) return std::optional<std::int32_t>();
+  TRY_ASSIGN(const std::int64_t id, json_integer(*prompt, "stop_token_id", what));
+  if (id < 0 || id >= folder.vocab_size) return bad_input("{}: \"stop_token_id\" is {}, but the vocabulary has {} rows", what, id, folder.vocab_size);
+  return std::optional<std::int32_t>(static_cast<std::int32_t>(id));
+}
+
+std::vector<bool> tokens_of(const Tokenizer& tokenizer) {
+  std::vector<bool> allowed(static_cast<std::size_t>(tokenizer.size()));
+  for (std::int32_t id = 0; id < tokenizer.size(); ++id) allowed[static_cast<std::size_t>(id)] = tokenizer.is_token(id);
+  return allowed;
+}
+
+}  // namespace
+
+std::string_view name(Finish finish) {
+  switch (finish) {
+    case Finish::kStopToken: return "stop";
+    case Finish::kMaxNewTokens: return "length";
+    case Finish::kContextFull: return "context";
+    case Finish::kInterrupted: return "interrupted";
+  }
+  return "";
+}
+
+// ---- Opening ------------------------------------------------------------------------------------------------------------
+
+Result<std::unique_ptr<Chat>> Chat::open(ChatOptions options) {
+  TRY(check_sampling(options.sampling));
+  if (options.max_new_tokens < 1) return bad_usage("--max-new-tokens {}: must be at least 1", options.max_new_tokens);
+  std::unique_ptr<Chat> chat(new Chat(std::move(options)));
+  TRY(chat->read_folder());
+  return chat;
+}
+
+Status Chat::read_folder() {
+  const std::string what = (options_.folder / "manifest.json").string();
+  TRY_ASSIGN(folder_, open_output_folder(options_.folder));
+  TRY_ASSIGN(const std::int64_t size, choose_image_size(folder_, options_.image_size));
+  TRY(check_image_size(static_cast<int>(size)));
+  TRY_ASSIGN(const ImageMode mode, image_mode(folder_, what));
+  TRY_ASSIGN(const std::optional<std::int32_t> stop, stop_token(folder_, what));
+  for (const GraphFile& graph : folder_.graphs)
+    if (graph.new_tokens == 1) context_ = graph.context;
+  encoder_.emplace(ImageEncoderOptions{.graph = folder_.path / folder_.vision(size)->file,
+                                       .preprocess = {.size = static_cast<int>(size), .mode = mode},
+                                       .hidden_size = folder_.hidden_size,
+                                       .open = options_.open_graph,
+                                       .keep_open = options_.keep_vision_open});
+  TRY_ASSIGN(Tokenizer tokenizer, Tokenizer::load(options_.folder));
+  if (tokenizer.size() > folder_.vocab_size)
+    return bad_input("{}: the tokenizer has {} ids, the model only {}; they do not belong together", options_.folder.string(), tokenizer.size(),
+                     folder_.vocab_size);
+  tokenizer_ = std::make_unique<Tokenizer>(std::move(tokenizer));
+  TRY_ASSIGN(prompt_, ChatPrompt::create(*tokenizer_, {.system = options_.system, .eos_token_id = stop}));
+  sampler_.emplace(options_.sampling, tokens_of(*tokenizer_));
+  return {};
+}
+
+Status Chat::open_decoder() {
+  if (cache_) return {};
+  TRY_ASSIGN(EmbeddingTable table, EmbeddingTable::open(folder_));
+  TRY_ASSIGN(DecoderSession session, open_decoder_session(folder_, options_.open_graph));
+  TRY_ASSIGN(cache_, PromptCache::create(std::move(session), std::move(table)));
+  return {};
+}
+
+// ---- Conversations ------------------------------------------------------------------------------------------------------
+
+Status Chat::start(const Path& image) {
+  Picture picture;
+  if (!image.empty()) {
+    TRY_ASSIGN(picture, encoder_->load(image));
+  }
+  if (picture.hash != picture_.hash) {
+    features_.clear();
+    picture_ = std::move(picture);
+  }
+  image_ = image;
+  restart();
+  return {};
+}
+
+void Chat::restart() {
+  turns_.clear();
+  unfed_.clear();
+  sampler_->restart();
+}
+
+std::vector<Segment> Chat::segments_for(std::string_view question) const {
+  ChatTurn turn{.text = std::string(question), .image = turns_.empty() && !image_.empty()};
+  Prompt prompt = turns_.empty() ? prompt_->conversation({&turn, 1}) : prompt_->next_turn(turn);
+  prompt.pieces.front().insert(prompt.pieces.front().begin(), unfed_.begin(), unfed_.end());
+  return segments_of(prompt, picture_.hash, encoder_->tokens());
+}
+
+Status Chat::check_rows(const std::vector<Segment>& segments) const {
+  const std::int64_t before = turns_.empty() ? 0 : cache_->position(), rows = row_count(segments);
+  if (before + rows <= context_) return {};
+  std::int64_t picture = 0;
+  for (const Segment& segment : segments)
+    if (!segment.picture.empty()) picture += segment.rows;
+  std::string parts = fmt::format("{} of text", rows - picture);
+  if (picture > 0) parts += fmt::format(" and {} of the picture", picture);
+  if (before == 0) return bad_usage("the prompt has {} tokens ({}), but the context has {}; shorten it or export with a larger --context", rows, parts, context_);
+  return bad_usage("the question has {} tokens ({}) behind the {} of the conversation, but the context has {}; shorten it or begin anew", rows, parts,
+                   before, context_);
+}
+
+Status Chat::check_fits(std::string_view question) const { return check_rows(segments_for(question)); }
+
+Result<std::span<const float>> Chat::features(double& seconds) {
+  if (features_.empty()) {
+    const auto begin = Clock::now();
+    TRY_ASSIGN(features_, encoder_->encode(picture_));
+    picture_.pixel_values = {};
+    seconds = seconds_since(begin);
+  }
+  return std::span<const float>(features_);
+}
+
+Result<Answer> Chat::ask(std::string_view question, const std::function<void(std::string_view)>& on_text) {
+  const auto begin = Clock::now();
+  const std::vector<Segment> segments = segments_for(question);
+  TRY(check_rows(segments));
+  Answer answer;
+  TRY_ASSIGN(std::vector<float> logits, run_prompt(segments, answer));
+  turns_.push_back({.text = std::string(question), .image = turns_.empty() && !image_.empty()});
+  unfed_.clear();
+  const auto heard = [&, first = true](std::string_view text) mutable {
+    if (std::exchange(first, false)) answer.timings.first_token_seconds = seconds_since(begin);
+    if (text.empty()) return;
+    answer.text += text;
+    if (on_text) on_text(text);
+  };
+  Status generated = generate(std::move(logits), heard, answer);
+  turns_.push_back({.role = Role::kAssistant, .text = answer.text});
+  TRY(std::move(generated));
+  AnswerTimings& timings = answer.timings;
+  timings.total_seconds = seconds_since(begin);
+  if (answer.ids.size() > 1)
+    timings.tokens_per_second = static_cast<double>(answer.ids.size() - 1) / (timings.total_seconds - timings.first_token_seconds);
+  return answer;
+}
+
+// A question that fails leaves the conversation as it was before.
+Result<std::vector<float>> Chat::run_prompt(const std::vector<Segment>& segments, Answer& answer) {
+  // The vision graph goes first and is closed again, so that its memory is there for the decoder.
+  std::size_t known = turns_.empty() && cache_ ? cache_->shared(segments) : 0;
+  const bool new_picture = std::any_of(segments.begin() + static_cast<std::ptrdiff_t>(known), segments.end(), [](const Segment& s) { return !s.picture.empty(); });
+  if (new_picture) TRY(features(answer.timings.vision_seconds));
+  TRY(open_decoder());
+  const std::size_t before = turns_.empty() ? known : cache_->size();
+  cache_->keep(before);
+  answer.reused_tokens = cache_->position();
+  auto logits = cache_->append(std::span(segments).subspan(known), [&] { return features(answer.timings.vision_seconds); });
+  if (!logits.ok() && !turns_.empty()) cache_->keep(before);
+  answer.prompt_tokens = cache_->position();
+  return logits;
+}
+
+Status Chat::generate(std::vector<float> logits, const std::function<void(std::string_view)>& on_text, Answer& answer) {
+  StreamDecoder decoder(*tokenizer_, {.skip_special = true});
+  const auto ended_by = [&](Finish finish) {
+    answer.finish = finish;
+    if (finish != Finish::kStopToken) unfed_ = {answer.ids.back()};
+    on_text(decoder.finish());
+    return Status();
+  };
+  while (true) {
+    TRY_ASSIGN(const std::int32_t id, sampler_->sample(logits));
+    if (prompt_->ends_reply(id)) return ended_by(Finish::kStopToken);
+    answer.ids.push_back(id);
+    on_text(decoder.push(id));
+    if (interrupted()) return ended_by(Finish::kInterrupted);
+    if (static_cast<std::int64_t>(answer.ids.size()) == options_.max_new_tokens) return ended_by(Finish::kMaxNewTokens);
+    if (cache_->position() == cache_->context()) return ended_by(Finish::kContextFull);
+    auto next = cache_->step(id);
+    if (!next.ok() && next.error().kind == ErrorKind::kInterrupted) return ended_by(Finish::kInterrupted);
+    TRY_ASSIGN(logits, std::move(next));
+  }
+}
+
+}  // namespace fastvlm

@@ -1,0 +1,191 @@
+#include <fmt/format.h>
+
+#include "fastvlm/base/process.h"
+#include "fastvlm/cli/commands.h"
+#include "fastvlm/cli/print.h"
+#include "fastvlm/export/inspect.h"
+
+namespace fastvlm::cli {
+namespace {
+
+using Rows = std::vector<std::vector<std::string>>;
+
+// "text" or 12 or [1, 3] as people read it.
+std::string plain(const OrderedJson& value) {
+  if (value.is_string()) return value.get<std::string>();
+  if (value.is_array()) {
+    std::string text;
+    for (const auto& item : value) text += (text.empty() ? "" : ", ") + plain(item);
+    return "[" + text + "]";
+  }
+  return value.dump(-1, ' ', false, OrderedJson::error_handler_t::replace);
+}
+
+std::string plain_at(const OrderedJson& object, const char* key) { return object.contains(key) ? plain(object[key]) : "-"; }
+
+std::string bytes_text(const OrderedJson& value) {
+  return value.is_number() ? fmt::format("{} ({} bytes)", human_bytes(value.get<std::uint64_t>()), grouped(value.get<std::uint64_t>())) : plain(value);
+}
+
+// {"Conv": 3, "Add": 2} as "Conv 3, Add 2", the most frequent first.
+std::string counts_text(const OrderedJson& counts) {
+  std::vector<std::pair<std::string, std::int64_t>> rows;
+  for (const auto& [name, count] : counts.items()) rows.emplace_back(name, count.get<std::int64_t>());
+  std::stable_sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) { return a.second > b.second; });
+  std::string text;
+  for (const auto& [name, count] : rows) text += fmt::format("{}{} {}", text.empty() ? "" : ", ", name, count);
+  return text;
+}
+
+std::string pairs_text(const OrderedJson& object) {
+  std::string text;
+  for (const auto& [name, value] : object.items()) text += fmt::format("{}{} {}", text.empty() ? "" : ", ", name, plain(value));
+  return text;
+}
+
+std::string totals_text(const OrderedJson& totals) {
+  std::string text = fmt::format("{} with {} parameters, {}", plain(totals["count"]), grouped(totals["parameters"].get<std::uint64_t>()),
+                                 human_bytes(totals["bytes"].get<std::uint64_t>()));
+  if (totals.contains("types")) text += "; " + counts_text(totals["types"]);
+  if (totals.value("passed_over", 0) > 0) text += fmt::format("; {} passed over", plain(totals["passed_over"]));
+  if (totals.contains("of_fastvlm")) text += fmt::format("; {} have names of FastVLM", plain(totals["of_fastvlm"]));
+  return text;
+}
+
+void print_rows(const std::string& title, const OrderedJson& list, const std::vector<const char*>& keys) {
+  if (list.empty()) return;
+  Rows rows = {{keys.begin(), keys.end()}};
+  for (const auto& item : list) {
+    rows.emplace_back();
+    for (const char* key : keys) rows.back().push_back(plain_at(item, key));
+  }
+  print_line("\n" + title);
+  print_table(rows);
+}
+
+void print_sentences(const char* head, const OrderedJson& facts, const char* key) {
+  if (!facts.contains(key)) return;
+  for (const auto& sentence : facts[key]) print_line(fmt::format("{}: {}", head, plain(sentence)));
+}
+
+void print_model(const OrderedJson& model, Rows& rows) {
+  const auto &text = model["text"], &vision = model["vision"];
+  rows.push_back({"decoder", fmt::format("{} layers, hidden size {}, MLP {}, {} heads over {} key/value heads of {}, vocabulary {}{}",
+                                         plain_at(text, "num_hidden_layers"), plain_at(text, "hidden_size"), plain_at(text, "intermediate_size"),
+                                         plain_at(text, "num_attention_heads"), plain_at(text, "num_key_value_heads"), plain_at(text, "head_dim"),
+                                         plain_at(text, "vocab_size"), text.value("tie_word_embeddings", false) ? ", head tied" : "")});
+  rows.push_back({"tower", fmt::format("stages of {} blocks with {} channels, {} at the end{}", plain_at(vision, "depths"), plain_at(vision, "channels"),
+                                       plain_at(vision, "hidden_size"), vision.value("training_form", false) ? ", in training form" : "")});
+}
+
+// A row for each key that is there, in this order; everything else has a table or a sentence of its own.
+struct Field {
+  const char* key;
+  const char* label;
+  std::string (*text)(const OrderedJson&);
+};
+constexpr Field kFields[] = {
+    {"bytes", "size", bytes_text},
+    {"sha256", "SHA-256", plain},
+    {"output_folder", "output folder", plain},
+    {"made", "made", plain},
+    {"model_type", "model type", plain},
+    {"versions", "versions", pairs_text},
+    {"dtype", "weights as", plain},
+    {"tensors", "tensors", totals_text},
+    {"image_size", "image size", plain},
+    {"preprocessing", "preprocessing", pairs_text},
+    {"side_files", "side files", plain},
+    {"metadata", "metadata", pairs_text},
+    {"ir_version", "IR version", plain},
+    {"opsets", "opsets", pairs_text},
+    {"producer", "producer", plain},
+    {"graph", "graph", plain},
+    {"nodes", "nodes", plain},
+    {"inner_nodes", "inner nodes", plain},
+    {"operators", "operators", counts_text},
+    {"initializers", "initializers", totals_text},
+    {"source", "made by", plain},
+    {"sdk", "QNN build", plain},
+    {"context_file", "context file", plain},
+    {"context_bytes", "context size", bytes_text},
+    {"backend", "backend", plain},
+    {"build_id", "QNN build", plain},
+    {"core_api", "core API", plain},
+    {"context_blob_version", "blob version", plain},
+    {"soc_model", "SoC model", plain},
+    {"dsp_arch", "HTP version", plain},
+    {"max_spill_fill_bytes", "spill-fill", bytes_text},
+};
+
+void print_context_graphs(const OrderedJson& graphs) {
+  for (const auto& graph : graphs) {
+    print_line(fmt::format("\ngraph {}", plain_at(graph, "name")));
+    Rows rows;
+    for (const auto& [key, value] : graph.items())
+      if (value.is_number()) rows.push_back({"  " + key, key.ends_with("bytes") ? bytes_text(value) : plain(value)});
+    print_table(rows);
+    for (const char* side : {"inputs", "outputs"}) print_rows(side, graph[side], {"name", "dtype", "shape", "quantization"});
+  }
+}
+
+void print_output_tables(const OrderedJson& facts) {
+  Rows rows = {{"graph", "inputs", "outputs", "nodes"}};
+  for (const auto& graph : facts["graphs"]) {
+    std::string sides[2];
+    for (int i = 0; i < 2; ++i)
+      for (const auto& value : graph[i == 0 ? "inputs" : "outputs"]) {
+        if (sides[i].size() > 120 && !sides[i].ends_with("…")) sides[i] += ", …";
+        if (!sides[i].ends_with("…")) sides[i] += fmt::format("{}{} {}", sides[i].empty() ? "" : ", ", plain_at(value, "name"), plain_at(value, "shape"));
+      }
+    rows.push_back({plain_at(graph, "file"), sides[0], sides[1], plain_at(graph, "nodes")});
+  }
+  print_line("");
+  print_table(rows);
+  Rows files = {{"file", "size", "SHA-256", "made"}};
+  for (const auto& file : facts["files"])
+    files.push_back({plain_at(file, "name"), human_bytes(file["bytes"].get<std::uint64_t>()), plain_at(file, "sha256").substr(0, 16), plain_at(file, "made")});
+  print_line("");
+  print_table(files);
+  if (facts.contains("targets")) print_line("\ncompiled for " + plain(OrderedJson(facts["targets"])).substr(0, 400));
+  for (const auto& problem : facts["problems"]) print_line(fmt::format("problem: {} {}", plain_at(problem, "file"), plain_at(problem, "problem")));
+  if (facts["problems"].empty()) print_line(facts.value("hashes_checked", false) ? "\nevery file is as the manifest says" : "\nevery file has the size in the manifest; --hash checks the content");
+}
+
+void print_facts(const OrderedJson& facts) {
+  print_line(fmt::format("{}: {}", plain_at(facts, "path"), plain_at(facts, "kind")));
+  Rows rows;
+  for (const Field& field : kFields)
+    if (facts.contains(field.key) && !facts[field.key].empty()) rows.push_back({field.label, field.text(facts[field.key])});
+  if (facts.contains("model")) print_model(facts["model"], rows);
+  print_table(rows);
+  const bool output_folder = facts["kind"] == "output folder";
+  if (output_folder) print_output_tables(facts);
+  for (const char* side : {"inputs", "outputs"})
+    if (facts.contains(side)) print_rows(side, facts[side], {"name", "type", "shape"});
+  if (facts.contains("external_data")) print_rows("external data", facts["external_data"], {"location", "tensors", "bytes", "sha256", "problem"});
+  if (facts.contains("files") && !output_folder) print_rows("files", facts["files"], {"name", "bytes", "sha256"});
+  if (facts.contains("graphs") && !output_folder) print_context_graphs(facts["graphs"]);
+  if (facts.contains("context")) print_context_graphs(facts["context"]["graphs"]);
+  if (facts.contains("tensor_list")) print_rows("tensors", facts["tensor_list"], {"name", "type", "shape", "bytes", "file", "offset"});
+  print_sentences("note", facts, "findings");
+  if (facts.contains("context_note")) print_line("note: " + plain(facts["context_note"]));
+  if (facts.contains("tensors")) print_sentences("belongs to no part of FastVLM", facts["tensors"], "unknown");
+}
+
+}  // namespace
+
+int inspect_command(const InspectArguments& arguments, const CommonArguments& common) {
+  auto report = inspect({.path = arguments.path,
+                         .tensors = arguments.tensors,
+                         .hashes = arguments.hash,
+                         .program = own_executable(),
+                         .runtimes = common.runtimes});
+  if (!report) return print_error(report.error());
+  if (report->problem) report->facts["problem"] = report->problem->message;
+  if (common.json) print_json(report->facts);
+  else print_facts(report->facts);
+  return report->problem ? print_error(*report->problem) : 0;
+}
+
+}  // namespace fastvlm::cli

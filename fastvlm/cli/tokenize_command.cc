@@ -1,0 +1,159 @@
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+
+#include "fastvlm/base/interrupt.h"
+#include "fastvlm/cli/commands.h"
+#include "fastvlm/cli/print.h"
+#include "fastvlm/text/prompt.h"
+
+namespace fastvlm::cli {
+namespace {
+
+constexpr std::size_t kMaxInput = (std::size_t{1} << 31) - 1;
+constexpr std::int32_t kImagePlace = -1;  // among ids
+constexpr std::string_view kImageText = "<image>";
+
+Result<std::string> read_standard_input() {
+  std::string text;
+  for (std::size_t size = 0;;) {
+    text.resize(std::max<std::size_t>(text.size(), size + (std::size_t{1} << 16)));
+    if (size == text.size()) text.resize(size * 2);
+    const ssize_t got = ::read(STDIN_FILENO, text.data() + size, text.size() - size);
+    if (got < 0 && errno == EINTR) {
+      TRY(check_interrupt());
+      continue;
+    }
+    if (got < 0) return bad_input("standard input: cannot read ({})", std::strerror(errno));
+    size += static_cast<std::size_t>(got);
+    if (size > kMaxInput) return bad_input("standard input: more than 2 GiB; give it in pieces");
+    if (got == 0) {
+      text.resize(size);
+      return text;
+    }
+    if (size == text.size()) text.resize(size * 2);
+  }
+}
+
+Result<std::vector<std::int32_t>> chat_ids(const Tokenizer& tokenizer, std::string text) {
+  TRY_ASSIGN(ChatPrompt prompt, ChatPrompt::create(tokenizer));
+  const ChatTurn turn{.role = Role::kUser, .text = std::move(text), .image = true};
+  const Prompt conversation = prompt.conversation(std::span(&turn, 1));
+  std::vector<std::int32_t> ids;
+  for (const auto& piece : conversation.pieces) {
+    if (&piece != &conversation.pieces.front()) ids.push_back(kImagePlace);
+    ids.insert(ids.end(), piece.begin(), piece.end());
+  }
+  return ids;
+}
+
+void print_ids(const std::vector<std::int32_t>& ids) {
+  std::string line;
+  for (std::int32_t id : ids) {
+    if (!line.empty()) line += ' ';
+    if (id == kImagePlace) line += kImageText;
+    else line += fmt::format_int(id).c_str();
+  }
+  print_text(line + "\n");
+}
+
+// By hand: a JSON value for each of millions of tokens would take a hundred times their memory.
+void print_ids_json(const Tokenizer& tokenizer, const std::vector<std::int32_t>& ids) {
+  std::string text = "{\"ids\": [";
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    if (i > 0) text += ", ";
+    text += ids[i] == kImagePlace ? "null" : fmt::format_int(ids[i]).c_str();
+  }
+  text += "], \"tokens\": [";
+  std::vector<std::string> quoted(static_cast<std::size_t>(tokenizer.size()));  // made once for each token that occurs
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    if (i > 0) text += ", ";
+    if (ids[i] == kImagePlace) {
+      text += "\"<image>\"";
+      continue;
+    }
+    std::string& token = quoted[static_cast<std::size_t>(ids[i])];
+    if (token.empty()) token = Json(tokenizer.token_text(ids[i])).dump(-1, ' ', false, Json::error_handler_t::replace);
+    text += token;
+  }
+  print_text(text + "]}\n");
+}
+
+bool is_separator(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == ',' || c == '[' || c == ']'; }
+
+// Ids with blanks, commas or the brackets of a JSON list around them; <image> and null are the place of an image.
+Result<std::vector<std::int32_t>> parse_ids(std::string_view text) {
+  std::vector<std::int32_t> ids;
+  const char* end = text.data() + text.size();
+  for (const char* at = text.data(); at != end;) {
+    if (is_separator(*at)) {
+      ++at;
+      continue;
+    }
+    const char* word_end = std::find_if(at, end, is_separator);
+    const std::string_view word(at, static_cast<std::size_t>(word_end - at));
+    std::int32_t id = kImagePlace;
+    if (word != kImageText && word != "null") {
+      const auto parsed = std::from_chars(at, word_end, id);
+      if (parsed.ec != std::errc() || parsed.ptr != word_end || id < 0)
+        return bad_input("standard input: \"{}\" at byte {} is not a token id; wanted are numbers with blanks or commas between them",
+                         word.substr(0, 40), at - text.data());
+    }
+    ids.push_back(id);
+    at = word_end;
+  }
+  return ids;
+}
+
+// Runs between images: an unfinished character must not reach across one.
+std::string decode_with_images(const Tokenizer& tokenizer, std::span<const std::int32_t> ids) {
+  std::string text;
+  for (std::size_t begin = 0;;) {
+    const auto end = static_cast<std::size_t>(std::find(ids.begin() + static_cast<std::ptrdiff_t>(begin), ids.end(), kImagePlace) - ids.begin());
+    text += tokenizer.decode(ids.subspan(begin, end - begin));
+    if (end == ids.size()) return text;
+    text += kImageText;
+    begin = end + 1;
+  }
+}
+
+Status print_decoded(const Tokenizer& tokenizer, std::string_view input, bool json) {
+  TRY_ASSIGN(auto ids, parse_ids(input));
+  for (std::int32_t id : ids)
+    if (id != kImagePlace && !tokenizer.is_token(id)) return bad_input("standard input: {} is no token id; this tokenizer has ids below {}", id, tokenizer.size());
+  const std::string text = decode_with_images(tokenizer, ids);
+  if (json) {
+    print_json({{"text", text}});
+    return {};
+  }
+  print_text(text);
+  if (::isatty(STDOUT_FILENO) && !text.ends_with('\n')) print_text("\n");
+  return {};
+}
+
+Status run_tokenize(const TokenizeArguments& arguments, bool json) {
+  TRY_ASSIGN(Tokenizer tokenizer, Tokenizer::load(arguments.model_dir));
+  TRY_ASSIGN(std::string input, read_standard_input());
+  if (arguments.decode) return print_decoded(tokenizer, input, json);
+  std::vector<std::int32_t> ids;
+  if (arguments.chat) {
+    TRY_ASSIGN(ids, chat_ids(tokenizer, std::move(input)));
+  } else {
+    ids = tokenizer.encode(input);
+  }
+  if (json) print_ids_json(tokenizer, ids);
+  else print_ids(ids);
+  return {};
+}
+
+}  // namespace
+
+int tokenize_command(const TokenizeArguments& arguments, const CommonArguments& common) {
+  if (Status status = run_tokenize(arguments, common.json); !status.ok()) return print_error(status.error());
+  return 0;
+}
+
+}  // namespace fastvlm::cli

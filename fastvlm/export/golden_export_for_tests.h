@@ -1,0 +1,28 @@
+// Exports of the golden checkpoints, for tests.
+#pragma once
+
+#include "fastvlm/export/export.h"
+#include "fastvlm/verify/runners_for_tests.h"
+
+namespace fastvlm {
+
+inline Path golden_folder(const std::string& name) { return Path(FASTVLM_TEST_DATA) / "golden" / name; }
+
+inline ExportOptions golden_export(const std::string& name, const Path& output, std::int64_t image_size) {
+  return {.model_dir = golden_folder(name) / "checkpoint", .output_dir = output, .image_size = image_size, .threads = 2};
+}
+
+// Both picture sizes, prompts in chunks of 16 and 8 in a context of 64, and a fused graph for each size.
+inline NpuOptions golden_npu() {
+  return {.targets = {"sm8750"}, .image_sizes = {128, 256}, .prefill = {16, 8}, .context = 64, .fused = {{4, 11}, {16, 11}}};
+}
+
+// Exports or fails the test; the report is empty then.
+inline ExportReport export_or_fail(const ExportOptions& options) {
+  Progress silent;
+  auto report = run_export(options, silent);
+  EXPECT_TRUE(report.ok()) << report.error().message;
+  return report.ok() ? *report : ExportReport();
+}
+
+}  // namespace fastvlm
