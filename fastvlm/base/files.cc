@@ -19,7 +19,7 @@ std::string reason(int error_number) { return std::strerror(error_number); }
 
 // A missing or unreadable file named by the user is bad input; everything else of the system is environment.
 Error open_error(const Path& path, int error_number) {
-  if (error_number == ENOENT) return bad_input("{}: there is no such file", path.string());
+  if (error_number == ENOENT || error_number == ENOTDIR) return bad_input("{}: there is no such file", path.string());
   if (error_number == EACCES) return bad_input("{}: no permission to read it", path.string());
   return bad_environment("{}: cannot open it ({})", path.string(), reason(error_number));
 }
@@ -31,7 +31,8 @@ Error write_error(const Path& path, int error_number) {
 }
 
 Result<std::pair<int, std::uint64_t>> open_regular(const Path& path) {
-  int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  // A pipe without a writer would block the open; on a regular file the flag means nothing.
+  int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (descriptor < 0) return open_error(path, errno);
   struct stat info {};
   if (::fstat(descriptor, &info) != 0 || !S_ISREG(info.st_mode)) {

@@ -29,6 +29,7 @@ Result<std::map<std::string, ManifestFile>> manifest_files(const Json& manifest,
     TRY_ASSIGN(std::int64_t bytes, json_integer(row, "bytes", what));
     TRY_ASSIGN(std::string sha256, json_string(row, "sha256", what));
     TRY_ASSIGN(std::string made, json_string(row, "made", what));
+    if (bytes < 0) return bad_input("{}: file \"{}\" has a negative size", what, name);
     const Path path(name);
     if (path.is_absolute() || name.find("..") != std::string::npos) return bad_input("{}: file name \"{}\" leaves the folder", what, name);
     files[name] = {.bytes = static_cast<std::uint64_t>(bytes), .sha256 = sha256, .made = made};

@@ -20,20 +20,24 @@ Path normalised(const Path& target) {
 }
 
 std::string staging_prefix(const Path& target) { return "." + target.filename().string() + ".partial-"; }
+std::string replaced_prefix(const Path& target) { return "." + target.filename().string() + ".replaced-"; }
 
 bool is_running(const std::string& process) {
   if (process.empty() || process.size() > 9 || process.find_first_not_of("0123456789") != std::string::npos) return true;
   return ::kill(std::stoi(process), 0) == 0 || errno != ESRCH;
 }
 
-// Leftovers of killed runs: siblings named after a process that is gone.
+// Leftovers of killed runs: siblings named after a process that is gone. An old folder that was moved aside stays for the
+// user as long as nothing stands in its place.
 void remove_leftovers(const Path& target) {
   std::error_code ignored;
-  const std::string prefix = staging_prefix(target);
+  std::vector<std::string> prefixes = {staging_prefix(target)};
+  if (fs::exists(target, ignored)) prefixes.push_back(replaced_prefix(target));
   std::vector<Path> stale;
   for (const auto& entry : fs::directory_iterator(target.parent_path(), ignored)) {
     const std::string name = entry.path().filename().string();
-    if (name.starts_with(prefix) && !is_running(name.substr(prefix.size()))) stale.push_back(entry.path());
+    for (const std::string& prefix : prefixes)
+      if (name.starts_with(prefix) && !is_running(name.substr(prefix.size()))) stale.push_back(entry.path());
   }
   for (const Path& path : stale) fs::remove_all(path, ignored);
 }
@@ -83,7 +87,7 @@ Status StagedFolder::commit() {
   std::error_code failure;
   Path old;
   if (fs::exists(target_, failure)) {
-    old = target_.parent_path() / ("." + target_.filename().string() + ".replaced-" + std::to_string(::getpid()));
+    old = target_.parent_path() / (replaced_prefix(target_) + std::to_string(::getpid()));
     fs::rename(target_, old, failure);
     if (failure) return cannot(target_, "move the old folder aside", failure);
   }

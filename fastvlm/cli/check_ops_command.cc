@@ -1,45 +1,72 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <map>
+
+#include "fastvlm/base/process.h"
 #include "fastvlm/cli/commands.h"
 #include "fastvlm/cli/print.h"
+#include "fastvlm/targets/qnn/ask_backend.h"
 #include "fastvlm/targets/qnn/check_ops.h"
 
 namespace fastvlm::cli {
 namespace {
 
-using BackendAnswers = std::map<std::string, std::string>;
-
 constexpr std::size_t kNamedNodes = 3;  // of each group in the short form
 
-OrderedJson to_json(const qnn::NodeVerdict& node, const BackendAnswers* answers) {
+// What the backend said about a node; empty: nothing.
+std::string backend_reason(const qnn::BackendAnswer& answer, const std::string& node) {
+  for (const qnn::RefusedNode& refused : answer.refused)
+    if (refused.name == node) return "refused: " + refused.reason;
+  return "";
+}
+
+OrderedJson to_json(const qnn::NodeVerdict& node) {
   OrderedJson issues = OrderedJson::array();
   for (const qnn::OpIssue& issue : node.issues)
     issues.push_back({{"verdict", name(issue.verdict)}, {"reason", issue.reason}, {"advice", issue.advice}, {"source", issue.source}});
-  OrderedJson json = {{"node", node.node}, {"op", node.op}, {"verdict", name(node.verdict)}, {"issues", issues}};
-  if (answers != nullptr && answers->contains(node.node)) json["backend"] = answers->at(node.node);
-  return json;
+  return {{"node", node.node}, {"op", node.op}, {"verdict", name(node.verdict)}, {"issues", issues}};
 }
 
-OrderedJson to_json(const qnn::CheckOpsReport& report, bool all, const BackendAnswers* answers) {
+OrderedJson to_json(const qnn::BackendAnswer& answer) {
+  OrderedJson refused = OrderedJson::array();
+  for (const qnn::RefusedNode& node : answer.refused) refused.push_back({{"node", node.name}, {"type", node.type}, {"reason", node.reason}});
+  return {{"accepted", answer.accepted}, {"sentence", answer.sentence}, {"refused", refused}};
+}
+
+OrderedJson to_json(const qnn::CheckOpsReport& report, bool all, const std::optional<qnn::BackendAnswer>& answer) {
   OrderedJson nodes = OrderedJson::array(), model = OrderedJson::array();
   for (const qnn::NodeVerdict& node : report.nodes)
-    if (all || node.verdict != qnn::Verdict::kOk) nodes.push_back(to_json(node, answers));
+    if (all || node.verdict != qnn::Verdict::kOk) nodes.push_back(to_json(node));
   for (const Finding& finding : report.graph)
     model.push_back({{"severity", finding.severity == Severity::kError ? "error" : finding.severity == Severity::kWarning ? "warning" : "note"},
                      {"subject", finding.subject}, {"message", finding.message}});
-  return {{"target", report.target}, {"accepted", report.accepted()}, {"ok", report.ok}, {"warnings", report.warnings}, {"refused", report.refused},
-          {"model", model}, {"nodes", nodes}};
+  OrderedJson json = {{"target", report.target}, {"accepted", report.accepted()}, {"ok", report.ok}, {"warnings", report.warnings},
+                      {"refused", report.refused}, {"model", model}, {"nodes", nodes}};
+  if (answer) json["backend"] = to_json(*answer);
+  return json;
 }
 
-void print_every_node(const qnn::CheckOpsReport& report, const BackendAnswers* answers) {
+void print_every_node(const qnn::CheckOpsReport& report, const std::optional<qnn::BackendAnswer>& answer) {
   std::vector<std::vector<std::string>> rows = {{"verdict", "op", "node", "reason"}};
-  if (answers != nullptr) rows[0].insert(rows[0].begin() + 1, "backend");
+  if (answer) rows[0].push_back("backend");
   for (const qnn::NodeVerdict& node : report.nodes) {
     rows.push_back({std::string(name(node.verdict)), node.op, node.node, node.issues.empty() ? "" : node.issues[0].reason});
-    if (answers != nullptr) rows.back().insert(rows.back().begin() + 1, answers->contains(node.node) ? answers->at(node.node) : "-");
+    if (answer) rows.back().push_back(backend_reason(*answer, node.node));
   }
   print_table(rows);
   print_line("");
+}
+
+void print_answer(const qnn::BackendAnswer& answer) {
+  if (answer.accepted) print_line("backend: accepted, the file compiles");
+  else print_line("backend: REFUSED: " + answer.sentence);
+  for (const qnn::RefusedNode& node : answer.refused) print_line(fmt::format("backend: {} ({}): {}", node.name, node.type, node.reason));
+}
+
+Result<qnn::BackendAnswer> ask(const CheckOpsArguments& arguments, const CommonArguments& common, const qnn::Soc& soc) {
+  TRY_ASSIGN(RuntimePaths runtimes, require_runtimes(common.runtimes, true));
+  return qnn::ask_backend(own_executable(), runtimes, arguments.model, soc);
 }
 
 // Nodes with the same trouble, told once.
@@ -86,22 +113,23 @@ int check_ops_command(const CheckOpsArguments& arguments, const CommonArguments&
   if (!model) return print_error(model.error());
   auto report = qnn::check_ops(*model, **soc);
   if (!report) return print_error(std::move(report).error().within(arguments.model.string()));
-  std::optional<BackendAnswers> answers;
-  if (arguments.backend_answers != nullptr) {
-    auto asked = arguments.backend_answers(arguments.model, common.runtimes);
+  std::optional<qnn::BackendAnswer> answer;
+  if (arguments.compile) {
+    auto asked = ask(arguments, common, **soc);
     if (!asked) return print_error(asked.error());
-    answers = std::move(*asked);
+    answer = std::move(*asked);
   }
-  const int code = report->accepted() ? 0 : static_cast<int>(ErrorKind::kCheckFailed);
-  const BackendAnswers* backend = answers ? &*answers : nullptr;
+  const bool accepted = report->accepted() && (!answer || answer->accepted);
+  const int code = accepted ? 0 : static_cast<int>(ErrorKind::kCheckFailed);
   if (common.json) {
-    print_json(to_json(*report, arguments.all, backend));
+    print_json(to_json(*report, arguments.all, answer));
     return code;
   }
-  if (arguments.all) print_every_node(*report, backend);
+  if (arguments.all) print_every_node(*report, answer);
   print_groups(*report);
   print_line(fmt::format("{} on {}: {}; {} nodes ok, {} with a warning, {} refused", arguments.model.string(), report->target,
                          report->accepted() ? "accepted" : "REFUSED", report->ok, report->warnings, report->refused));
+  if (answer) print_answer(*answer);
   return code;
 }
 

@@ -3,13 +3,16 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "fastvlm/base/files.h"
 #include "fastvlm/run/runtimes.h"
+
+namespace fastvlm {
+struct CompiledTarget;
+}
 
 namespace fastvlm::cli {
 
@@ -51,7 +54,9 @@ struct CompileArguments {
   std::vector<std::string> targets;
   unsigned jobs = 0;
   bool no_cache = false;
+  Path sdk;
 };
+int print_compiled(const std::vector<CompiledTarget>& targets, bool json);
 int compile_command(const CompileArguments& arguments, const CommonArguments& common);
 
 struct InspectArguments {
@@ -79,8 +84,7 @@ struct CheckOpsArguments {
   Path model;
   std::string target;
   bool all = false;  // accepted nodes too
-  // What the real backend says about each node, by its name. Nothing stands behind it yet, so there is no flag for it.
-  Result<std::map<std::string, std::string>> (*backend_answers)(const Path& model, const RuntimeSearch& runtimes) = nullptr;
+  bool compile = false;  // ask the real backend too
 };
 int check_ops_command(const CheckOpsArguments& arguments, const CommonArguments& common);
 
@@ -99,5 +103,31 @@ struct TokenizeArguments {
   bool chat = false;
 };
 int tokenize_command(const TokenizeArguments& arguments, const CommonArguments& common);
+
+struct ChatArguments {
+  Path output_dir;
+  Path image;
+  std::optional<std::string> prompt;  // nothing: interactive
+  std::string runner = "cpu";
+  std::string target = "sm8750";
+  std::optional<std::int64_t> image_size;
+  std::int64_t max_new_tokens = 256;
+  double temperature = 0;
+  std::uint64_t seed = 0;
+  std::optional<std::string> system;
+  Path batch;
+  Path batch_output;
+  bool prepack = false;
+};
+int chat_command(const ChatArguments& arguments, const CommonArguments& common);
+
+struct VerifyArguments {
+  Path output_dir;
+  Path model_dir;   // empty: without the checkpoint
+  Path reference;   // empty: without expected values
+  std::string runner = "cpu";
+  std::string target = "sm8750";
+};
+int verify_command(const VerifyArguments& arguments, const CommonArguments& common);
 
 }  // namespace fastvlm::cli

@@ -31,7 +31,8 @@ int compile_command(const CompileArguments& arguments, const CommonArguments& co
                                   .runtimes = common.runtimes,
                                   .program = own_executable(),
                                   .cache_folder = arguments.no_cache ? Path() : common.runtimes.cache_folder,
-                                  .jobs = arguments.jobs},
+                                  .jobs = arguments.jobs,
+                                  .sdk = arguments.sdk},
                                  *progress);
   if (!compiled) return print_error(compiled.error());
   return print_compiled(*compiled, common.json);

@@ -57,7 +57,7 @@ std::string unknown_verb(CLI::App& app, const std::string& word) {
 
 // CLI11 complains about the first thing it misses; a misspelt word is the better thing to name.
 std::string explain(CLI::App& app, CLI::App* verb, const CLI::ParseError& error) {
-  const std::vector<std::string> extras = (verb != nullptr ? verb : &app)->remaining();
+  const std::vector<std::string> extras = app.remaining(true);
   for (const std::string& word : extras) {
     if (word.starts_with("--")) {
       const std::string name = word.substr(2, word.find('=') - 2);
@@ -68,6 +68,7 @@ std::string explain(CLI::App& app, CLI::App* verb, const CLI::ParseError& error)
   if (!extras.empty()) return fmt::format("\"{}\" was not expected here", extras[0]);
   if (verb == nullptr && dynamic_cast<const CLI::RequiredError*>(&error) != nullptr) return "a verb is missing";
   std::string text = error.what();
+  if (const auto twice = text.find(": At Most 1 required"); twice != std::string::npos) return text.substr(0, twice) + " is given more than once";
   const std::string convert = "Could not convert: ";
   if (text.starts_with(convert)) text = "this is not a value of the right kind: " + text.substr(convert.size());
   return text;

@@ -7,21 +7,23 @@ namespace fastvlm::cli {
 namespace {
 
 void add_npu_options(CLI::App& verb, NpuArguments& npu) {
-  constexpr const char* kGroup = "NPU (all of these need --target)";
-  verb.add_option("--target", npu.targets, "Chips to make npu/ for, such as sm8750")->delimiter(',')->type_name("CHIP,…")->group(kGroup);
+  constexpr const char* kGroup = "NPU";
+  auto* target = verb.add_option("--target", npu.targets, "Chips to make npu/ for, such as sm8750")->delimiter(',')->type_name("CHIP,CHIP")->group(kGroup);
   verb.add_option("--image-sizes", npu.image_sizes, "Picture sides in pixels, one vision graph each; default: --image-size")
-      ->delimiter(',')->type_name("N,…")->group(kGroup);
+      ->delimiter(',')->type_name("N,N")->group(kGroup);
   verb.add_option("--prefill", npu.prefill, "Prompt tokens that one call takes, one decoder graph each")
-      ->delimiter(',')->type_name("N,…")->capture_default_str()->group(kGroup);
+      ->delimiter(',')->type_name("N,N")->capture_default_str()->group(kGroup);
   verb.add_option("--context", npu.context, "Tokens of prompt and reply together")->type_name("N")->capture_default_str()->group(kGroup);
   add_choice(verb, "--prefill-logits", npu.prefill_logits, {"all", "none"}, "Whether prefill graphs compute logits")->group(kGroup);
   verb.add_option("--fused", npu.fused, "Vision tokens x text tokens of graphs that do both at once, such as 256x512")
-      ->delimiter(',')->type_name("VxT,…")->group(kGroup);
+      ->delimiter(',')->type_name("VxT,VxT")->group(kGroup);
   add_choice(verb, "--io-dtype", npu.io_dtype, {"float32", "float16"}, "Element type of inputs and outputs")->group(kGroup);
   verb.add_option("--part-limit", npu.part_limit_gb, "Cut decoders above this many GB (1e9 bytes) into parts; default: the chip's limit")
       ->type_name("GB")->check(CLI::NonNegativeNumber)->group(kGroup);
   verb.add_option("--jobs", npu.jobs, "Contexts compiled at a time; default: as many as memory allows")->type_name("N")->group(kGroup);
   verb.add_flag_callback("--no-compile", [&npu] { npu.compile = false; }, "Write the graphs of npu/ but no context binaries")->group(kGroup);
+  for (CLI::Option* option : verb.get_options())
+    if (option->get_group() == kGroup && option != target) option->needs(target);
 }
 
 void add_export_options(CLI::App& verb, ExportArguments& arguments, CommonArguments& common, bool output_required) {
@@ -81,8 +83,9 @@ void add_compile(const VerbSet& verbs) {
                         .examples = "  fastvlm-npu compile --output-dir out --target sm8650"},
                        compile_command);
   add_path(verb.app, "--output-dir", verb.arguments.output_dir, "Folder written by export")->required();
-  verb.app.add_option("--target", verb.arguments.targets, "Chips, such as sm8750")->delimiter(',')->type_name("CHIP,…")->required();
+  verb.app.add_option("--target", verb.arguments.targets, "Chips, such as sm8750")->delimiter(',')->type_name("CHIP,CHIP")->required();
   verb.app.add_option("--jobs", verb.arguments.jobs, "Contexts compiled at a time; default: as many as memory allows")->type_name("N");
+  add_path(verb.app, "--sdk", verb.arguments.sdk, "Compile with the tools of this QAIRT SDK instead of the plug-in; writes no ONNX wrappers");
   verb.app.add_flag("--no-cache", verb.arguments.no_cache, "Compile again what an earlier run has compiled");
   add_json(verb.app, verbs.common);
   add_runtime_options(verb.app, verbs.common.runtimes);

@@ -58,13 +58,15 @@ void add_check_ops(const VerbSet& verbs) {
                        {.name = "check-ops",
                         .group = kProveGroup,
                         .summary = "Say which nodes of an ONNX file the NPU refuses, why, and what to do",
-                        .details = "Works from a table of rules; no runtime is needed. Exit code 1 when a node is refused.",
+                        .details = "Works from a table of rules; no runtime is needed, except with --compile. Exit code 1 when a node is refused.",
                         .examples = "  fastvlm-npu check-ops model.onnx --target sm8750"},
                        check_ops_command);
   add_path(verb.app, "model", verb.arguments.model, "ONNX file, ours or any other")->required();
   verb.app.add_option("--target", verb.arguments.target, "Chip, such as sm8750")->type_name("CHIP")->required();
   verb.app.add_flag("--all", verb.arguments.all, "List the accepted nodes too");
+  verb.app.add_flag("--compile", verb.arguments.compile, "Compile the file as well and show what the backend says; needs both runtimes");
   add_json(verb.app, verbs.common);
+  add_runtime_options(verb.app, verbs.common.runtimes);
 }
 
 void add_preprocess(const VerbSet& verbs) {

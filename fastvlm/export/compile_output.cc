@@ -8,6 +8,7 @@
 #include "fastvlm/base/hash.h"
 #include "fastvlm/bundle/manifest.h"
 #include "fastvlm/bundle/staged_folder.h"
+#include "fastvlm/targets/qnn/sdk_tools.h"
 
 namespace fastvlm {
 namespace {
@@ -60,8 +61,10 @@ Status write_manifest(const Path& folder, const std::map<std::string, ManifestFi
                       const RuntimePaths& runtimes) {
   TRY_ASSIGN(std::string text, read_file(folder / kManifestFile, std::size_t{256} << 20));
   OrderedJson manifest = OrderedJson::parse(text);
-  manifest["versions"]["onnxruntime"] = runtimes.onnxruntime_version;
-  manifest["versions"]["onnxruntime_qnn"] = runtimes.qnn_version;
+  if (!runtimes.onnxruntime_version.empty()) {
+    manifest["versions"]["onnxruntime"] = runtimes.onnxruntime_version;
+    manifest["versions"]["onnxruntime_qnn"] = runtimes.qnn_version;
+  }
   OrderedJson& targets = manifest["targets"];
   for (const CompiledTarget& target : compiled) {
     OrderedJson rows = OrderedJson::array();
@@ -80,31 +83,50 @@ Status write_manifest(const Path& folder, const std::map<std::string, ManifestFi
 
 }  // namespace
 
+Status check_compile(const CompileOptions& options) {
+  for (const std::string& name : options.targets) {
+    TRY_ASSIGN(const qnn::Soc* soc, qnn::find_soc(name));
+    TRY(qnn::check_half_precision(*soc));
+  }
+  if (!options.sdk.empty()) {
+    auto tools = qnn::find_sdk_tools(options.sdk);
+    if (!tools) return std::move(tools).error();
+    return {};
+  }
+  auto found = require_runtimes(options.runtimes, /*with_qnn=*/true);
+  if (!found) return std::move(found).error();
+  return {};
+}
+
 Result<std::vector<CompiledTarget>> compile_output(const CompileOptions& options, Progress& progress) {
+  TRY(check_compile(options));
   std::vector<const qnn::Soc*> socs;
   for (const std::string& name : options.targets) {
     TRY_ASSIGN(const qnn::Soc* soc, qnn::find_soc(name));
-    socs.push_back(soc);
+    if (std::ranges::find(socs, soc) == socs.end()) socs.push_back(soc);
   }
   TRY_ASSIGN(Json manifest, read_manifest(options.output_dir));
   TRY_ASSIGN(auto files, manifest_files(manifest, options.output_dir));
   TRY_ASSIGN(auto groups, groups_of(manifest, files, options.output_dir));
-  TRY_ASSIGN(RuntimePaths runtimes, require_runtimes(options.runtimes, /*with_qnn=*/true));
+  RuntimePaths runtimes;
+  if (options.sdk.empty()) {
+    TRY_ASSIGN(runtimes, require_runtimes(options.runtimes, /*with_qnn=*/true));
+  }
   std::vector<CompiledTarget> compiled;
   for (const qnn::Soc* soc : socs) {
     const std::string name(soc->name);
     // What a target had before may always be replaced: the folder is ours, whatever is in it.
     TRY_ASSIGN(StagedFolder staged, StagedFolder::create(options.output_dir / kNpu / name, {.force = true, .marker = "."}));
-    TRY_ASSIGN(auto done, qnn::compile_groups({.program = options.program,
-                                               .runtimes = runtimes,
-                                               .graph_folder = options.output_dir / kNpu,
-                                               .output_folder = staged.path(),
-                                               .soc = soc,
-                                               .groups = groups,
-                                               .jobs = jobs_for(options, files),
-                                               .cache_folder = options.cache_folder,
-                                               .log_folder = std::filesystem::temp_directory_path()},
-                                              progress));
+    const qnn::CompileRequest request{.program = options.program,
+                                      .runtimes = runtimes,
+                                      .graph_folder = options.output_dir / kNpu,
+                                      .output_folder = staged.path(),
+                                      .soc = soc,
+                                      .groups = groups,
+                                      .jobs = jobs_for(options, files),
+                                      .cache_folder = options.cache_folder,
+                                      .log_folder = std::filesystem::temp_directory_path()};
+    TRY_ASSIGN(auto done, options.sdk.empty() ? qnn::compile_groups(request, progress) : qnn::compile_groups_with_sdk(options.sdk, request, progress));
     TRY(staged.commit());
     TRY(enter_files(options.output_dir, fmt::format("npu/{}/", name), files));
     compiled.push_back({.target = name, .groups = std::move(done)});

@@ -18,12 +18,16 @@ struct CompileOptions {
   Path program;        // fastvlm-npu, for child processes
   Path cache_folder;   // empty: no cache
   unsigned jobs = 0;   // 0: as many as memory allows
+  Path sdk;            // a QAIRT SDK whose tools compile instead of the plug-in; its contexts have no ONNX wrappers
 };
 
 struct CompiledTarget {
   std::string target;
   std::vector<qnn::CompiledGroup> groups;
 };
+
+// What can be said before any work: unknown chips, chips without half precision, missing runtimes.
+Status check_compile(const CompileOptions& options);
 
 // Writes npu/<target>/, whole or not at all, and enters the files into the manifest. What exists for a target is replaced.
 Result<std::vector<CompiledTarget>> compile_output(const CompileOptions& options, Progress& progress);

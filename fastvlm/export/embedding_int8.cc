@@ -41,16 +41,16 @@ struct Power {
 };
 
 Power quantise(std::span<const float> values, double scale, std::span<std::byte> out) {
-  // Adding and taking away 1.5 * 2^23 rounds to the nearest even integer.
-  constexpr float kRound = 12582912.0f;
-  const float inverse = static_cast<float>(1 / scale);
+  // Adding and taking away 1.5 * 2^52 rounds to the nearest even integer. In float32 the quotient itself would be rounded
+  // first, and some numbers near a half would go to the wrong side.
+  constexpr double kRound = 6755399441055744.0;
   Power power;
   for (std::size_t i = 0; i < values.size(); ++i) {
-    const float x = std::isfinite(values[i]) ? values[i] : 0;
-    const float q = std::min(127.0f, std::max(-127.0f, (x * inverse + kRound) - kRound));
+    const double x = std::isfinite(values[i]) ? double{values[i]} : 0.0;
+    const double q = std::min(127.0, std::max(-127.0, (x / scale + kRound) - kRound));
     out[i] = static_cast<std::byte>(static_cast<std::int8_t>(q));
     const double error = x - q * scale;
-    power.signal += double{x} * x;
+    power.signal += x * x;
     power.noise += error * error;
   }
   return power;

@@ -49,7 +49,8 @@ TEST_P(Golden, EveryKeyIsReproducedByPlainAndStaticGraphs) {
   for (const VerifyRow& row : report->rows) {
     if (row.check != "golden") continue;
     (row.outcome == Outcome::kPassed ? compared : skipped).insert(row.subject);
-    if (row.difference) EXPECT_LE(row.difference->max_relative, row.sentence.starts_with("plain") ? 1e-5 : 1e-4) << row.subject;
+    const double limit = row.sentence.starts_with("plain") ? 1e-5 : 1e-4;
+    EXPECT_TRUE(!row.difference || row.difference->max_relative <= limit) << row.subject << " " << row.difference->max_relative;
   }
   auto expected = read_safetensors(golden_folder(c.checkpoint) / "expected.safetensors");
   ASSERT_TRUE(expected.ok());
@@ -57,7 +58,7 @@ TEST_P(Golden, EveryKeyIsReproducedByPlainAndStaticGraphs) {
   for (const NamedTensor& tensor : *expected) {
     // The plain encoder has one size; for the other one the static graphs speak, which hold the projector as well.
     const bool needs_encoder = tensor.name.starts_with(other) && !tensor.name.ends_with("image_features") && !tensor.name.ends_with("first.logits");
-    if (!is_input(tensor.name)) EXPECT_TRUE(compared.contains(tensor.name) || (needs_encoder && skipped.contains(tensor.name))) << tensor.name;
+    EXPECT_TRUE(is_input(tensor.name) || compared.contains(tensor.name) || (needs_encoder && skipped.contains(tensor.name))) << tensor.name;
   }
 }
 
@@ -74,7 +75,7 @@ TEST(GoldenForms, ADecoderInPartsAndPrefillWithoutLogitsComputeTheSame) {
   export_or_fail(options);
   auto opened = open_output_folder(folder.path() / "out");
   ASSERT_TRUE(opened.ok()) << opened.error().message;
-  EXPECT_NE(opened->find("decoder_ar1_cl64_part_1_of_3"), nullptr);
+  EXPECT_NE(opened->find("decoder_ar1_cl64_part_1_of_4"), nullptr);
   auto report = verify_golden(folder.path() / "out", "hf-untied-sharded");
   ASSERT_TRUE(report.ok()) << report.error().message;
   EXPECT_TRUE(report->passed()) << misses(*report);
@@ -96,7 +97,7 @@ TEST(GoldenForms, HalfPrecisionStaysWithinItsGate) {
   ASSERT_TRUE(report.ok()) << report.error().message;
   for (const VerifyRow& row : report->rows) {
     // With random weights the best two logits may lie closer than half precision can tell.
-    if (row.subject != "chat.greedy_ids") EXPECT_NE(row.outcome, Outcome::kMissed) << row.check << " " << row.subject << ": " << row.sentence;
+    EXPECT_TRUE(row.subject == "chat.greedy_ids" || row.outcome != Outcome::kMissed) << row.check << " " << row.subject << ": " << row.sentence;
   }
 }
 

@@ -116,7 +116,8 @@ Status check_npu_options(const NpuOptions& o, const ModelConfig& config) {
   for (std::int64_t length : o.prefill)
     if (length < 1 || length >= o.context) return bad_usage("--prefill {}: must be at least 1 and below the context of {}", length, o.context);
   for (const FusedSize& size : o.fused)
-    if (size.vision_tokens < 1 || size.text_tokens < 1 || size.vision_tokens + size.text_tokens > config.text.max_position_embeddings)
+    if (size.vision_tokens < 1 || size.text_tokens < 1 || size.vision_tokens > config.text.max_position_embeddings ||
+        size.text_tokens > config.text.max_position_embeddings - size.vision_tokens)
       return bad_usage("--fused {}x{}: vision and text tokens must be at least 1 and together at most {}", size.vision_tokens, size.text_tokens,
                        config.text.max_position_embeddings);
   return {};

@@ -25,8 +25,12 @@ int positive_axis(const char* op, Value x, int axis) {
   return positive;
 }
 
-Value binary(const char* op, Value a, Value b) {
+void require_same_type(const char* op, Value a, Value b) {
   require(a.dtype() == b.dtype(), op, a, "types differ: {} and {}", name(a.dtype()), name(b.dtype()));
+}
+
+Value binary(const char* op, Value a, Value b) {
+  require_same_type(op, a, b);
   return one(a.graph(), op, {a, b}, {a.dtype(), broadcast(op, a, b)});
 }
 
@@ -56,8 +60,12 @@ Value add(Value a, Value b) { return binary("Add", a, b); }
 Value sub(Value a, Value b) { return binary("Sub", a, b); }
 Value mul(Value a, Value b) { return binary("Mul", a, b); }
 Value div(Value a, Value b) { return binary("Div", a, b); }
-Value greater(Value a, Value b) { return one(a.graph(), "Greater", {a, b}, {Dtype::kBool, broadcast("Greater", a, b)}); }
+Value greater(Value a, Value b) {
+  require_same_type("Greater", a, b);
+  return one(a.graph(), "Greater", {a, b}, {Dtype::kBool, broadcast("Greater", a, b)});
+}
 Value where(Value condition, Value a, Value b) {
+  require_same_type("Where", a, b);
   Dims dims = broadcast_dims("Where", a, broadcast("Where", a, b), condition.dims());
   return one(a.graph(), "Where", {condition, a, b}, {a.dtype(), std::move(dims)});
 }
@@ -76,6 +84,7 @@ Value cast(Value x, Dtype dtype) {
 Value matmul(Value a, Value b) {
   require(a.rank() >= 2 && b.rank() >= 2 && a.dim(-1) == b.dim(-2), "MatMul", a, "shapes {} and {} do not go together",
           to_string(a.dims()), to_string(b.dims()));
+  require_same_type("MatMul", a, b);
   Dims lead = broadcast_dims("MatMul", a, Dims(a.dims().begin(), a.dims().end() - 2), Dims(b.dims().begin(), b.dims().end() - 2));
   lead.push_back(a.dim(-2));
   lead.push_back(b.dim(-1));
@@ -92,6 +101,10 @@ Value gemm_transposed(Value x, Value weight, Value bias) {
 
 Value transpose(Value x, std::vector<std::int64_t> permutation) {
   require(static_cast<int>(permutation.size()) == x.rank(), "Transpose", x, "{} axes for shape {}", permutation.size(), to_string(x.dims()));
+  std::vector<std::int64_t> sorted = permutation;
+  std::ranges::sort(sorted);
+  for (std::size_t i = 0; i < sorted.size(); ++i)
+    require(sorted[i] == static_cast<std::int64_t>(i), "Transpose", x, "axes {} for shape {}", to_string(permutation), to_string(x.dims()));
   Dims dims;
   for (std::int64_t axis : permutation) dims.push_back(x.dim(static_cast<int>(axis)));
   return one(x.graph(), "Transpose", {x}, {x.dtype(), std::move(dims)}, {{"perm", std::move(permutation)}});
@@ -178,6 +191,7 @@ Value global_average_pool(Value x) {
 
 Value gather_rows(Value table, Value ids) {
   require(table.rank() == 2, "Gather", ids, "a table [rows, width] is needed, not {}", to_string(table.dims()));
+  require(ids.dtype() == Dtype::kInt64 || ids.dtype() == Dtype::kInt32, "Gather", ids, "ids must be int64 or int32, not {}", name(ids.dtype()));
   Dims dims = ids.dims();
   dims.push_back(table.dim(1));
   return one(ids.graph(), "Gather", {table, ids}, {table.dtype(), std::move(dims)}, {{"axis", std::int64_t{0}}});
@@ -205,9 +219,11 @@ Value conv(Value x, Value weight, Value bias, const ConvOptions& o) {
   require(x.rank() == 4 && weight.rank() == 4 && x.dim(1).is_static() && weight.dim(1).value * o.groups == x.dim(1).value &&
               weight.dim(0).value % o.groups == 0,
           "Conv", x, "weight {} in {} groups for input {}", to_string(weight.dims()), o.groups, to_string(x.dims()));
+  require(!bias || bias.dims() == Dims{weight.dim(0)}, "Conv", x, "bias {} for weight {}", bias ? to_string(bias.dims()) : "", to_string(weight.dims()));
   const std::int64_t kernel = weight.dim(2).value;
   auto extent = [&](const Dim& in) {
     require(in.is_static(), "Conv", x, "height and width must be known, not {}", to_string(x.dims()));
+    require(in.value + 2 * o.padding >= kernel, "Conv", x, "a kernel of {} is larger than the input {}", kernel, to_string(x.dims()));
     return (in.value + 2 * o.padding - kernel) / o.stride + 1;
   };
   std::vector<Value> inputs = {x, weight};

@@ -35,6 +35,7 @@ void require_heads(const char* op, Value q, Value k, Value v, const RotaryAttent
   require(q.dim(-1) == Dim(o.heads * o.head_dim), op, q, "q is {} for {} heads of {}", to_string(q.dims()), o.heads, o.head_dim);
   require(k.dim(-1) == Dim(o.key_value_heads * o.head_dim) && k.dims() == v.dims(), op, q, "k is {}, v is {} for {} heads of {}",
           to_string(k.dims()), to_string(v.dims()), o.key_value_heads, o.head_dim);
+  require(o.heads % o.key_value_heads == 0, op, q, "{} heads over {} key/value heads", o.heads, o.key_value_heads);
 }
 
 }  // namespace
@@ -69,13 +70,13 @@ Value rms_norm(Value x, const WeightPtr& scale, double epsilon) {
 Value tokens_of_map(Value x) {
   require(x.rank() == 4 && x.dim(2).is_static() && x.dim(3).is_static(), "tokens_of_map", x, "a map of known size is needed, not {}",
           to_string(x.dims()));
-  Value rows = reshape(x, {x.dim(0), x.dim(1), x.dim(2).value * x.dim(3).value});
-  return transpose(rows, {0, 2, 1});
+  // Channels last first: a target whose convolutions work on channels-last maps then has nothing left to move.
+  return reshape(transpose(x, {0, 2, 3, 1}), {x.dim(0), x.dim(2).value * x.dim(3).value, x.dim(1)});
 }
 
 Value map_of_tokens(Value x, std::int64_t height, std::int64_t width) {
-  Value channels_first = transpose(x, {0, 2, 1});
-  return reshape(channels_first, {x.dim(0), x.dim(2), height, width});
+  require(x.rank() == 3 && x.dim(1) == Dim(height * width), "map_of_tokens", x, "{} x {} places for tokens {}", height, width, to_string(x.dims()));
+  return transpose(reshape(x, {x.dim(0), height, width, x.dim(2)}), {0, 3, 1, 2});
 }
 
 Value self_attention(Value q, Value k, Value v, std::int64_t heads) {
@@ -115,9 +116,13 @@ CachedAttention cached_rotary_attention(Value q, Value k, Value v, const Positio
                                         const RotaryAttentionOptions& o) {
   require_heads("cached_rotary_attention", q, k, v, o);
   const Dim tokens = q.dim(1);
-  require(past.key.dim(0) == Dim(o.key_value_heads) && past.key.dim(2) == Dim(o.head_dim) && past.value.dim(3) == Dim(o.head_dim) &&
+  require(past.key.rank() == 4 && past.value.rank() == 4 && past.key.dim(0) == Dim(o.key_value_heads) &&
+              past.value.dim(0) == Dim(o.key_value_heads) && past.key.dim(2) == Dim(o.head_dim) && past.value.dim(3) == Dim(o.head_dim) &&
               past.key.dim(3) == past.value.dim(2),
           "cached_rotary_attention", q, "past key {} and value {}", to_string(past.key.dims()), to_string(past.value.dims()));
+  const Dim slots = past.key.dim(3);
+  require(tokens.is_static() && slots.is_static() && p.mask.dims() == Dims{1, 1, tokens, slots.value + tokens.value}, "cached_rotary_attention", q,
+          "mask {} for {} tokens behind {} slots", to_string(p.mask.dims()), tokens.value, slots.value);
   auto values = node("cached_rotary_attention", {q, k, v, p.cos, p.sin, p.mask, past.key, past.value},
                      {{q.dtype(), q.dims()},
                       {q.dtype(), {o.key_value_heads, 1, o.head_dim, tokens}},

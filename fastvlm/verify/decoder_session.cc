@@ -263,10 +263,13 @@ Status DecoderSession::take_output(NamedTensor& output, const Part& part, Chunk&
   const auto kept = rows.floats().first(static_cast<std::size_t>(chunk.rows * tensor.shape[2]));
   if (is_logits) logits.insert(logits.end(), kept.begin(), kept.end());
   if (options_.keep_hidden && !is_logits) {
-    Gathered& gathered = hidden_[seam && !part.layers.empty() ? fmt::format("model.layers.{}", std::ranges::max(part.layers)) : output.name];
+    const std::string key = seam && !part.layers.empty() ? fmt::format("model.layers.{}", std::ranges::max(part.layers)) : output.name;
+    Gathered& gathered = hidden_[key];
     gathered.width = tensor.shape[2];
-    gathered.rows.resize(static_cast<std::size_t>(position_ * gathered.width));
-    gathered.rows.insert(gathered.rows.end(), kept.begin(), kept.end());
+    const auto before = static_cast<std::size_t>(position_ * gathered.width);
+    // Rows that begin in the middle (only the last run had this output) are of no use.
+    gathered.rows.resize(std::min(gathered.rows.size(), before));
+    if (gathered.rows.size() == before) gathered.rows.insert(gathered.rows.end(), kept.begin(), kept.end());
   }
   if (seam) chunk.hidden = std::move(tensor);
   return {};
@@ -299,7 +302,8 @@ void DecoderSession::reset() { truncate_to(0); }
 void DecoderSession::truncate_to(std::int64_t position) {
   FASTVLM_ASSERT(position >= 0 && position <= position_ && (position == position_ || position < context_), "a position that was reached");
   position_ = position;
-  for (auto& [name, gathered] : hidden_) gathered.rows.resize(static_cast<std::size_t>(position * gathered.width));
+  for (auto& [name, gathered] : hidden_)
+    gathered.rows.resize(std::min(gathered.rows.size(), static_cast<std::size_t>(position * gathered.width)));
 }
 
 Tensor DecoderSession::keys(std::int64_t layer) const {

@@ -142,6 +142,11 @@ Result<CompiledGroup> compile_batch(const CompileRequest& request, const Batch& 
 
 }  // namespace
 
+Status check_half_precision(const Soc& soc) {
+  if (soc.fp16) return {};
+  return bad_usage("target {} ({}) computes no half precision, so float graphs cannot run on it; choose a chip with HTP v69 or newer", soc.name, soc.marketing);
+}
+
 Result<ChildOutcome> compile_in_child(const Path& program, const ChildCompilation& compilation, const Path& log_file) {
   TRY_ASSIGN(ProcessResult child, run_process({.program = program, .arguments = {kCompileVerb}, .input = request_json(compilation), .log_file = log_file}));
   auto answer = answer_of(child);
@@ -156,9 +161,7 @@ Result<ChildOutcome> compile_in_child(const Path& program, const ChildCompilatio
 }
 
 Result<std::vector<CompiledGroup>> compile_groups(const CompileRequest& request, Progress& progress) {
-  if (!request.soc->fp16)
-    return bad_usage("target {} ({}) computes no half precision, so float graphs cannot run on it; choose a chip with HTP v69 or newer", request.soc->name,
-                     request.soc->marketing);
+  TRY(check_half_precision(*request.soc));
   const std::vector<Batch> batches = batches_of(request);
   progress.start(fmt::format("compiling for {}", request.soc->name), batches.size());
   std::vector<std::optional<CompiledGroup>> compiled(batches.size());

@@ -46,6 +46,9 @@ struct CompiledGroup {
   bool cached = false;
 };
 
+// An Error for chips that cannot compute float graphs.
+Status check_half_precision(const Soc& soc);
+
 // Graphs of a group go into one context where the chip can share weights, into one each otherwise.
 // Errors: the backend's reason with the offending nodes; the log of a failed child is kept and named.
 Result<std::vector<CompiledGroup>> compile_groups(const CompileRequest& request, Progress& progress);

@@ -4,6 +4,7 @@
 
 #include "fastvlm/base/hash.h"
 #include "fastvlm/base/version.h"
+#include "fastvlm/targets/qnn/compile.h"
 #include "fastvlm/targets/qnn/context_cache.h"
 
 namespace fastvlm::qnn {
@@ -42,7 +43,7 @@ bool is_emulated() {
 }
 
 Result<std::unique_ptr<RemoteRunner>> open_htp_runner(const HtpRunnerRequest& r) {
-  if (!r.soc->fp16) return bad_usage("target {} computes no half precision, so float graphs cannot run on it", r.soc->name);
+  TRY(check_half_precision(*r.soc));
   std::error_code failure;
   if (!is_emulated()) {
     if (!fs::exists(r.wrapper, failure))

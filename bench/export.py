@@ -1,0 +1,70 @@
+#!/usr/bin/env python3
+"""Export of a full-size checkpoint with random weights against `cp -r` of the finished folder, in turn, both followed by sync.
+
+    bench/export.py [--size 0.5b] [--rounds 5] [--work FOLDER] [--program build/release/fastvlm-npu] [--keep]
+
+Prints one row for each figure: medians of the rounds, and the ratio of the medians.
+"""
+import argparse
+import os
+import pathlib
+import shutil
+import statistics
+import time
+
+
+def run(arguments):
+    """Wall seconds until the disk has it, and the peak resident memory of the child in MB."""
+    begin = time.monotonic()
+    child = os.spawnvp(os.P_NOWAIT, arguments[0], arguments)
+    _, status, usage = os.wait4(child, 0)
+    if status != 0:
+        raise SystemExit(f"failed: {' '.join(arguments)}")
+    os.sync()
+    return time.monotonic() - begin, usage.ru_maxrss / 1000
+
+
+def folder_bytes(folder):
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def main():
+    root = pathlib.Path(__file__).resolve().parent.parent
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--size", default="0.5b", choices=["tiny", "0.5b", "1.5b", "7b"])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--work", type=pathlib.Path, default=root / "build" / "bench-export")
+    parser.add_argument("--program", default=str(root / "build" / "release" / "fastvlm-npu"))
+    parser.add_argument("--dialect", default="apple", choices=["apple", "hf"])
+    parser.add_argument("--keep", action="store_true", help="leave the folders for another look")
+    options = parser.parse_args()
+
+    checkpoint, output, copy = options.work / f"checkpoint-{options.size}", options.work / "output", options.work / "copy"
+    options.work.mkdir(parents=True, exist_ok=True)
+    if not checkpoint.exists():
+        seconds, memory = run([options.program, "--quiet", "make-checkpoint", "--size", options.size, "--dialect", options.dialect,
+                               "--output-dir", str(checkpoint)])
+        print(f"make-checkpoint {options.size}: {seconds:.1f} s, peak {memory:.0f} MB")
+    exports, copies, peaks = [], [], []
+    for _ in range(options.rounds):
+        shutil.rmtree(output, ignore_errors=True)
+        os.sync()
+        seconds, memory = run([options.program, "--quiet", "export", "--model-dir", str(checkpoint), "--output-dir", str(output)])
+        exports.append(seconds)
+        peaks.append(memory)
+        if options.rounds > 1:
+            shutil.rmtree(copy, ignore_errors=True)
+            os.sync()
+            copies.append(run(["cp", "-r", str(output), str(copy)])[0])
+    print(f"checkpoint {folder_bytes(checkpoint) / 1e9:.2f} GB, output {folder_bytes(output) / 1e9:.2f} GB, {options.rounds} rounds")
+    print(f"export  median {statistics.median(exports):6.1f} s  (min {min(exports):.1f}, max {max(exports):.1f}), peak memory {max(peaks):.0f} MB")
+    if copies:
+        print(f"cp -r   median {statistics.median(copies):6.1f} s  (min {min(copies):.1f}, max {max(copies):.1f})")
+        print(f"ratio   {statistics.median(exports) / statistics.median(copies):.2f}")
+    if not options.keep:
+        shutil.rmtree(copy, ignore_errors=True)
+        shutil.rmtree(output, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,117 @@
+// make-checkpoint, export and inspect, one behind the other.
+#include "fastvlm/cli/program_for_tests.h"
+
+namespace fastvlm::cli {
+namespace {
+
+class InspectVerb : public testing::Test {
+ protected:
+  std::string at(const std::string& name) const { return (folder_ / name).string(); }
+  void make_checkpoint() {
+    const Json made = run_json({"make-checkpoint", "--size", "tiny", "--dialect", "hf", "--output-dir", at("tiny")});
+    EXPECT_EQ(made["size"], "tiny");
+  }
+  void make_export() {
+    make_checkpoint();
+    const ProcessResult result = run_program({"export", "--model-dir", at("tiny"), "--output-dir", at("out"), "--image-size", "128", "--quiet", "--target",
+                                              "sm8750", "--prefill", "16", "--context", "64", "--no-compile"});
+    ASSERT_EQ(result.exit_code, 0) << result.output;
+  }
+
+  FolderForTests folder_;
+};
+
+TEST_F(InspectVerb, DescribesACheckpointAndItsWeights) {
+  make_checkpoint();
+  const Json checkpoint = run_json({"inspect", at("tiny")});
+  EXPECT_EQ(checkpoint["kind"], "checkpoint");
+  EXPECT_EQ(checkpoint["model_type"], "fast_vlm");
+  EXPECT_EQ(checkpoint["model"]["text"]["hidden_size"], 64);
+  EXPECT_FALSE(checkpoint.contains("tensor_list"));
+  const Json file = run_json({"inspect", at("tiny/model.safetensors"), "--tensors"});
+  EXPECT_EQ(file["kind"], "safetensors");
+  EXPECT_EQ(file["tensor_list"].size(), file["tensors"]["count"].get<std::size_t>());
+  EXPECT_EQ(file["sha256"], checkpoint["files"][0]["sha256"]);
+}
+
+TEST_F(InspectVerb, DescribesAnExportAndItsFiles) {
+  make_export();
+  const Json output = run_json({"inspect", at("out"), "--hash"});
+  EXPECT_EQ(output["kind"], "output folder");
+  EXPECT_EQ(output["problems"], Json::array());
+  EXPECT_GE(output["graphs"].size(), 6u);
+  const Json graph = run_json({"inspect", at("out/fastvlm_vision_encoder.onnx")});
+  EXPECT_EQ(graph["kind"], "onnx");
+  EXPECT_EQ(graph["opsets"]["ai.onnx"], 17);
+  EXPECT_EQ(graph["inputs"][0]["name"], "pixel_values");
+  EXPECT_GT(graph["operators"]["Conv"], 0);
+  EXPECT_GT(graph["external_data"][0]["tensors"], 0);
+  const Json table = run_json({"inspect", at("out/embedding_int8_lut.bin")});
+  EXPECT_EQ(table["kind"], "data file of an output folder");
+  for (const char* thing : {"out", "tiny", "out/fastvlm_vision_encoder.onnx"}) EXPECT_EQ(run_program({"inspect", at(thing)}).exit_code, 0) << thing;
+}
+
+TEST_F(InspectVerb, FindsWhatWasChangedBehindTheManifest) {
+  make_export();
+  const std::string table = folder_.read("out/embedding_int8_lut.bin");
+  folder_.write("out/embedding_int8_lut.bin", table.substr(1));
+  Json output = run_json({"inspect", at("out")}, "", 1);
+  EXPECT_EQ(output["problems"][0]["file"], "embedding_int8_lut.bin");
+  folder_.write("out/embedding_int8_lut.bin", std::string(1, static_cast<char>(table[0] ^ 1)) + table.substr(1));
+  EXPECT_EQ(run_json({"inspect", at("out")})["problems"].size(), 0u);
+  EXPECT_EQ(run_json({"inspect", at("out"), "--hash"}, "", 1)["problems"].size(), 1u);
+}
+
+TEST_F(InspectVerb, MissingExternalDataIsAFailedCheck) {
+  make_export();
+  std::filesystem::copy_file(folder_ / "out/fastvlm_vision_encoder.onnx", folder_ / "alone.onnx");
+  const Json graph = run_json({"inspect", at("alone.onnx")}, "", 1);
+  EXPECT_EQ(graph["kind"], "onnx");
+  EXPECT_NE(graph["external_data"][0]["problem"], "");
+}
+
+TEST_F(InspectVerb, StaticGraphsAreAcceptedByTheRulesAndSymbolicOnesAreNot) {
+  make_export();
+  EXPECT_EQ(run_json({"check-ops", at("out/npu/vision_128.onnx"), "--target", "sm8750"})["accepted"], true);
+  const Json refused = run_json({"check-ops", at("out/fastvlm_vision_encoder.onnx"), "--target", "sm8750"}, "", 1);
+  EXPECT_EQ(refused["accepted"], false);
+}
+
+struct StrangeFile {
+  const char* name;
+  std::string bytes;
+  const char* words;
+};
+
+TEST_F(InspectVerb, SaysWhatStrangeFilesAre) {
+  const StrangeFile files[] = {
+      {"empty.onnx", "", "the file is empty"},
+      {"text.txt", "hello, this is no model at all", "its content is nothing we know"},
+      {"picture.onnx", "\x89PNG\r\n\x1a\n0000000", "x.onnx"},
+      {"model.bin", "PK\3\4 and so on and so on", "a ZIP archive"},
+      {"config.json", "{\"a\": 1}", "a JSON file; name the folder"},
+      {"cut.safetensors", std::string("\x40\0\0\0\0\0\0\0{\"a\"", 12), "cut.safetensors"},
+      {"context.bin", std::string("\0\0\0\2\0\0\0\3\0\0\0\0\0\0\0\1", 16) + std::string(64, '\x7f'), "it was cut off"},
+  };
+  for (const StrangeFile& file : files) {
+    folder_.write(file.name, file.bytes);
+    const ProcessResult result = run_program({"inspect", at(file.name)});
+    EXPECT_EQ(result.exit_code, 3) << file.name << "\n" << result.output;
+    const std::string words = file.words == std::string("x.onnx") ? file.name : file.words;
+    EXPECT_NE(result.output.find(words), std::string::npos) << file.name << "\n" << result.output;
+  }
+}
+
+TEST_F(InspectVerb, ShowsNoControlCharactersOfForeignNames) {
+  const std::string header = R"({"a\u001b[31mb":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}})";
+  std::string file(8, '\0');
+  file[0] = static_cast<char>(header.size());
+  folder_.write("names.safetensors", file + header + "x");
+  const ProcessResult result = run_program({"inspect", at("names.safetensors"), "--tensors"});
+  EXPECT_EQ(result.exit_code, 0) << result.output;
+  EXPECT_EQ(result.output.find('\x1b'), std::string::npos);
+  EXPECT_NE(result.output.find("\\x1b"), std::string::npos) << result.output;
+}
+
+}  // namespace
+}  // namespace fastvlm::cli

@@ -1,0 +1,103 @@
+// Arguments, exit code, and words that the message must have.
+#include "fastvlm/cli/program_for_tests.h"
+
+namespace fastvlm::cli {
+namespace {
+
+struct UsageCase {
+  std::vector<std::string> arguments;
+  int code;
+  const char* words;
+};
+
+const UsageCase kUsageCases[] = {
+    {{}, 2, "a verb is missing"},
+    {{"--help"}, 0, "Start here"},
+    {{"--version"}, 0, "fastvlm-npu 0."},
+    {{"export", "--help"}, 0, "Exit codes: 0 done"},
+    {{"exprot"}, 2, "did you mean export?"},
+    {{"--threads", "2", "inspekt"}, 2, "did you mean inspect?"},
+    {{"--bogus"}, 2, "there is no option --bogus"},
+    {{"export"}, 2, "--model-dir is required"},
+    {{"export", "--model-dri", "x"}, 2, "did you mean --model-dir?"},
+    {{"export", "--model-dir", "", "--output-dir", "x"}, 2, "the path is empty"},
+    {{"export", "--model-dir", "x", "--output-dir", "y", "--dtype", "int4"}, 2, "is not one of float32|float16"},
+    {{"export", "--model-dir", "x", "--output-dir", "y", "--image-size", "5x"}, 2, "--image-size = 5x"},
+    {{"export", "--model-dir", "x", "--output-dir", "y", "--context", "64"}, 2, "--target"},
+    {{"plan", "--model-dir", "x", "--model-dir", "y"}, 2, "--model-dir is given more than once"},
+    {{"plan", "--model-dir", "/nowhere"}, 3, "/nowhere: there is no such folder"},
+    {{"--threads", "-1", "plan", "--model-dir", "x"}, 2, "--threads"},
+    {{"inspect"}, 2, "path is required"},
+    {{"inspect", "a", "b"}, 2, "b"},
+    {{"inspect", "/nowhere"}, 3, "/nowhere: there is no such file or folder"},
+    {{"check-ops", "x.onnx", "--target", "sm9999"}, 2, "is not a chip we know"},
+    {{"check-ops", "/nowhere.onnx", "--target", "sm8750"}, 3, "/nowhere.onnx: there is no such file"},
+    {{"make-checkpoint", "--size", "3b", "--dialect", "hf", "--output-dir", "x"}, 2, "is not one of tiny|0.5b|1.5b|7b"},
+    {{"preprocess", "--image", "/nowhere.png", "--output", "x.png"}, 3, "/nowhere.png"},
+    {{"preprocess", "--image", "/nowhere.png", "--output", "x.jpg"}, 2, "must end in .png or .bin"},
+    {{"preprocess", "--image", "x.png", "--output", "y.png", "--image-size", "100"}, 2, "100"},
+    {{"tokenize", "--model-dir", "/nowhere"}, 3, "/nowhere"},
+    {{"tokenize", "--model-dir", "x", "--decode", "--chat"}, 2, "excludes"},
+    {{"doctor", "--ort-library", "/nowhere"}, 2, "--ort-library /nowhere"},
+};
+
+TEST(CommandLine, EndsWithTheCodeAndSaysWhatIsWrong) {
+  for (const UsageCase& row : kUsageCases) {
+    std::string line;
+    for (const std::string& argument : row.arguments) line += " " + argument;
+    const ProcessResult result = run_program(row.arguments);
+    EXPECT_EQ(result.exit_code, row.code) << line << "\n" << result.output;
+    EXPECT_NE(result.output.find(row.words), std::string::npos) << line << "\n" << result.output;
+    if (row.code == 2 && row.arguments.size() > 1 && result.output.find("--ort-library") == std::string::npos) {
+      EXPECT_EQ(result.output.rfind("fastvlm-npu: ", 0), 0u) << line << "\n" << result.output;
+    }
+  }
+}
+
+TEST(CommandLine, EveryVerbHasAnExampleInItsHelp) {
+  const ProcessResult help = run_program({"--help"});
+  for (const char* verb : {"export", "plan", "inspect", "compile", "make-checkpoint", "doctor", "check-ops", "preprocess", "tokenize"}) {
+    EXPECT_NE(help.output.find(std::string("\n  ") + verb + " "), std::string::npos) << verb;
+    const ProcessResult result = run_program({verb, "--help"});
+    EXPECT_EQ(result.exit_code, 0) << verb;
+    EXPECT_NE(result.output.find(std::string("  fastvlm-npu ") + verb), std::string::npos) << result.output;
+  }
+}
+
+TEST(CommandLine, AFullDiskBehindStandardOutputIsAnEnvironmentError) {
+  auto result = run_process({.program = "/bin/sh", .arguments = {"-c", std::string(FASTVLM_PROGRAM) + " doctor --json > /dev/full"}});
+  ASSERT_TRUE(result.ok());
+  EXPECT_EQ(result->exit_code, 4);
+  EXPECT_NE(result->output.find("cannot write to standard output"), std::string::npos) << result->output;
+}
+
+TEST(CommandLine, AClosedPipeEndsQuietly) {
+  const std::string folder = (kTestData / "golden/apple-tied/checkpoint").string();
+  auto result = run_process({.program = "/bin/sh", .arguments = {"-c", std::string(FASTVLM_PROGRAM) + " inspect --tensors " + folder + " | true"}});
+  ASSERT_TRUE(result.ok());
+  EXPECT_EQ(result->exit_code, 0);
+  EXPECT_EQ(result->output, "");
+}
+
+TEST(Doctor, TellsOfMissingRuntimesAndEndsWell) {
+  FolderForTests folder;
+  const Json report = run_json({"doctor", "--cache", folder.path().string()});
+  EXPECT_EQ(report["cache_folder"], folder.path().string());
+  ASSERT_EQ(report["runtimes"].size(), 2u);
+  for (const Json& runtime : report["runtimes"])
+    if (!runtime["found"].get<bool>()) {
+      EXPECT_NE(runtime["note"], "");
+    }
+}
+
+TEST(Doctor, SaysWhyAFileThatIsNoLibraryDoesNotLoad) {
+  FolderForTests folder;
+  const Path fake = folder.write("libonnxruntime.so", "not a library");
+  const Json report = run_json({"doctor", "--cache", folder.path().string(), "--ort-library", fake.string()});
+  EXPECT_EQ(report["runtimes"][0]["loads"], false);
+  EXPECT_NE(report["runtimes"][0]["note"], "");
+  EXPECT_EQ(report["complete"], false);
+}
+
+}  // namespace
+}  // namespace fastvlm::cli

@@ -1,0 +1,72 @@
+#include "fastvlm/export/npu_plan.h"
+
+#include <set>
+
+#include "fastvlm/targets/qnn/soc_table.h"
+
+namespace fastvlm {
+namespace {
+
+constexpr std::uint64_t kHalfBytes = 2;
+
+struct PlannedContext {
+  std::vector<std::string> graphs;
+  std::map<std::string, std::uint64_t> weights;  // by identity, so that graphs of a group share them
+  std::uint64_t bytes() const {
+    std::uint64_t sum = 0;
+    for (const auto& [identity, bytes] : weights) sum += bytes;
+    return sum;
+  }
+};
+
+std::map<std::string, PlannedContext> contexts_of(const PreparedExport& p, bool sharing) {
+  std::map<std::string, PlannedContext> contexts;
+  for (const PreparedGraph& graph : p.graphs) {
+    if (!graph.details.contains("group")) continue;
+    PlannedContext& context = contexts[sharing ? graph.details["group"].get<std::string>() : graph.name];
+    context.graphs.push_back(graph.name);
+    for (const ValueInfo& value : graph.graph->values())
+      if (value.weight != nullptr) context.weights[value.weight->identity()] = static_cast<std::uint64_t>(element_count(value.weight->shape())) * kHalfBytes;
+  }
+  return contexts;
+}
+
+std::string gigabytes(std::uint64_t bytes) { return fmt::format("{:.2f} GB", static_cast<double>(bytes) / 1e9); }
+
+OrderedJson target_json(const PreparedExport& p, const qnn::Soc& soc) {
+  const TextConfig& text = p.config.text;
+  std::vector<std::string> findings;
+  OrderedJson contexts = OrderedJson::array();
+  for (const auto& [name, context] : contexts_of(p, soc.weight_sharing())) {
+    contexts.push_back({{"group", name}, {"graphs", context.graphs}, {"weight_bytes", context.bytes()}});
+    if (context.bytes() > soc.context_limit_bytes)
+      findings.push_back(fmt::format("{} needs {}, more than the {} that one context of {} may have; {}", name, gigabytes(context.bytes()),
+                                     gigabytes(soc.context_limit_bytes), soc.name,
+                                     name.starts_with("decoder") ? "cut the decoder with a smaller --part-limit" : "this graph cannot be cut"));
+  }
+  if (!soc.fp16) findings.push_back(fmt::format("{} computes no half precision; float graphs cannot run on it, choose HTP v69 or newer", soc.name));
+  if (!soc.weight_sharing()) findings.push_back(fmt::format("{} (HTP v{}) cannot share weights between graphs; each graph gets a context of its own", soc.name, soc.htp_arch));
+  return {{"target", soc.name},
+          {"marketing", soc.marketing},
+          {"soc_model", soc.soc_model},
+          {"htp_arch", soc.htp_arch},
+          {"vtcm_mib", soc.vtcm_mib},
+          {"context_limit_bytes", soc.context_limit_bytes},
+          {"contexts", contexts},
+          {"cache_bytes_per_token", static_cast<std::uint64_t>(2 * text.num_hidden_layers * text.num_key_value_heads * text.head_dim) * kHalfBytes},
+          {"findings", findings}};
+}
+
+}  // namespace
+
+Result<OrderedJson> npu_plan_json(const PreparedExport& p) {
+  OrderedJson rows = OrderedJson::array();
+  if (!p.options.npu) return rows;
+  for (const std::string& name : p.options.npu->targets) {
+    TRY_ASSIGN(const qnn::Soc* soc, qnn::find_soc(name));
+    rows.push_back(target_json(p, *soc));
+  }
+  return rows;
+}
+
+}  // namespace fastvlm

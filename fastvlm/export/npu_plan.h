@@ -1,0 +1,12 @@
+// What a plan says about the NPU: contexts and their sizes, the cache, what each chip can hold.
+#pragma once
+
+#include "fastvlm/export/export.h"
+
+namespace fastvlm {
+
+// One entry for each target: {target, soc_model, htp_arch, vtcm_mib, context_limit_bytes, contexts: [{group, graphs,
+// weight_bytes}], cache_bytes_per_token, findings}. Sizes are of half precision, which is what HTP keeps.
+Result<OrderedJson> npu_plan_json(const PreparedExport& prepared);
+
+}  // namespace fastvlm
