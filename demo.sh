@@ -42,6 +42,6 @@ run "$program" inspect "$folder/exported"
 step "Chat about $photograph on the emulated NPU"
 printf 'The words are nonsense because the weights are random; the mechanics are right.\n'
 run "$program" chat --output-dir "$folder/exported" --image "$photograph" --prompt "What is this?" \
-  --max-new-tokens 24 --runner htp --target sm8750
+  --max-new-tokens 24 --temperature 0.7 --seed 2 --runner htp --target sm8750
 
 printf '\nDone. The exported folder is %s/exported; README.md says how to use a real checkpoint.\n' "$folder"

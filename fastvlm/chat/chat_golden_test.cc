@@ -13,7 +13,8 @@ constexpr double kTolerance = 1e-4;
 struct Golden {
   std::map<std::string, Tensor> tensors;
   explicit Golden(const std::string& name) {
-    for (NamedTensor& tensor : *read_safetensors(kGoldenFolder / name / "expected.safetensors")) tensors[tensor.name] = std::move(tensor.tensor);
+    std::vector<NamedTensor> read = *read_safetensors(kGoldenFolder / name / "expected.safetensors");
+    for (NamedTensor& tensor : read) tensors[tensor.name] = std::move(tensor.tensor);
   }
   std::vector<std::int32_t> ids(const std::string& name) const {
     const auto wide = tensors.at(name).int64s();

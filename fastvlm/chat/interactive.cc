@@ -105,7 +105,7 @@ Status run_interactive(Chat& chat, const InteractiveOptions& options) {
     const Command command = parse_command(*line);
     if (command.kind == CommandKind::kQuit) return {};
     if (Status done = run_command(chat, command, options); !done.ok()) {
-      if (done.error().kind == ErrorKind::kEnvironment) return done;
+      if (command.kind == CommandKind::kQuestion && done.error().kind == ErrorKind::kEnvironment) return done;
       options.write_note((done.error().kind == ErrorKind::kInterrupted ? "(stopped before the answer began)" : done.error().message) + "\n");
     }
     clear_interrupt();

@@ -35,7 +35,7 @@ struct InteractiveOptions {
 };
 
 // Reads and answers until the input ends or /quit. An interrupt during an answer ends that answer only. What a line makes go
-// wrong is told and the conversation goes on; an Error of the environment ends it.
+// wrong is told and the conversation goes on; only a question that fails for the environment (a runtime is gone) ends it.
 Status run_interactive(Chat& chat, const InteractiveOptions& options);
 
 // The conversation as JSON: {"format", "image", "turns": [{"role", "text"}]}.

@@ -244,10 +244,10 @@ class Reader {
 }  // namespace
 
 Status check_image_size(std::int64_t image_size) {
-  if (image_size >= kVisionStride && image_size % kVisionStride == 0 && image_size <= 8192) return {};
-  auto nearest = std::clamp<std::int64_t>((image_size + kVisionStride / 2) / kVisionStride * kVisionStride, kVisionStride, 8192);
-  return bad_usage("image size {}: must be a multiple of {} from 64 to 8192, because the tower halves the picture six times; the nearest is {}",
-                   image_size, kVisionStride, nearest);
+  if (image_size >= kVisionStride && image_size % kVisionStride == 0 && image_size <= kMaxVisionSize) return {};
+  auto nearest = std::clamp<std::int64_t>((image_size + kVisionStride / 2) / kVisionStride * kVisionStride, kVisionStride, kMaxVisionSize);
+  return bad_usage("image size {}: must be a multiple of {} from 64 to {}, because the tower halves the picture six times; the nearest is {}",
+                   image_size, kVisionStride, kMaxVisionSize, nearest);
 }
 
 Result<ModelConfig> read_model_config(const Checkpoint& checkpoint) { return Reader(checkpoint).read(); }

@@ -57,6 +57,8 @@ struct ModelConfig {
 
 // Total stride of the tower: an image size must be a multiple of it.
 inline constexpr std::int64_t kVisionStride = 64;
+// Preprocessing takes no larger side either.
+inline constexpr std::int64_t kMaxVisionSize = 4096;
 
 // Refuses image sizes that the tower cannot take, with the reason and the nearest that it can.
 Status check_image_size(std::int64_t image_size);

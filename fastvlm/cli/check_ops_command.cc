@@ -16,7 +16,7 @@ constexpr std::size_t kNamedNodes = 3;  // of each group in the short form
 
 // What the backend said about a node; empty: nothing.
 std::string backend_reason(const qnn::BackendAnswer& answer, const std::string& node) {
-  for (const qnn::RefusedNode& refused : answer.refused)
+  for (const RefusedNode& refused : answer.refused)
     if (refused.name == node) return "refused: " + refused.reason;
   return "";
 }
@@ -30,7 +30,7 @@ OrderedJson to_json(const qnn::NodeVerdict& node) {
 
 OrderedJson to_json(const qnn::BackendAnswer& answer) {
   OrderedJson refused = OrderedJson::array();
-  for (const qnn::RefusedNode& node : answer.refused) refused.push_back({{"node", node.name}, {"type", node.type}, {"reason", node.reason}});
+  for (const RefusedNode& node : answer.refused) refused.push_back({{"node", node.name}, {"type", node.type}, {"reason", node.reason}});
   return {{"accepted", answer.accepted}, {"sentence", answer.sentence}, {"refused", refused}};
 }
 
@@ -61,7 +61,7 @@ void print_every_node(const qnn::CheckOpsReport& report, const std::optional<qnn
 void print_answer(const qnn::BackendAnswer& answer) {
   if (answer.accepted) print_line("backend: accepted, the file compiles");
   else print_line("backend: REFUSED: " + answer.sentence);
-  for (const qnn::RefusedNode& node : answer.refused) print_line(fmt::format("backend: {} ({}): {}", node.name, node.type, node.reason));
+  for (const RefusedNode& node : answer.refused) print_line(fmt::format("backend: {} ({}): {}", node.name, node.type, node.reason));
 }
 
 Result<qnn::BackendAnswer> ask(const CheckOpsArguments& arguments, const CommonArguments& common, const qnn::Soc& soc) {

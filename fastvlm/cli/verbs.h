@@ -21,6 +21,7 @@ struct VerbSet {
 
 void add_export(const VerbSet& verbs);
 void add_plan(const VerbSet& verbs);
+void add_verify(const VerbSet& verbs);
 void add_compile(const VerbSet& verbs);
 void add_inspect(const VerbSet& verbs);
 void add_chat(const VerbSet& verbs);
@@ -32,7 +33,7 @@ void add_tokenize(const VerbSet& verbs);
 
 // In the order of --help.
 inline constexpr void (*kVerbs[])(const VerbSet&) = {
-    add_export, add_plan, add_inspect, add_compile, add_chat, add_make_checkpoint, add_doctor, add_check_ops, add_preprocess, add_tokenize,
+    add_export, add_plan, add_inspect, add_verify, add_compile, add_chat, add_make_checkpoint, add_doctor, add_check_ops, add_preprocess, add_tokenize,
 };
 
 }  // namespace fastvlm::cli

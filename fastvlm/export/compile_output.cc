@@ -18,14 +18,17 @@ constexpr const char* kNpu = "npu";
 Result<std::vector<qnn::CompileGroup>> groups_of(const Json& manifest, const std::map<std::string, ManifestFile>& files, const Path& folder) {
   std::map<std::string, qnn::CompileGroup> groups;
   std::vector<std::string> order;
+  // A graph may name the data file of another group, so every data file counts.
+  std::string weights;
+  for (const auto& [name, file] : files)
+    if (name.starts_with("npu/") && name.ends_with(".data")) weights += file.sha256;
   for (const Json& graph : manifest.value("graphs", Json::array())) {
     const std::string file = graph.value("file", ""), group = graph.value("group", "");
     if (!file.starts_with("npu/") || group.empty()) continue;
     if (!groups.contains(group)) order.push_back(group);
     groups[group].name = group;
     groups[group].graphs.push_back(graph.value("name", ""));
-    const std::string data = "npu/" + group.substr(0, group.find('_')) + ".onnx.data";
-    if (auto at = files.find(data); at != files.end()) groups[group].weights_sha256 = at->second.sha256;
+    groups[group].weights_sha256 = weights;
   }
   if (groups.empty())
     return bad_input("{}: holds no static graphs for an NPU; export again with --target", folder.string());

@@ -10,7 +10,7 @@ namespace fs = std::filesystem;
 // A copy of a golden checkpoint that a test may change.
 class SideFilesTest : public testing::Test {
  protected:
-  void use(const char* golden) { fs::copy(Path(FASTVLM_TEST_DATA) / "golden" / golden / "checkpoint", folder_.path(), fs::copy_options::overwrite_existing); }
+  void use(const char* golden) { fs::copy(Path(FASTVLM_TEST_DATA) / "golden" / golden / "checkpoint", folder_.path(), fs::copy_options::overwrite_existing | fs::copy_options::recursive); }
   Result<SideFiles> files(std::int64_t image_size = 256) {
     TRY_ASSIGN(Checkpoint checkpoint, Checkpoint::open(folder_.path()));
     TRY_ASSIGN(ModelConfig config, read_model_config(checkpoint));

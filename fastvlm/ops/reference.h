@@ -13,6 +13,10 @@ std::vector<Value> expand_gelu(const ExpansionContext& context);
 std::vector<Value> expand_silu(const ExpansionContext& context);
 std::vector<Value> expand_embedding(const ExpansionContext& context);
 
+// What hides a position in a float mask: far below any score, yet well inside half precision. Some scores of Qwen2 reach a few
+// hundred, so -1000 would leave little.
+inline constexpr float kMaskHidden = -10000.0f;
+
 // cos and sin of the angles position * theta^(-2j/head_dim), j < head_dim/2, for positions 0 … length-1, angles in float32
 // as the reference computes them.
 struct RotaryTables {

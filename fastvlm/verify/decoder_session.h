@@ -9,13 +9,13 @@
 #include <string>
 #include <vector>
 
+#include "fastvlm/ops/reference.h"
 #include "fastvlm/verify/output_folder.h"
 
 namespace fastvlm {
 
-// What the additive mask holds for slots that a token must not see. Finite, as NPUs want it; far below any score of a FastVLM
-// decoder (some reach a few hundred), so that the softmax makes an exact zero of it; within half precision (65504).
-inline constexpr float kMaskHidden = -10000.0f;
+// What the additive mask holds for slots that a token must not see.
+using ops::kMaskHidden;
 
 struct DecoderGraph {
   std::string name;             // in messages

@@ -107,7 +107,7 @@ TEST(DecoderSession, SeesEveryEarlierTokenOnceWhateverTheChunks) {
 
 TEST(DecoderSession, TakesTheFewestRuns) {
   struct Row { std::int64_t tokens; std::vector<std::int64_t> runs; };
-  for (const Row& row : {Row{1, {1}}, Row{3, {4}}, Row{4, {4}}, Row{5, {8}}, Row{8, {8}}, Row{10, {8, 4}}, Row{13, {8, 4, 1}}}) {
+  for (const Row& row : {Row{1, {1}}, Row{3, {4}}, Row{4, {4}}, Row{5, {8}}, Row{8, {8}}, Row{9, {8, 1}}, Row{10, {8, 4}}, Row{13, {8, 8}}}) {
     Fixture fixture;
     auto session = fixture.make({1, 4, 8});
     ASSERT_TRUE(session.ok());

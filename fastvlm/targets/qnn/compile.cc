@@ -10,6 +10,7 @@
 #include "fastvlm/base/parallel.h"
 #include "fastvlm/base/process.h"
 #include "fastvlm/base/version.h"
+#include "fastvlm/onnx/validate.h"
 #include "fastvlm/targets/qnn/context_cache.h"
 #include "fastvlm/targets/qnn/profile_report.h"
 
@@ -98,6 +99,14 @@ Status collect_reports(const Path& folder, const Batch& batch, std::vector<std::
   return {};
 }
 
+// The backend does not say which extent it misses, so they are looked at before.
+Status check_extents(const Path& graph) {
+  TRY_ASSIGN(OnnxModel model, read_onnx(graph, {.infer_shapes = false}));
+  const std::vector<Finding> findings = check_static_shapes(model);
+  if (findings.empty()) return {};
+  return bad_input("{}: {}", graph.string(), findings.front().message);
+}
+
 Result<CompiledGroup> compile_batch(const CompileRequest& request, const Batch& batch) {
   const ContextCache cache(request.cache_folder.empty() ? Path() : request.cache_folder / "contexts");
   TRY_ASSIGN(std::string key, cache_key(request, batch));
@@ -106,6 +115,7 @@ Result<CompiledGroup> compile_batch(const CompileRequest& request, const Batch& 
     group.cached = true;
     return group;
   }
+  for (const std::string& graph : batch.graphs) TRY(check_extents(request.graph_folder / (graph + ".onnx")));
   // A folder of its own: the plug-in names the binary, and nothing else may lie beside it.
   const Path work = request.output_folder / ("." + batch.name + ".work");
   std::error_code failure;

@@ -102,13 +102,12 @@ std::vector<Value> expand_rotary_attention(const ExpansionContext& context) {
 
 // Constant tables; the mask stays well inside half precision.
 std::vector<Value> expand_causal_positions(const ExpansionContext& context) {
-  constexpr float kHidden = -1000.0f;  // Genie's value for float masks
   const std::int64_t length = fixed(context, context.input(0), 1), d = context.node().integer("head_dim");
   const Dtype dtype = context.input(0).dtype();
   RotaryTables tables = rotary_tables(0, length, d, std::stod(std::get<std::string>(context.node().attributes.at("rope_theta"))));
   std::vector<float> mask(static_cast<std::size_t>(length * length), 0.0f);
   for (std::int64_t row = 0; row < length; ++row)
-    std::fill_n(mask.begin() + row * length + row + 1, length - row - 1, kHidden);
+    std::fill_n(mask.begin() + row * length + row + 1, length - row - 1, kMaskHidden);
   Graph& graph = context.graph();
   return {floats(graph, dtype, {length, d / 2}, tables.cos), floats(graph, dtype, {length, d / 2}, tables.sin),
           floats(graph, dtype, {length, length}, mask)};
