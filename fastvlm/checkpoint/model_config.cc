@@ -1,10 +1,12 @@
 #include "fastvlm/checkpoint/model_config.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <cstring>
 
 #include "fastvlm/base/interrupt.h"
+#include "fastvlm/base/parallel.h"
 #include "fastvlm/checkpoint/fuse.h"
 
 namespace fastvlm {
@@ -257,16 +259,21 @@ Result<bool> stored_head_equals_embedding(const Checkpoint& checkpoint) {
   const CheckpointTensor* table = checkpoint.find("model.embed_tokens.weight");
   if (head == nullptr || table == nullptr) return true;
   if (head->shape != table->shape || head->dtype != table->dtype) return false;
-  constexpr std::uint64_t kPiece = std::uint64_t{4} << 20;
-  std::vector<std::byte> a(kPiece), b(kPiece);
-  for (std::uint64_t at = 0; at < head->bytes; at += kPiece) {
+  constexpr std::uint64_t kPiece = std::uint64_t{1} << 20;
+  std::atomic<bool> equal{true};
+  TRY(parallel_for(static_cast<std::size_t>((head->bytes + kPiece - 1) / kPiece), 0, [&](std::size_t i) -> Status {
+    if (!equal) return {};
     TRY(check_interrupt());
-    auto size = static_cast<std::size_t>(std::min(kPiece, head->bytes - at));
-    TRY(head->file->read_at(head->offset + at, std::span(a).first(size)));
-    TRY(table->file->read_at(table->offset + at, std::span(b).first(size)));
-    if (std::memcmp(a.data(), b.data(), size) != 0) return false;
-  }
-  return true;
+    thread_local std::vector<std::byte> a, b;
+    const std::uint64_t at = i * kPiece;
+    a.resize(static_cast<std::size_t>(std::min(kPiece, head->bytes - at)));
+    b.resize(a.size());
+    TRY(head->file->read_at(head->offset + at, a));
+    TRY(table->file->read_at(table->offset + at, b));
+    if (std::memcmp(a.data(), b.data(), a.size()) != 0) equal = false;
+    return {};
+  }));
+  return equal.load();
 }
 
 }  // namespace fastvlm

@@ -19,7 +19,9 @@ std::shared_ptr<const MatrixSource> source_of(const CheckpointTensor& tensor) {
     const bool whole = c0 == 0 && c1 == columns;
     const std::int64_t width = whole ? (r1 - r0) * columns : c1 - c0;
     const std::int64_t pieces = whole ? 1 : r1 - r0;
-    std::vector<std::byte> bytes(static_cast<std::size_t>(width * size));
+    thread_local std::vector<std::byte> buffer;  // kept by the thread from piece to piece
+    if (buffer.size() < static_cast<std::size_t>(width * size)) buffer.resize(static_cast<std::size_t>(width * size));
+    const auto bytes = std::span(buffer).first(static_cast<std::size_t>(width * size));
     for (std::int64_t piece = 0; piece < pieces; ++piece) {
       auto offset = static_cast<std::uint64_t>(((r0 + piece) * columns + c0) * size);
       TRY(tensor.file->read_at(tensor.offset + offset, bytes));

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include <future>
 #include <thread>
 
 #include "fastvlm/base/model_error.h"
@@ -97,11 +98,9 @@ Status prepare(PreparedExport& p) {
   p.findings = p.config.findings;
   p.image_size = p.options.image_size.value_or(p.config.image_size);
   TRY(check_image_size(p.image_size));
+  // The tokenizer of a real checkpoint takes a second; the graphs do not wait for it.
+  auto side_work = std::async(std::launch::async, [&p] { return side_files(*p.checkpoint, p.config, p.image_size); });
   TRY(note_head(p));
-  TRY_ASSIGN(SideFiles side, side_files(*p.checkpoint, p.config, p.image_size));
-  p.small_files = std::move(side.bytes);
-  p.made = std::move(side.made);
-  p.findings.insert(p.findings.end(), side.findings.begin(), side.findings.end());
   Weights weights(*p.checkpoint);
   p.embedding = weights.at("model.embed_tokens").take("weight", {p.config.text.vocab_size, p.config.text.hidden_size});
   add_reference_graphs(p, weights);
@@ -109,7 +108,12 @@ Status prepare(PreparedExport& p) {
     if (name != "lm_head.weight") p.findings.push_back(fmt::format("tensor \"{}\" is used by no graph", name));
   if (p.options.npu) TRY(add_npu_graphs(p, weights));
   lay_out_data(p);
-  return write_graph_files(p);
+  TRY(write_graph_files(p));
+  TRY_ASSIGN(SideFiles side, side_work.get());
+  p.small_files = std::move(side.bytes);
+  p.made = std::move(side.made);
+  p.findings.insert(p.findings.end(), side.findings.begin(), side.findings.end());
+  return {};
 }
 
 }  // namespace

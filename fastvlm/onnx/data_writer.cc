@@ -81,10 +81,13 @@ std::vector<Piece> pieces_of(const DataLayout& layout, std::map<std::string, std
 
 Result<CastLosses> write_piece(const Piece& piece) {
   TRY(check_interrupt());
-  std::vector<float> values(static_cast<std::size_t>((piece.row_end - piece.row_begin) * piece.weight->weight->row_size()));
+  thread_local std::vector<float> buffer;  // kept by the thread from piece to piece
+  const auto count = static_cast<std::size_t>((piece.row_end - piece.row_begin) * piece.weight->weight->row_size());
+  if (buffer.size() < count) buffer.resize(count);
+  const auto values = std::span(buffer).first(count);
   TRY(piece.weight->weight->read_rows(piece.row_begin, piece.row_end, values));
   std::vector<std::byte> narrow;
-  std::span<std::byte> bytes = std::as_writable_bytes(std::span(values));
+  std::span<std::byte> bytes = std::as_writable_bytes(values);
   CastLosses losses;
   if (piece.weight->dtype == Dtype::kFloat32) {
     losses = count_not_finite(values);

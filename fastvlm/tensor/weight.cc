@@ -139,8 +139,10 @@ WeightPtr Weight::reshaped(Shape shape) const {
 Status Weight::read_rows(std::int64_t begin, std::int64_t end, std::span<float> out) const {
   FASTVLM_ASSERT(static_cast<std::int64_t>(out.size()) == (end - begin) * row_size(), "room for the rows");
   if (!transposed_) return source_->read(begin, end, 0, source_->columns, out);
-  std::vector<float> block(out.size());
-  TRY(source_->read(0, source_->rows, begin, end, block));
+  // Kept by the thread from piece to piece: fresh memory would cost more in page faults than the copy itself.
+  thread_local std::vector<float> block;
+  if (block.size() < out.size()) block.resize(out.size());
+  TRY(source_->read(0, source_->rows, begin, end, std::span(block).first(out.size())));
   transpose_into(block, source_->rows, end - begin, out);
   return {};
 }
