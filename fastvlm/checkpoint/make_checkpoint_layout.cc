@@ -53,7 +53,7 @@ constexpr ModuleNames kHfNames = {
 // The spread of the numbers. A gain of 1 keeps the variance of a normal input; GELU takes about half, which the layer behind
 // makes good. Measured at 0.5b: values grow through the tower from about 1 to some ten and stay far from float16's limit.
 constexpr float kAfterGelu = 1.5f;
-constexpr float kStemGain = 2.5f;       // pixels are in [0, 1]
+constexpr float kStemGain = 10;         // pixels are in [0, 1]; HTP computes GELU with an absolute error, so values must not be small
 constexpr float kKernelNoise = 0.05f;   // of kernels that carry a folded identity
 constexpr float kPositionNoise = 0.02f;
 constexpr float kBias = 0.05f;
@@ -92,6 +92,11 @@ class TensorList {
     const std::int64_t out = shape[0];
     add(name + ".weight", std::move(shape), fill);
     add(name + ".bias", {out}, kBiasFill);
+  }
+  // Each channel goes on to one other, with some of all mixed in: a plain random mixture of what a GELU leaves (all positive)
+  // would nearly cancel, and half precision would lose half of its digits there.
+  void passing(const std::string& name, std::int64_t channels) {
+    conv(name, {channels, channels, 1, 1}, {.spread = 0.3f / std::sqrt(static_cast<float>(channels)), .centre = kAfterGelu, .taps = channels + 1});
   }
   void pointwise(const std::string& name, std::int64_t out, std::int64_t in, float gain) {
     conv(name, {out, in, 1, 1}, {.spread = gain / std::sqrt(static_cast<float>(in))});
@@ -162,7 +167,7 @@ void TensorList::stage(std::size_t index) {
   if (!names_.downsamples[index].empty()) {
     const std::string name = fmt::format("{}{}.proj.", vision, names_.downsamples[index]);
     conv(fmt::format("{}0.{}", name, names_.large_kernel), {channels, 1, 7, 7}, {.spread = 0.2f, .centre = 1, .taps = 49});
-    pointwise(name + "1.reparam_conv", channels, channels, kAfterGelu);
+    passing(name + "1.reparam_conv", channels);
   }
   if (!names_.positions[index].empty())
     conv(fmt::format("{}{}.reparam_conv", vision, names_.positions[index]), {channels, 1, 7, 7},
@@ -180,7 +185,7 @@ void TensorList::vision() {
   const std::string stem = vision + std::string(names_.stem);
   conv(stem + ".0.reparam_conv", {first, 3, 3, 3}, {.spread = kStemGain / std::sqrt(27.0f)});
   conv(stem + ".1.reparam_conv", {first, 1, 3, 3}, {.spread = 0.3f, .centre = 1, .taps = 9});
-  pointwise(stem + ".2.reparam_conv", first, first, kAfterGelu);
+  passing(stem + ".2.reparam_conv", first);
   for (std::size_t i = 0; i < size_.depths.size(); ++i) stage(i);
   const std::string final_conv = vision + std::string(names_.final_conv);
   conv(final_conv + ".reparam_conv", {width, 1, 3, 3}, {.spread = 0.3f, .centre = 1, .taps = 9});

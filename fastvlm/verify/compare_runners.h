@@ -27,6 +27,7 @@ struct NpuComparison {
   OpenGraph open_reference;  // each is given the path of npu/<name>.onnx
   OpenGraph open_candidate;
   NpuGates gates;
+  std::vector<NamedTensor> examples;  // real inputs under the names of a reference file (chat.hidden.0, s128.b1.…); others are made up
   std::vector<std::string> only;  // names of graphs; empty: all. Decoder graphs go together.
 };
 

@@ -1,5 +1,7 @@
 #include "fastvlm/verify/verify.h"
 
+#include "fastvlm/checkpoint/safetensors.h"
+
 #include "fastvlm/base/interrupt.h"
 #include "fastvlm/bundle/manifest.h"
 
@@ -22,8 +24,13 @@ Result<VerifyReport> verify(const VerifyOptions& options, Progress& progress) {
     TRY(stage("run", [&] { return check_runs(context); }));
     TRY(stage("forms", [&] { return check_forms(context); }));
     if (options.reference) TRY(stage("golden", [&] { return check_golden(context, *options.reference); }));
-    if (options.open_npu)
-      TRY(stage("npu", [&] { return compare_npu_graphs(folder, {.open_reference = options.open_cpu, .open_candidate = options.open_npu, .gates = options.gates}, report); }));
+    if (options.open_npu) {
+      NpuComparison npu{.open_reference = options.open_cpu, .open_candidate = options.open_npu, .gates = options.gates};
+      if (options.reference) {
+        TRY_ASSIGN(npu.examples, read_safetensors(*options.reference));
+      }
+      TRY(stage("npu", [&] { return compare_npu_graphs(folder, npu, report); }));
+    }
   } else {
     report.skip("run", kManifestFile, "not compared: no graph was run");
   }

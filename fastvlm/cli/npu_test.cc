@@ -1,0 +1,76 @@
+// The golden checkpoints on the emulated NPU, from the checkpoint folder to the greedy ids, through the program alone.
+#include "fastvlm/cli/program_for_tests.h"
+
+namespace fastvlm::cli {
+namespace {
+
+std::string golden(const std::string& name) { return (kTestData / "golden" / name / "checkpoint").string(); }
+
+std::string expected(const std::string& name) { return (kTestData / "golden" / name / "expected.safetensors").string(); }
+
+class EmulatedNpu : public testing::Test {
+ protected:
+  std::string at(const std::string& name) const { return (folder_ / name).string(); }
+  // Contexts of this test stay in its own cache.
+  std::vector<std::string> export_arguments(const std::string& name, const std::string& targets, const std::string& sizes = "128,256") const {
+    return {"export",   "--model-dir", golden(name), "--output-dir", at("out"), "--image-size", "128", "--target",       targets, "--image-sizes",
+            sizes,     "--prefill",   "32",         "--context",    "96",      "--fused",      "4x11", "--quiet"};
+  }
+  FolderForTests folder_;
+};
+
+TEST_F(EmulatedNpu, GoldenModelsCompileForThreeChipsAndComputeWhatTheCpuComputes) {
+  // hf-unfused reaches 45 dB at 128 pixels and 39 at 256 (bench/README.md says why), so its tower is held to the gate at 128.
+  struct Case { const char* model; const char* target; const char* sizes; };
+  for (const auto& [model, target, sizes] :
+       {Case{"apple-tied", "sm8550", "128,256"}, Case{"hf-untied-sharded", "sm8650", "128,256"}, Case{"hf-unfused", "sm8750", "128"}}) {
+    std::filesystem::remove_all(at("out"));
+    const ProcessResult exported = run_program(export_arguments(model, target, sizes));
+    ASSERT_EQ(exported.exit_code, 0) << exported.output;
+    const Json report = run_json({"verify", "--output-dir", at("out"), "--runner", "htp", "--target", target, "--reference", expected(model)});
+    EXPECT_EQ(report["missed"], 0) << model;
+    int on_npu = 0;
+    for (const Json& row : report["rows"])
+      if (row["check"] == "npu") {
+        ++on_npu;
+        EXPECT_EQ(row["verdict"], "ok") << model << " " << row.dump();
+      }
+    // The vision sizes, the fused twin, logits and greedy ids, keys and values of prompt and steps.
+    EXPECT_GE(on_npu, 11) << model;
+  }
+}
+
+TEST_F(EmulatedNpu, OlderChipsWithoutWeightSharingGetOneContextForEachGraph) {
+  const ProcessResult exported = run_program(export_arguments("apple-tied", "sm8450,sm8850,x-elite"));
+  ASSERT_EQ(exported.exit_code, 0) << exported.output;
+  std::map<std::string, int> binaries;
+  for (const char* target : {"sm8450", "sm8850", "x-elite"})
+    for (const auto& entry : std::filesystem::directory_iterator(folder_ / "out" / "npu" / target)) binaries[target] += entry.path().extension() == ".bin";
+  EXPECT_EQ(binaries, (std::map<std::string, int>{{"sm8450", 5}, {"sm8850", 3}, {"x-elite", 3}}));
+  const Json wrapper = run_json({"inspect", at("out/npu/sm8850/vision_128_ctx.onnx")});
+  EXPECT_NE(wrapper.dump().find("81"), std::string::npos) << wrapper.dump();
+}
+
+TEST_F(EmulatedNpu, ADecoderAboveTheLimitIsCutAndStillAgrees) {
+  std::vector<std::string> arguments = export_arguments("hf-untied-sharded", "sm8750");
+  arguments.insert(arguments.end(), {"--part-limit", "0.00025", "--prefill-logits", "none"});
+  const ProcessResult exported = run_program(arguments);
+  ASSERT_EQ(exported.exit_code, 0) << exported.output;
+  EXPECT_TRUE(std::filesystem::exists(folder_ / "out/npu/decoder_ar1_cl96_part_2_of_2.onnx") ||
+              std::filesystem::exists(folder_ / "out/npu/decoder_ar1_cl96_part_3_of_3.onnx"));
+  const ProcessResult verified = run_program({"verify", "--output-dir", at("out"), "--runner", "htp", "--target", "sm8750", "--reference", expected("hf-untied-sharded"), "--quiet"});
+  EXPECT_EQ(verified.exit_code, 0) << verified.output;
+}
+
+TEST_F(EmulatedNpu, ChipsThatCannotAreRefusedBeforeAnythingIsWritten) {
+  struct Case { const char* target; int code; const char* words; };
+  for (const auto& [target, code, words] : {Case{"sm8350", 2, "half precision"}, Case{"sm9999", 2, "sm8750"}}) {
+    const ProcessResult result = run_program(export_arguments("apple-tied", target));
+    EXPECT_EQ(result.exit_code, code) << result.output;
+    EXPECT_NE(result.output.find(words), std::string::npos) << result.output;
+    EXPECT_FALSE(std::filesystem::exists(folder_ / "out"));
+  }
+}
+
+}  // namespace
+}  // namespace fastvlm::cli
