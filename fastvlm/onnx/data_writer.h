@@ -23,7 +23,7 @@ struct WrittenData {
 };
 
 // Peak memory is about threads * 5 * kPieceBytes.
-inline constexpr std::uint64_t kPieceBytes = std::uint64_t{4} << 20;
+inline constexpr std::uint64_t kPieceBytes = std::uint64_t{1} << 20;
 
 // `threads` 0: one per core. Progress counts bytes; the caller has started the stage.
 Result<WrittenData> write_data_files(const DataLayout& layout, const Path& folder, unsigned threads, Progress& progress);
