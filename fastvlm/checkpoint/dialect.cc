@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "fastvlm/base/nearest.h"
+
 namespace fastvlm {
 namespace {
 
@@ -87,21 +89,6 @@ std::string rename_vision(std::string_view rest) {
 
 bool contains(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
 
-std::size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = row[0];
-    row[0] = i;
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      std::size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({replaced, row[j] + 1, row[j - 1] + 1});
-    }
-  }
-  return row[b.size()];
-}
-
 }  // namespace
 
 std::string canonical_name(std::string_view name) {
@@ -133,13 +120,10 @@ Status check_exportable_names(std::span<const std::string> names, std::string_vi
 
 Result<std::string> check_model_type(std::string_view model_type, std::string_view what) {
   constexpr std::array<std::string_view, 2> kKnown = {"llava_qwen2", "fast_vlm"};
-  std::string_view nearest = kKnown[0];
-  for (std::string_view known : kKnown) {
+  for (std::string_view known : kKnown)
     if (model_type == known) return std::string(known);
-    if (edit_distance(model_type.substr(0, 64), known) < edit_distance(model_type.substr(0, 64), nearest)) nearest = known;
-  }
   return bad_input("{}: model_type \"{}\" is not a FastVLM; known are llava_qwen2 (Apple) and fast_vlm (transformers), the nearest is {}",
-                   what, model_type, nearest);
+                   what, model_type, nearest_of(model_type, kKnown));
 }
 
 }  // namespace fastvlm

@@ -4,34 +4,19 @@
 
 #include <algorithm>
 #include <cctype>
-#include <numeric>
+
+#include "fastvlm/base/nearest.h"
 
 namespace fastvlm::qnn {
 namespace {
 
-// Nobody writes a longer name; the distance below is quadratic.
+// Nobody writes a longer name.
 constexpr std::size_t kMaxName = 64;
 
 std::string lower(std::string_view text) {
   std::string out(text);
   std::transform(out.begin(), out.end(), out.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   return out;
-}
-
-// Levenshtein distance.
-std::size_t distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), std::size_t{0});
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    std::size_t diagonal = row[0];
-    row[0] = i + 1;
-    for (std::size_t j = 0; j < b.size(); ++j) {
-      const std::size_t replaced = diagonal + (a[i] != b[j]);
-      diagonal = row[j + 1];
-      row[j + 1] = std::min({replaced, row[j] + 1, row[j + 1] + 1});
-    }
-  }
-  return row.back();
 }
 
 }  // namespace
@@ -50,10 +35,8 @@ Result<const Soc*> find_soc(std::string_view name) {
   for (const Soc& soc : kSocs)
     if (wanted == soc.name || (!soc.alias.empty() && wanted == soc.alias)) return &soc;
   const std::vector<std::string> names = soc_names();
-  const auto nearest = std::min_element(names.begin(), names.end(), [&](const std::string& a, const std::string& b) {
-    return distance(wanted, a) < distance(wanted, b);
-  });
-  return bad_usage("\"{}\" is not a chip we know; did you mean {}? Known are {}", wanted, *nearest, fmt::join(names, ", "));
+  const std::vector<std::string_view> known(names.begin(), names.end());
+  return bad_usage("\"{}\" is not a chip we know; did you mean {}? Known are {}", wanted, nearest_of(wanted, known), fmt::join(names, ", "));
 }
 
 }  // namespace fastvlm::qnn
