@@ -16,8 +16,8 @@ run() {
 
 step "Build"
 scripts/setup.sh
-cmake --preset release
-cmake --build --preset release
+cmake --preset release -DCMAKE_CXX_COMPILER_LAUNCHER=ccache
+cmake --build --preset release --target fastvlm-npu
 
 step "Runtimes: ONNX Runtime and the QNN plug-in, fetched once into the user's cache folder"
 run "$program" doctor --fetch

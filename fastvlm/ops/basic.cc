@@ -72,13 +72,18 @@ Value where(Value condition, Value a, Value b) {
 
 Value sqrt(Value x) { return unary("Sqrt", x); }
 Value erf(Value x) { return unary("Erf", x); }
-Value sigmoid(Value x) { return unary("Sigmoid", x); }
+Value sigmoid_node(Value x) { return unary("Sigmoid", x); }
 Value relu(Value x) { return unary("Relu", x); }
 Value cos(Value x) { return unary("Cos", x); }
 Value sin(Value x) { return unary("Sin", x); }
 Value cast(Value x, Dtype dtype) {
   if (x.dtype() == dtype) return x;
   return one(x.graph(), "Cast", {x}, {dtype, x.dims()}, {{"to", std::int64_t{facts(dtype).onnx}}});
+}
+
+Value clip(Value x, double low, double high) {
+  Value least = scalar(x.graph(), x.dtype(), low), most = scalar(x.graph(), x.dtype(), high);
+  return one(x.graph(), "Clip", {x, least, most}, {x.dtype(), x.dims()});
 }
 
 Value matmul(Value a, Value b) {

@@ -19,11 +19,13 @@ Value where(Value condition, Value a, Value b);
 
 Value sqrt(Value x);
 Value erf(Value x);
-Value sigmoid(Value x);
+Value sigmoid_node(Value x);
 Value relu(Value x);
 Value cos(Value x);
 Value sin(Value x);
 Value cast(Value x, Dtype dtype);
+// Values below `low` become `low`, those above `high` become `high`.
+Value clip(Value x, double low, double high);
 
 // [..., M, K] x [..., K, N]; leading extents broadcast.
 Value matmul(Value a, Value b);

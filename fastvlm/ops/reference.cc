@@ -110,8 +110,10 @@ std::vector<Value> expand_gelu(const ExpansionContext& context) {
 
 std::vector<Value> expand_silu(const ExpansionContext& context) {
   Value x = context.input(0);
-  return {mul(x, sigmoid(x))};
+  return {mul(x, sigmoid_node(x))};
 }
+
+std::vector<Value> expand_sigmoid(const ExpansionContext& context) { return {sigmoid_node(context.input(0))}; }
 
 std::vector<Value> expand_embedding(const ExpansionContext& context) { return {gather_rows(context.input(1), context.input(0))}; }
 
@@ -139,6 +141,7 @@ const ExpansionTable& reference_expansions() {
       {"linear", expand_linear},
       {"gelu", expand_gelu},
       {"silu", expand_silu},
+      {"sigmoid", expand_sigmoid},
       {"rms_norm", expand_rms_norm},
       {"self_attention", expand_self_attention},
       {"embedding", expand_embedding},

@@ -57,6 +57,7 @@ Value conv2d(Value x, const ConvWeights& weights, const ConvOptions& options) {
 
 Value gelu(Value x) { return node("gelu", {x}, {{x.dtype(), x.dims()}})[0]; }
 Value silu(Value x) { return node("silu", {x}, {{x.dtype(), x.dims()}})[0]; }
+Value sigmoid(Value x) { return node("sigmoid", {x}, {{x.dtype(), x.dims()}})[0]; }
 
 Value layer_norm(Value x, const WeightPtr& scale, const WeightPtr& bias, double epsilon) {
   return layer_normalization(x, parameter(x, scale, "weight"), parameter(x, bias, "bias"), static_cast<float>(epsilon));

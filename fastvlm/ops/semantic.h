@@ -20,6 +20,9 @@ Value gelu(Value x);
 // x sigmoid(x).
 Value silu(Value x);
 
+// 1 / (1 + exp(-x)).
+Value sigmoid(Value x);
+
 // Over the last axis, statistics as in the reference (biased variance).
 Value layer_norm(Value x, const WeightPtr& scale, const WeightPtr& bias, double epsilon);
 

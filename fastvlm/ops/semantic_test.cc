@@ -49,6 +49,7 @@ TEST(SemanticOps, InferTheirShapes) {
       {"linear without bias", [](Page& p) { return linear(p({2, 4}), weight({6, 4})); }, "[2, 6]"},
       {"gelu", [](Page& p) { return gelu(p({"b", 4})); }, "[b, 4]"},
       {"silu", [](Page& p) { return silu(p({"b", 4})); }, "[b, 4]"},
+      {"sigmoid", [](Page& p) { return sigmoid(p({"b", 4})); }, "[b, 4]"},
       {"rms norm", [](Page& p) { return rms_norm(p({"b", 4}), weight({4}), 1e-6); }, "[b, 4]"},
       {"layer norm", [](Page& p) { return layer_norm(p({"b", 4}), weight({4}), weight({4}), 1e-5); }, "[b, 4]"},
       {"convolution", [](Page& p) { return conv2d(p({"b", 3, 8, 8}), {weight({5, 3, 3, 3}), weight({5})}, {.stride = 2, .padding = 1}); }, "[b, 5, 4, 4]"},

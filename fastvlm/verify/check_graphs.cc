@@ -18,13 +18,13 @@ constexpr std::array kPlainOperators = {
     "Split",   "Sqrt",    "Squeeze", "Sub",       "Transpose", "Unsqueeze", "Where"};
 // What the static graphs are made of: operators that the HTP backend takes.
 constexpr std::array kStaticOperators = {
-    "Add",     "Cast",    "Concat",  "Conv",   "Div",     "Erf",   "Gather", "Gelu", "Gemm", "GlobalAveragePool", "LayerNormalization", "MatMul",
-    "Mul",     "Relu",    "Reshape", "Sigmoid", "SimplifiedLayerNormalization", "Slice", "Softmax", "Split", "Sqrt", "Sub", "Transpose"};
+    "Add", "Cast", "Clip",    "Concat",  "Conv", "Gather", "Gemm",  "GlobalAveragePool", "LayerNormalization", "MatMul",
+    "Mul", "Relu", "Reshape", "Sigmoid", "SimplifiedLayerNormalization", "Slice", "Softmax", "Split", "Sub", "Transpose"};
 
 std::vector<OperatorId> operators_of(bool npu) {
   std::vector<OperatorId> list;
-  if (npu) for (const char* op : kStaticOperators) list.push_back({op, ""});
-  else for (const char* op : kPlainOperators) list.push_back({op, ""});
+  for (const char* op : npu ? std::span<const char* const>(kStaticOperators) : std::span<const char* const>(kPlainOperators)) list.push_back({op, ""});
+  if (npu) list.push_back({"Gelu", kMicrosoftDomain});
   return list;
 }
 
