@@ -30,6 +30,18 @@ Error write_error(const Path& path, int error_number) {
   return bad_environment("{}: cannot write ({})", path.string(), reason(error_number));
 }
 
+// Writes everything; 0 or the error number.
+int write_all(int descriptor, std::uint64_t offset, std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t put = ::pwrite(descriptor, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    if (put < 0 && errno == EINTR) continue;
+    if (put < 0) return errno;
+    offset += static_cast<std::uint64_t>(put);
+    bytes = bytes.subspan(static_cast<std::size_t>(put));
+  }
+  return 0;
+}
+
 Result<std::pair<int, std::uint64_t>> open_regular(const Path& path) {
   // A pipe without a writer would block the open; on a regular file the flag means nothing.
   int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -113,17 +125,23 @@ Result<MappedFile> MappedFile::open(const Path& path) {
 }
 
 OutputFile::OutputFile(OutputFile&& other) noexcept
-    : path_(std::move(other.path_)), descriptor_(std::exchange(other.descriptor_, -1)) {}
+    : path_(std::move(other.path_)),
+      descriptor_(std::exchange(other.descriptor_, -1)),
+      direct_descriptor_(std::exchange(other.direct_descriptor_, -1)) {}
+
 OutputFile& OutputFile::operator=(OutputFile&& other) noexcept {
   std::swap(path_, other.path_);
   std::swap(descriptor_, other.descriptor_);
+  std::swap(direct_descriptor_, other.direct_descriptor_);
   return *this;
 }
+
 OutputFile::~OutputFile() {
   if (descriptor_ >= 0) ::close(descriptor_);
+  if (direct_descriptor_ >= 0) ::close(direct_descriptor_);
 }
 
-Result<OutputFile> OutputFile::create(const Path& path, std::uint64_t size) {
+Result<OutputFile> OutputFile::create(const Path& path, std::uint64_t size, PageCache cache) {
   int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
   if (descriptor < 0) return write_error(path, errno);
   OutputFile file(path, descriptor);
@@ -132,22 +150,30 @@ Result<OutputFile> OutputFile::create(const Path& path, std::uint64_t size) {
     int failure = ::posix_fallocate(descriptor, 0, static_cast<off_t>(size));
     if (failure == ENOSPC || failure == EFBIG || failure == EDQUOT) return write_error(path, ENOSPC);
   }
+  // Where this is refused, everything goes through the page cache.
+  if (cache == PageCache::kBypass) file.direct_descriptor_ = ::open(path.c_str(), O_WRONLY | O_DIRECT | O_CLOEXEC);
   return file;
 }
 
 Status OutputFile::write_at(std::uint64_t offset, std::span<const std::byte> bytes) {
-  while (!bytes.empty()) {
-    ssize_t put = ::pwrite(descriptor_, bytes.data(), bytes.size(), static_cast<off_t>(offset));
-    if (put < 0 && errno == EINTR) continue;
-    if (put < 0) return write_error(path_, errno);
-    offset += static_cast<std::uint64_t>(put);
-    bytes = bytes.subspan(static_cast<std::size_t>(put));
+  const bool in_blocks = offset % kDiskBlock == 0 && reinterpret_cast<std::uintptr_t>(bytes.data()) % kDiskBlock == 0;
+  if (direct_descriptor_ >= 0 && in_blocks) {
+    const std::size_t blocks = bytes.size() / kDiskBlock * kDiskBlock;
+    const int failure = write_all(direct_descriptor_, offset, bytes.first(blocks));
+    // A file system may open the file and still refuse such writes (EINVAL: larger blocks); then the cache takes them.
+    if (failure != 0 && failure != EINVAL) return write_error(path_, failure);
+    if (failure == 0) {
+      offset += blocks;
+      bytes = bytes.subspan(blocks);
+    }
   }
+  if (const int failure = write_all(descriptor_, offset, bytes)) return write_error(path_, failure);
   return {};
 }
 
 Status OutputFile::close() {
-  int descriptor = std::exchange(descriptor_, -1);
+  const int direct = std::exchange(direct_descriptor_, -1), descriptor = std::exchange(descriptor_, -1);
+  if (direct >= 0 && ::close(direct) != 0) return write_error(path_, errno);
   if (descriptor >= 0 && ::close(descriptor) != 0) return write_error(path_, errno);
   return {};
 }

@@ -54,11 +54,16 @@ class MappedFile {
   std::size_t size_ = 0;
 };
 
+enum class PageCache { kUse, kBypass };
+inline constexpr std::size_t kDiskBlock = 4096;
+
 // A new file of known or growing size, written at positions from any thread. close() must be called to learn of late errors.
 class OutputFile {
  public:
   // `size` bytes are reserved at once, so that a full disk shows before the work; 0 reserves nothing.
-  static Result<OutputFile> create(const Path& path, std::uint64_t size);
+  // kBypass: whole blocks whose offset and address are multiples of kDiskBlock go straight to the disk, where the file
+  // system can do that. For files of gigabytes, which would push everything else out of the page cache.
+  static Result<OutputFile> create(const Path& path, std::uint64_t size, PageCache cache = PageCache::kUse);
   OutputFile(OutputFile&& other) noexcept;
   OutputFile& operator=(OutputFile&& other) noexcept;
   ~OutputFile();
@@ -69,6 +74,7 @@ class OutputFile {
   OutputFile(Path path, int descriptor) : path_(std::move(path)), descriptor_(descriptor) {}
   Path path_;
   int descriptor_ = -1;
+  int direct_descriptor_ = -1;  // the same file past the page cache, or -1
 };
 
 // Writes to a temporary sibling and renames it over `path`: a reader sees the old file or the whole new one.

@@ -4,6 +4,7 @@
 
 #include <array>
 
+#include "fastvlm/base/block_buffer.h"
 #include "fastvlm/base/folder_for_tests.h"
 
 namespace fastvlm {
@@ -81,6 +82,26 @@ TEST(Files, OutputAtPositionsFillsTheReservedFile) {
   EXPECT_TRUE(file->write_at(0, as_bytes("begin")).ok());
   EXPECT_TRUE(file->close().ok());
   EXPECT_EQ(folder.read("out"), "beginend");
+}
+
+TEST(Files, WritesPastTheCacheMixWithThoseThatAreNoWholeBlocks) {
+  FolderForTests folder;
+  const std::string text = [] {
+    std::string made(5 * kDiskBlock + 100, ' ');
+    for (std::size_t i = 0; i < made.size(); ++i) made[i] = static_cast<char>('a' + i % 23);
+    return made;
+  }();
+  auto file = OutputFile::create(folder / "out", text.size(), PageCache::kBypass);
+  ASSERT_TRUE(file.ok());
+  BlockBuffer buffer;
+  // Aligned with a tail, an odd offset, and blocks again; the pieces meet and do not overlap.
+  for (auto [begin, end] : {std::pair{std::size_t{0}, kDiskBlock + 7}, {kDiskBlock + 7, 3 * kDiskBlock}, {3 * kDiskBlock, text.size()}}) {
+    const std::span<std::byte> bytes = buffer.bytes(end - begin);
+    std::ranges::copy(as_bytes(text).subspan(begin, end - begin), bytes.begin());
+    EXPECT_TRUE(file->write_at(begin, bytes).ok());
+  }
+  EXPECT_TRUE(file->close().ok());
+  EXPECT_EQ(folder.read("out"), text);
 }
 
 TEST(Files, AnOutputThatDoesNotFitTheDiskIsAnErrorOfTheEnvironment) {

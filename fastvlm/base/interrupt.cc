@@ -16,4 +16,9 @@ Status check_interrupt() {
   return {};
 }
 
+Status check_interrupt(const std::stop_token& stop) {
+  if (stop.stop_requested()) return Error{ErrorKind::kInterrupted, "stopped, because other work failed"};
+  return check_interrupt();
+}
+
 }  // namespace fastvlm

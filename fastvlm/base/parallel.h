@@ -1,10 +1,12 @@
-// Work on many independent pieces with a few threads.
+// Work on many independent pieces with a few threads, and different jobs beside each other.
 #pragma once
 
 #include <atomic>
 #include <cstddef>
+#include <exception>
 #include <functional>
 #include <mutex>
+#include <stop_token>
 #include <thread>
 #include <vector>
 
@@ -34,5 +36,47 @@ inline Status parallel_for(std::size_t count, unsigned threads, const std::funct
   helpers.clear();
   return outcome;
 }
+
+// Different jobs beside each other, each in a thread of its own. The first that fails asks the others to stop.
+class Jobs {
+ public:
+  Jobs() = default;
+  Jobs(const Jobs&) = delete;
+  Jobs& operator=(const Jobs&) = delete;
+  ~Jobs() { stop_.request_stop(); }
+
+  // For the jobs to look at, with check_interrupt().
+  std::stop_token stop() const { return stop_.get_token(); }
+
+  void start(std::function<Status()> job) {
+    threads_.emplace_back([this, job = std::move(job)] {
+      try {
+        if (Status status = job(); !status.ok()) fail(std::move(status), nullptr);
+      } catch (...) {
+        fail({}, std::current_exception());
+      }
+    });
+  }
+  // Waits for all; returns the first error, or throws the first exception again.
+  Status join() {
+    threads_.clear();
+    if (exception_) std::rethrow_exception(exception_);
+    return std::move(outcome_);
+  }
+
+ private:
+  void fail(Status status, std::exception_ptr exception) {
+    std::lock_guard lock(mutex_);
+    if (stop_.stop_requested()) return;
+    outcome_ = std::move(status);
+    exception_ = std::move(exception);
+    stop_.request_stop();
+  }
+  std::stop_source stop_;
+  std::mutex mutex_;
+  Status outcome_;
+  std::exception_ptr exception_;
+  std::vector<std::jthread> threads_;  // last, so that they end before what they use
+};
 
 }  // namespace fastvlm

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <condition_variable>
+#include <new>
 
 namespace fastvlm {
 namespace {
@@ -58,6 +59,46 @@ TEST(ParallelFor, PiecesHandedOutInOrderMayWaitForEarlierOnes) {
   });
   EXPECT_TRUE(status.ok());
   EXPECT_EQ(next, 64u);
+}
+
+// Waits until it is asked to stop, as long work does between two pieces.
+Status work_until_stopped(const std::stop_token& stop) {
+  while (!stop.stop_requested()) std::this_thread::yield();
+  return bad_environment("stopped");
+}
+
+TEST(Jobs, AllRunBesideEachOther) {
+  // Each waits for the other, so that they could not end one after the other.
+  Jobs jobs;
+  std::atomic<int> begun{0};
+  for (int i = 0; i < 2; ++i)
+    jobs.start([&]() -> Status {
+      ++begun;
+      while (begun < 2) std::this_thread::yield();
+      return {};
+    });
+  EXPECT_TRUE(jobs.join().ok());
+}
+
+TEST(Jobs, TheFirstErrorStopsTheOthersAndIsTheOneReported) {
+  Jobs jobs;
+  for (int i = 0; i < 2; ++i) jobs.start([&] { return work_until_stopped(jobs.stop()); });
+  jobs.start([]() -> Status { return bad_input("tokenizer.json: cut off"); });
+  const Status status = jobs.join();
+  ASSERT_FALSE(status.ok());
+  EXPECT_EQ(status.error().message, "tokenizer.json: cut off");
+}
+
+TEST(Jobs, AnExceptionStopsTheOthersAndIsThrownAgain) {
+  Jobs jobs;
+  jobs.start([&] { return work_until_stopped(jobs.stop()); });
+  jobs.start([]() -> Status { throw std::bad_alloc(); });
+  EXPECT_THROW(static_cast<void>(jobs.join()), std::bad_alloc);
+}
+
+TEST(Jobs, LeavingWithoutJoiningStopsThem) {
+  Jobs jobs;
+  jobs.start([&] { return work_until_stopped(jobs.stop()); });
 }
 
 }  // namespace

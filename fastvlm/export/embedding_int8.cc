@@ -14,13 +14,13 @@ namespace {
 constexpr std::int64_t kBlockElements = std::int64_t{1} << 20;
 
 // The largest magnitude; the bit patterns of non-negative floats order like the floats.
-Result<float> largest_magnitude(const Weight& table, unsigned threads) {
+Result<float> largest_magnitude(const Weight& table, const WriteOptions& options) {
   const std::int64_t step = std::max<std::int64_t>(1, kBlockElements / table.row_size());
   const auto blocks = static_cast<std::size_t>((table.row_count() + step - 1) / step);
   std::mutex mutex;
   std::uint32_t largest = 0;
-  TRY(parallel_for(blocks, threads, [&](std::size_t i) -> Status {
-    TRY(check_interrupt());
+  TRY(parallel_for(blocks, options.threads, [&](std::size_t i) -> Status {
+    TRY(check_interrupt(options.stop));
     const auto begin = static_cast<std::int64_t>(i) * step, end = std::min(begin + step, table.row_count());
     thread_local std::vector<float> values;
     values.resize(static_cast<std::size_t>((end - begin) * table.row_size()));
@@ -66,15 +66,15 @@ Power quantise(std::span<const float> values, double scale, std::span<std::byte>
 
 }  // namespace
 
-Result<Int8Table> write_int8_table(const WeightPtr& table, const Path& path, unsigned threads, Progress& progress) {
-  TRY_ASSIGN(float largest, largest_magnitude(*table, threads));
+Result<Int8Table> write_int8_table(const WeightPtr& table, const Path& path, const WriteOptions& options, Progress& progress) {
+  TRY_ASSIGN(float largest, largest_magnitude(*table, options));
   Int8Table result;
   // A table of zeros has no scale; one keeps the file readable.
   result.scale = largest > 0 ? double{largest} / 127 : 1;
   const std::int64_t width = table->row_size();
   const auto total = static_cast<std::uint64_t>(table->row_count() * width);
   std::vector<Power> powers((total + kPieceBytes - 1) / kPieceBytes);
-  TRY_ASSIGN(result.file, write_in_pieces(path, total, threads, progress, [&](std::size_t index, std::span<std::byte> out) -> Status {
+  TRY_ASSIGN(result.file, write_in_pieces(path, total, options, progress, [&](std::size_t index, std::span<std::byte> out) -> Status {
                // Pieces are counted in bytes, the table is read in whole rows.
                const auto first = static_cast<std::int64_t>(index * kPieceBytes), last = first + static_cast<std::int64_t>(out.size());
                const std::int64_t row_begin = first / width, row_end = (last + width - 1) / width;

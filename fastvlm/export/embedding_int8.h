@@ -14,6 +14,6 @@ struct Int8Table {
 };
 
 // Reads the table twice, piece by piece.
-Result<Int8Table> write_int8_table(const WeightPtr& table, const Path& path, unsigned threads, Progress& progress);
+Result<Int8Table> write_int8_table(const WeightPtr& table, const Path& path, const WriteOptions& options, Progress& progress);
 
 }  // namespace fastvlm

@@ -16,7 +16,7 @@ struct Written {
 
 Written written(const FolderForTests& folder, Shape shape, std::vector<float> values, unsigned threads = 1) {
   Progress silent;
-  auto table = write_int8_table(Weight::of_values(std::move(shape), std::move(values), "test"), folder / "lut.bin", threads, silent);
+  auto table = write_int8_table(Weight::of_values(std::move(shape), std::move(values), "test"), folder / "lut.bin", {.threads = threads}, silent);
   EXPECT_TRUE(table.ok());
   Written result{*table, {}};
   for (char byte : folder.read("lut.bin")) result.values.push_back(static_cast<signed char>(byte));
@@ -106,7 +106,7 @@ TEST(Int8Table, AnyNumberOfThreadsGivesTheSameBytes) {
   for (unsigned threads : {1u, 2u, 5u}) {
     FolderForTests folder;
     Progress silent;
-    auto result = write_int8_table(table, folder / "lut.bin", threads, silent);
+    auto result = write_int8_table(table, folder / "lut.bin", {.threads = threads}, silent);
     ASSERT_TRUE(result.ok());
     EXPECT_EQ(result->file.bytes, static_cast<std::uint64_t>(kRows * kColumns));
     EXPECT_EQ(result->file.sha256, sha256_of_file(folder / "lut.bin").value());
@@ -121,7 +121,7 @@ TEST(Int8Table, AnErrorOfTheTablePassesThrough) {
   FolderForTests folder;
   Progress silent;
   auto table = write_int8_table(Weight::computed({4, 4}, []() -> Result<std::vector<float>> { return bad_input("tensor \"t\" is cut off"); }, {"t"}, ""),
-                                folder / "lut.bin", 2, silent);
+                                folder / "lut.bin", {.threads = 2}, silent);
   ASSERT_FALSE(table.ok());
   EXPECT_EQ(table.error().message, "tensor \"t\" is cut off");
 }

@@ -2,6 +2,7 @@
 
 #include "fastvlm/base/hash.h"
 #include "fastvlm/base/interrupt.h"
+#include "fastvlm/base/parallel.h"
 #include "fastvlm/bundle/staged_folder.h"
 #include "fastvlm/export/manifest_json.h"
 #include "fastvlm/onnx/data_writer.h"
@@ -18,12 +19,43 @@ Status write_small_file(const Path& folder, const std::string& name, const std::
   return {};
 }
 
-Status write_weights(const PreparedExport& p, const DataLayout& data, const Path& folder, const std::string& prefix, Progress& progress,
-                     WrittenFacts& facts) {
-  TRY_ASSIGN(WrittenData written, write_data_files(data, folder / prefix, p.options.threads, progress));
-  for (const auto& [name, file] : written.files) facts.files[prefix + name] = {.bytes = file.bytes, .sha256 = file.sha256, .made = "weights"};
+struct WeightFiles {
+  const DataLayout& data;
+  Path folder;         // of the whole export
+  std::string prefix;  // "" or "npu/"
+};
+
+Status write_weights(const WeightFiles& w, const WriteOptions& options, Progress& progress, WrittenFacts& facts) {
+  TRY_ASSIGN(WrittenData written, write_data_files(w.data, w.folder / w.prefix, options, progress));
+  for (const auto& [name, file] : written.files) facts.files[w.prefix + name] = {.bytes = file.bytes, .sha256 = file.sha256, .made = "weights"};
   for (const auto& [weight, losses] : written.losses) facts.losses[weight].add(losses);
   return {};
+}
+
+// The large files and the side files beside each other; each leaves a core or the disk idle for a while.
+Status write_weights_and_tables(PreparedExport& p, const Path& folder, Progress& progress, WrittenFacts& facts) {
+  Jobs jobs;
+  const WriteOptions options{.threads = p.options.threads, .stop = jobs.stop()};
+  jobs.start([&] { return add_side_files(p); });
+  jobs.start([&]() -> Status {
+    // One thread is done long before the float files are.
+    TRY_ASSIGN(facts.int8, write_int8_table(p.embedding, folder / kInt8TableFile, {.threads = 1, .stop = options.stop}, progress));
+    return {};
+  });
+  jobs.start([&]() -> Status {
+    TRY(write_weights({.data = p.data, .folder = folder, .prefix = ""}, options, progress, facts));
+    if (p.options.npu) TRY(write_weights({.data = p.npu_data, .folder = folder, .prefix = "npu/"}, options, progress, facts));
+    return {};
+  });
+  TRY(jobs.join());
+  facts.files[kInt8TableFile] = {.bytes = facts.int8.file.bytes, .sha256 = facts.int8.file.sha256, .made = "weights"};
+  return {};
+}
+
+std::uint64_t planned_bytes(const PreparedExport& p) {
+  std::uint64_t total = 0;
+  for (const PlannedFile& file : planned_files(p)) total += file.bytes;
+  return total;
 }
 
 // Findings about single weights, after the fact.
@@ -53,35 +85,26 @@ Result<ExportReport> run_export(const ExportOptions& options, Progress& progress
   const StageOptions stage{.force = options.force, .marker = kManifestFile};
   // What is wrong with the target is said before the checkpoint is looked at.
   TRY(check_target(options.output_dir, stage));
-  TRY_ASSIGN(auto prepared, prepare_export(options));
+  TRY_ASSIGN(auto prepared, prepare_graphs(options));
   PreparedExport& p = *prepared;
-  std::uint64_t total = 0;
-  for (const PlannedFile& file : planned_files(p)) total += file.bytes;
-  TRY(check_space(options.output_dir, total));
+  TRY(check_space(options.output_dir, planned_bytes(p)));
   TRY_ASSIGN(StagedFolder staged, StagedFolder::create(options.output_dir, stage));
 
-  progress.start("writing weights", total, /*bytes=*/true);
   WrittenFacts facts;
   for (const auto& [name, bytes] : p.onnx_files) TRY(write_small_file(staged.path(), name, bytes, "graph", facts));
+  progress.start("writing weights", planned_bytes(p), /*bytes=*/true);
+  TRY(write_weights_and_tables(p, staged.path(), progress, facts));
   for (const auto& [name, bytes] : p.small_files) TRY(write_small_file(staged.path(), name, bytes, p.made.at(name), facts));
-  TRY(write_weights(p, p.data, staged.path(), "", progress, facts));
-  if (p.options.npu) TRY(write_weights(p, p.npu_data, staged.path(), "npu/", progress, facts));
-  TRY_ASSIGN(facts.int8, write_int8_table(p.embedding, staged.path() / kInt8TableFile, options.threads, progress));
-  facts.files[kInt8TableFile] = {.bytes = facts.int8.file.bytes, .sha256 = facts.int8.file.sha256, .made = "weights"};
   TRY(report_losses(p, facts));
   TRY(write_file_atomically(staged.path() / kManifestFile, manifest_text(p, facts)));
   TRY(check_interrupt());
   TRY(staged.commit());
-  return ExportReport{.files = facts.files, .findings = p.findings, .bytes = total};
+  return ExportReport{.files = facts.files, .findings = p.findings, .bytes = planned_bytes(p)};
 }
 
 OrderedJson plan_json(const PreparedExport& p) {
   OrderedJson files = OrderedJson::array();
-  std::uint64_t total = 0;
-  for (const PlannedFile& file : planned_files(p)) {
-    files.push_back({{"name", file.name}, {"bytes", file.bytes}, {"made", file.made}});
-    total += file.bytes;
-  }
+  for (const PlannedFile& file : planned_files(p)) files.push_back({{"name", file.name}, {"bytes", file.bytes}, {"made", file.made}});
   std::int64_t parameters = 0;
   for (const CheckpointTensor& tensor : p.checkpoint->tensors()) parameters += element_count(tensor.shape);
   OrderedJson json = {{"model_dir", p.options.model_dir.string()},
@@ -90,7 +113,7 @@ OrderedJson plan_json(const PreparedExport& p) {
                       {"dtype", name(p.options.dtype)},
                       {"checkpoint", {{"bytes", p.checkpoint->total_bytes()}, {"tensors", p.checkpoint->tensors().size()}, {"parameters", parameters}}},
                       {"files", files},
-                      {"total_bytes", total},
+                      {"total_bytes", planned_bytes(p)},
                       {"peak_memory_bytes", planned_peak_memory(p)},
                       {"findings", p.findings}};
   OrderedJson graphs = OrderedJson::array();

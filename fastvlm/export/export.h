@@ -24,7 +24,7 @@ struct ExportOptions {
   Dtype dtype = Dtype::kFloat32;           // float32 or float16
   bool force = false;                      // replace an earlier export
   bool refuse_not_finite = false;          // NaN or infinite weights are an error, not a finding
-  unsigned threads = 0;                    // 0: one per core
+  unsigned threads = 0;                    // 0: as many as pay
   std::optional<NpuOptions> npu;           // adds npu/ with the static graphs
   rewrite::PipelineOptions passes;
 };
@@ -56,6 +56,10 @@ struct PreparedExport {
 };
 
 // Wrong options, a checkpoint that is damaged or not FastVLM, a model that does not fit: an Error.
+// Everything but the small files, which take longer than the graphs because a tokenizer is large.
+Result<std::unique_ptr<PreparedExport>> prepare_graphs(const ExportOptions& options);
+Status add_side_files(PreparedExport& prepared);
+// Both.
 Result<std::unique_ptr<PreparedExport>> prepare_export(const ExportOptions& options);
 
 struct PlannedFile {

@@ -1,7 +1,5 @@
 #include <algorithm>
 
-#include <future>
-#include <thread>
 
 #include "fastvlm/base/model_error.h"
 #include "fastvlm/base/version.h"
@@ -98,8 +96,6 @@ Status prepare(PreparedExport& p) {
   p.findings = p.config.findings;
   p.image_size = p.options.image_size.value_or(p.config.image_size);
   TRY(check_image_size(p.image_size));
-  // The tokenizer of a real checkpoint takes a second; the graphs do not wait for it.
-  auto side_work = std::async(std::launch::async, [&p] { return side_files(*p.checkpoint, p.config, p.image_size); });
   TRY(note_head(p));
   Weights weights(*p.checkpoint);
   p.embedding = weights.at("model.embed_tokens").take("weight", {p.config.text.vocab_size, p.config.text.hidden_size});
@@ -108,17 +104,12 @@ Status prepare(PreparedExport& p) {
     if (name != "lm_head.weight") p.findings.push_back(fmt::format("tensor \"{}\" is used by no graph", name));
   if (p.options.npu) TRY(add_npu_graphs(p, weights));
   lay_out_data(p);
-  TRY(write_graph_files(p));
-  TRY_ASSIGN(SideFiles side, side_work.get());
-  p.small_files = std::move(side.bytes);
-  p.made = std::move(side.made);
-  p.findings.insert(p.findings.end(), side.findings.begin(), side.findings.end());
-  return {};
+  return write_graph_files(p);
 }
 
 }  // namespace
 
-Result<std::unique_ptr<PreparedExport>> prepare_export(const ExportOptions& options) {
+Result<std::unique_ptr<PreparedExport>> prepare_graphs(const ExportOptions& options) {
   auto prepared = std::make_unique<PreparedExport>();
   prepared->options = options;
   try {
@@ -126,6 +117,20 @@ Result<std::unique_ptr<PreparedExport>> prepare_export(const ExportOptions& opti
   } catch (const ModelError& error) {
     return bad_input("{}: {}", options.model_dir.string(), error.what());
   }
+  return prepared;
+}
+
+Status add_side_files(PreparedExport& p) {
+  TRY_ASSIGN(SideFiles side, side_files(*p.checkpoint, p.config, p.image_size));
+  p.small_files = std::move(side.bytes);
+  p.made = std::move(side.made);
+  p.findings.insert(p.findings.end(), side.findings.begin(), side.findings.end());
+  return {};
+}
+
+Result<std::unique_ptr<PreparedExport>> prepare_export(const ExportOptions& options) {
+  TRY_ASSIGN(auto prepared, prepare_graphs(options));
+  TRY(add_side_files(*prepared));
   return prepared;
 }
 
@@ -145,12 +150,11 @@ std::vector<PlannedFile> planned_files(const PreparedExport& p) {
 }
 
 std::uint64_t planned_peak_memory(const PreparedExport& p) {
-  const unsigned threads = p.options.threads > 0 ? p.options.threads : std::max(1u, std::thread::hardware_concurrency());
   std::uint64_t small = 0;
   for (const auto& [name, bytes] : p.onnx_files) small += bytes.size();
   for (const auto& [name, bytes] : p.small_files) small += bytes.size();
-  // Measured: a base of about 40 MiB, some buffers of a piece for each thread, graphs and tokenizer a few times over.
-  return (std::uint64_t{40} << 20) + threads * 5 * kPieceBytes + 6 * small;
+  // Measured: a base of about 40 MiB, the buffers of the writers, graphs and a tokenizer as a tree.
+  return (std::uint64_t{40} << 20) + writer_memory(p.options.threads) + 16 * small;
 }
 
 }  // namespace fastvlm

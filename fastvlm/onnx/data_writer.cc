@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <condition_variable>
 #include <mutex>
+#include <numeric>
 
+#include "fastvlm/base/block_buffer.h"
 #include "fastvlm/base/hash.h"
 #include "fastvlm/base/interrupt.h"
 #include "fastvlm/base/parallel.h"
@@ -16,11 +18,12 @@ namespace {
 class OrderedHash {
  public:
   // False when another piece failed and this one will never be due.
-  bool add(std::size_t index, std::span<const std::byte> padding, std::span<const std::byte> bytes) {
+  bool add(std::size_t index, std::uint64_t padding, std::span<const std::byte> bytes) {
+    static constexpr std::byte kZeros[kDataAlignment] = {};
     std::unique_lock lock(mutex_);
     due_.wait(lock, [&] { return next_ == index || failed_; });
     if (failed_) return false;
-    hash_.update(padding);
+    hash_.update(std::span(kZeros).first(padding));
     hash_.update(bytes);
     ++next_;
     due_.notify_all();
@@ -41,6 +44,8 @@ class OrderedHash {
   bool failed_ = false;
 };
 
+unsigned writer_threads(unsigned threads) { return threads > 0 ? threads : kWriters; }
+
 struct OpenFile {
   OutputFile file;
   std::uint64_t bytes = 0;
@@ -59,6 +64,21 @@ struct Piece {
   std::uint64_t padding = 0;  // zero bytes in front
 };
 
+std::uint64_t divided_up(std::uint64_t a, std::uint64_t b) { return (a + b - 1) / b; }
+
+// Rows of a piece: the weight in equal parts within the limit, in whole disk blocks where the row's size allows it.
+std::int64_t rows_of_piece(const Weight& weight, Dtype dtype) {
+  const std::uint64_t limit = weight.is_transposed() ? kTransposedPieceBytes : kPlainPieceBytes;
+  const auto count = static_cast<std::uint64_t>(std::max<std::int64_t>(1, weight.row_count()));
+  const auto width = static_cast<std::uint64_t>(std::max<std::int64_t>(1, weight.row_size()));
+  const std::uint64_t row_in_memory = width * (sizeof(float) + (dtype == Dtype::kFloat32 ? 0 : byte_size(dtype)));
+  const std::uint64_t most = std::max<std::uint64_t>(1, limit / row_in_memory);
+  const std::uint64_t equal = divided_up(count, divided_up(count, most));
+  const std::uint64_t rows_in_blocks = kDiskBlock / std::gcd(std::uint64_t{kDiskBlock}, width * byte_size(dtype));
+  const std::uint64_t rounded = divided_up(equal, rows_in_blocks) * rows_in_blocks;
+  return static_cast<std::int64_t>(rounded <= most ? rounded : equal);
+}
+
 std::vector<Piece> pieces_of(const DataLayout& layout, std::map<std::string, std::unique_ptr<OpenFile>>& files) {
   std::vector<Piece> pieces;
   std::map<std::string, std::uint64_t> ends;
@@ -66,7 +86,7 @@ std::vector<Piece> pieces_of(const DataLayout& layout, std::map<std::string, std
     OpenFile& file = *files.at(placed.place.file);
     std::uint64_t& end = ends[placed.place.file];
     const auto row_bytes = static_cast<std::uint64_t>(placed.weight->row_size()) * byte_size(placed.dtype);
-    const auto step = static_cast<std::int64_t>(std::max<std::uint64_t>(1, kPieceBytes / std::max<std::uint64_t>(1, row_bytes)));
+    const std::int64_t step = rows_of_piece(*placed.weight, placed.dtype);
     for (std::int64_t row = 0; row < placed.weight->row_count(); row += step) {
       Piece piece{.weight = &placed, .file = &file, .index = file.pieces++, .row_begin = row};
       piece.row_end = std::min(row + step, placed.weight->row_count());
@@ -76,45 +96,53 @@ std::vector<Piece> pieces_of(const DataLayout& layout, std::map<std::string, std
       pieces.push_back(piece);
     }
   }
+  // All files grow at the same pace: hashing is serial within a file and would hold up the rest if they came one by one.
+  auto progress = [](const Piece& piece) { return static_cast<double>(piece.offset) / static_cast<double>(piece.file->bytes); };
+  std::ranges::stable_sort(pieces, {}, progress);
   return pieces;
 }
 
-Result<CastLosses> write_piece(const Piece& piece) {
-  TRY(check_interrupt());
-  thread_local std::vector<float> buffer;  // kept by the thread from piece to piece
-  const auto count = static_cast<std::size_t>((piece.row_end - piece.row_begin) * piece.weight->weight->row_size());
-  if (buffer.size() < count) buffer.resize(count);
-  const auto values = std::span(buffer).first(count);
-  TRY(piece.weight->weight->read_rows(piece.row_begin, piece.row_end, values));
-  std::vector<std::byte> narrow;
+Result<CastLosses> write_piece(const Piece& piece, const std::stop_token& stop) {
+  TRY(check_interrupt(stop));
+  const Weight& weight = *piece.weight->weight;
+  const Dtype dtype = piece.weight->dtype;
+  thread_local BlockBuffer wide, narrow;  // kept by the thread from piece to piece
+  const auto values = wide.floats(static_cast<std::size_t>((piece.row_end - piece.row_begin) * weight.row_size()));
+  TRY(weight.read_rows(piece.row_begin, piece.row_end, values));
   std::span<std::byte> bytes = std::as_writable_bytes(values);
   CastLosses losses;
-  if (piece.weight->dtype == Dtype::kFloat32) {
+  if (dtype == Dtype::kFloat32) {
     losses = count_not_finite(values);
   } else {
-    narrow.resize(values.size() * byte_size(piece.weight->dtype));
-    losses = from_float32(values, piece.weight->dtype, narrow);
-    bytes = narrow;
+    bytes = narrow.bytes(values.size() * byte_size(dtype));
+    losses = from_float32(values, dtype, bytes);
   }
   TRY(piece.file->file.write_at(piece.offset, bytes));
-  static constexpr std::byte kZeros[kDataAlignment] = {};
-  piece.file->hash.add(piece.index, std::span(kZeros).first(piece.padding), bytes);
+  piece.file->hash.add(piece.index, piece.padding, bytes);
   return losses;
 }
 
+// Small files are soon read again; of large ones only a part would still be in the cache.
+PageCache cache_for(std::uint64_t bytes) { return bytes >= (std::uint64_t{64} << 20) ? PageCache::kBypass : PageCache::kUse; }
+
 }  // namespace
 
-Result<WrittenData> write_data_files(const DataLayout& layout, const Path& folder, unsigned threads, Progress& progress) {
+std::uint64_t writer_memory(unsigned threads) {
+  // A piece, and what reading it takes.
+  return writer_threads(threads) * (kTransposedPieceBytes + kPieceBytes);
+}
+
+Result<WrittenData> write_data_files(const DataLayout& layout, const Path& folder, const WriteOptions& options, Progress& progress) {
   std::map<std::string, std::unique_ptr<OpenFile>> files;
   for (const auto& [name, bytes] : layout.file_sizes()) {
-    TRY_ASSIGN(OutputFile file, OutputFile::create(folder / name, bytes));
+    TRY_ASSIGN(OutputFile file, OutputFile::create(folder / name, bytes, cache_for(bytes)));
     files[name] = std::make_unique<OpenFile>(std::move(file), bytes);
   }
   const std::vector<Piece> pieces = pieces_of(layout, files);
   std::mutex mutex;
   WrittenData written;
-  TRY(parallel_for(pieces.size(), threads, [&](std::size_t i) -> Status {
-    auto losses = write_piece(pieces[i]);
+  TRY(parallel_for(pieces.size(), writer_threads(options.threads), [&](std::size_t i) -> Status {
+    auto losses = write_piece(pieces[i], options.stop);
     if (!losses.ok()) {
       for (auto& [name, file] : files) file->hash.fail();
       return std::move(losses).error();
@@ -134,19 +162,20 @@ Result<WrittenData> write_data_files(const DataLayout& layout, const Path& folde
   return written;
 }
 
-Result<WrittenFile> write_in_pieces(const Path& path, std::uint64_t total, unsigned threads, Progress& progress,
+Result<WrittenFile> write_in_pieces(const Path& path, std::uint64_t total, const WriteOptions& options, Progress& progress,
                                     const std::function<Status(std::size_t index, std::span<std::byte> out)>& fill) {
-  TRY_ASSIGN(OutputFile file, OutputFile::create(path, total));
+  TRY_ASSIGN(OutputFile file, OutputFile::create(path, total, cache_for(total)));
   OrderedHash hash;
-  const auto count = static_cast<std::size_t>((total + kPieceBytes - 1) / kPieceBytes);
-  TRY(parallel_for(count, threads, [&](std::size_t i) -> Status {
+  const auto count = static_cast<std::size_t>(divided_up(total, kPieceBytes));
+  TRY(parallel_for(count, options.threads, [&](std::size_t i) -> Status {
     Status status = [&]() -> Status {
-      TRY(check_interrupt());
+      TRY(check_interrupt(options.stop));
       const std::uint64_t offset = i * kPieceBytes;
-      std::vector<std::byte> bytes(static_cast<std::size_t>(std::min(kPieceBytes, total - offset)));
+      thread_local BlockBuffer buffer;
+      const std::span<std::byte> bytes = buffer.bytes(static_cast<std::size_t>(std::min(kPieceBytes, total - offset)));
       TRY(fill(i, bytes));
       TRY(file.write_at(offset, bytes));
-      hash.add(i, {}, bytes);
+      hash.add(i, 0, bytes);
       progress.advance(bytes.size());
       return {};
     }();

@@ -42,7 +42,7 @@ TEST(DataWriter, BytesAndHashesAreTheSameWithAnyNumberOfThreads) {
   std::map<std::string, std::string> first;
   for (unsigned threads : {1u, 2u, 5u}) {
     Progress silent;
-    auto written = write_data_files(layout(), folder.path(), threads, silent);
+    auto written = write_data_files(layout(), folder.path(), {.threads = threads}, silent);
     ASSERT_TRUE(written.ok()) << written.error().message;
     ASSERT_EQ(written->files.size(), 2u);
     for (const auto& [name, file] : written->files) {
@@ -58,7 +58,7 @@ TEST(DataWriter, EveryWeightLiesAtItsPlaceInItsType) {
   FolderForTests folder;
   Progress silent;
   const DataLayout places = layout();
-  ASSERT_TRUE(write_data_files(places, folder.path(), 2, silent).ok());
+  ASSERT_TRUE(write_data_files(places, folder.path(), {.threads = 2}, silent).ok());
   std::map<std::string, std::string> bytes;
   for (const char* name : {"a.data", "b.data"}) bytes[name] = folder.read(name);
   for (const PlacedWeight& placed : places.weights()) {
@@ -77,7 +77,7 @@ TEST(DataWriter, ProgressCountsEveryByteOfEveryWeight) {
   const DataLayout places = layout();
   for (const PlacedWeight& placed : places.weights()) expected += placed.place.bytes;
   progress.start("writing", expected, true);
-  ASSERT_TRUE(write_data_files(places, folder.path(), 3, progress).ok());
+  ASSERT_TRUE(write_data_files(places, folder.path(), {.threads = 3}, progress).ok());
   EXPECT_EQ(done, expected);
 }
 
@@ -90,7 +90,7 @@ TEST(DataWriter, LossesAreCountedForEachWeight) {
   places.place(Weight::of_values({3}, {NAN, kInfinity, 1}, "odd"), "odd", Dtype::kFloat32, "w.data");
   places.place(Weight::of_values({2}, {1e-9f, 70000}, "wide"), "wide", Dtype::kFloat32, "w.data");
   Progress silent;
-  auto written = write_data_files(places, folder.path(), 2, silent);
+  auto written = write_data_files(places, folder.path(), {.threads = 2}, silent);
   ASSERT_TRUE(written.ok());
   ASSERT_EQ(written->losses.size(), 3u);
   EXPECT_EQ(written->losses["over"].overflowed, 2);
@@ -105,7 +105,7 @@ TEST(DataWriter, AnErrorOfOneWeightEndsTheWholeWithoutWaiting) {
   for (unsigned threads : {1u, 2u, 5u}) {
     FolderForTests folder;
     Progress silent;
-    auto written = write_data_files(places, folder.path(), threads, silent);
+    auto written = write_data_files(places, folder.path(), {.threads = threads}, silent);
     ASSERT_FALSE(written.ok());
     EXPECT_EQ(written.error().message, "tensor \"t\" is cut off");
   }
@@ -115,8 +115,18 @@ TEST(DataWriter, AnInterruptEndsIt) {
   FolderForTests folder;
   Progress silent;
   request_interrupt();
-  auto written = write_data_files(layout(), folder.path(), 2, silent);
+  auto written = write_data_files(layout(), folder.path(), {.threads = 2}, silent);
   clear_interrupt();
+  ASSERT_FALSE(written.ok());
+  EXPECT_EQ(written.error().kind, ErrorKind::kInterrupted);
+}
+
+TEST(DataWriter, ARequestToStopEndsItToo) {
+  FolderForTests folder;
+  Progress silent;
+  std::stop_source stop;
+  stop.request_stop();
+  auto written = write_data_files(layout(), folder.path(), {.threads = 2, .stop = stop.get_token()}, silent);
   ASSERT_FALSE(written.ok());
   EXPECT_EQ(written.error().kind, ErrorKind::kInterrupted);
 }
@@ -127,7 +137,7 @@ TEST(WriteInPieces, PiecesMadeInAnyOrderGiveOneFile) {
   for (unsigned threads : {1u, 2u, 5u}) {
     FolderForTests folder;
     Progress silent;
-    auto written = write_in_pieces(folder / "out", total, threads, silent, [](std::size_t index, std::span<std::byte> out) -> Status {
+    auto written = write_in_pieces(folder / "out", total, {.threads = threads}, silent, [](std::size_t index, std::span<std::byte> out) -> Status {
       EXPECT_EQ(out.size(), index < 2 ? kPieceBytes : 17);
       std::ranges::fill(out, static_cast<std::byte>(index + 1));
       return {};
@@ -143,7 +153,7 @@ TEST(WriteInPieces, PiecesMadeInAnyOrderGiveOneFile) {
 TEST(WriteInPieces, AnEmptyFileIsAFile) {
   FolderForTests folder;
   Progress silent;
-  auto written = write_in_pieces(folder / "out", 0, 2, silent, [](std::size_t, std::span<std::byte>) -> Status { return bad_input("never called"); });
+  auto written = write_in_pieces(folder / "out", 0, {.threads = 2}, silent, [](std::size_t, std::span<std::byte>) -> Status { return bad_input("never called"); });
   ASSERT_TRUE(written.ok());
   EXPECT_EQ(written->sha256, sha256_of(""));
 }

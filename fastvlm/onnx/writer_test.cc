@@ -37,7 +37,7 @@ TEST(OnnxWriter, WhatItWritesIsReadBackAndIsValid) {
   DataLayout layout;
   layout.place_graph(*graph, "model.onnx.data");
   Progress silent;
-  ASSERT_TRUE(write_data_files(layout, folder.path(), 1, silent).ok());
+  ASSERT_TRUE(write_data_files(layout, folder.path(), {.threads = 1}, silent).ok());
   auto bytes = to_onnx(*graph, layout, {.producer_version = "1.2"});
   ASSERT_TRUE(bytes.ok());
   const Path path = folder.write("model.onnx", *bytes);

@@ -32,13 +32,12 @@ void copy_rectangle(std::span<const float> values, std::int64_t columns, std::in
     to = std::copy(values.begin() + r * columns + column_begin, values.begin() + r * columns + column_end, to);
 }
 
-// Tiles of 32 x 32 keep both sides in the first-level cache.
-void transpose_into(std::span<const float> in, std::int64_t rows, std::int64_t columns, std::span<float> out) {
+// out[c * stride + r] = block[r, c].  A few columns at a time keep the lines that are written in the first-level cache.
+void transpose_into(std::span<const float> block, std::int64_t rows, std::int64_t columns, float* out, std::int64_t stride) {
   constexpr std::int64_t kTile = 32;
-  for (std::int64_t r0 = 0; r0 < rows; r0 += kTile)
-    for (std::int64_t c0 = 0; c0 < columns; c0 += kTile)
-      for (std::int64_t c = c0; c < std::min(columns, c0 + kTile); ++c)
-        for (std::int64_t r = r0; r < std::min(rows, r0 + kTile); ++r) out[c * rows + r] = in[r * columns + c];
+  for (std::int64_t c0 = 0; c0 < columns; c0 += kTile)
+    for (std::int64_t c = c0; c < std::min(columns, c0 + kTile); ++c)
+      for (std::int64_t r = 0; r < rows; ++r) out[c * stride + r] = block[static_cast<std::size_t>(r * columns + c)];
 }
 
 }  // namespace
@@ -139,11 +138,18 @@ WeightPtr Weight::reshaped(Shape shape) const {
 Status Weight::read_rows(std::int64_t begin, std::int64_t end, std::span<float> out) const {
   FASTVLM_ASSERT(static_cast<std::int64_t>(out.size()) == (end - begin) * row_size(), "room for the rows");
   if (!transposed_) return source_->read(begin, end, 0, source_->columns, out);
+  // Some rows of the source at a time, so few that they are turned while they are in the second-level cache.
+  constexpr std::int64_t kBlockElements = std::int64_t{1} << 16;
+  const std::int64_t width = end - begin, height = std::max<std::int64_t>(16, kBlockElements / std::max<std::int64_t>(1, width));
   // Kept by the thread from piece to piece: fresh memory would cost more in page faults than the copy itself.
-  thread_local std::vector<float> block;
-  if (block.size() < out.size()) block.resize(out.size());
-  TRY(source_->read(0, source_->rows, begin, end, std::span(block).first(out.size())));
-  transpose_into(block, source_->rows, end - begin, out);
+  thread_local std::vector<float> buffer;
+  if (buffer.size() < static_cast<std::size_t>(height * width)) buffer.resize(static_cast<std::size_t>(height * width));
+  for (std::int64_t row = 0; row < source_->rows; row += height) {
+    const std::int64_t rows = std::min(height, source_->rows - row);
+    const auto block = std::span(buffer).first(static_cast<std::size_t>(rows * width));
+    TRY(source_->read(row, row + rows, begin, end, block));
+    transpose_into(block, rows, width, out.data() + row, source_->rows);
+  }
   return {};
 }
 

@@ -54,6 +54,8 @@ class Weight {
   // The same numbers under another shape.
   WeightPtr reshaped(Shape shape) const;
 
+  // Its rows are columns of the source, so that a piece of few rows touches all of the source.
+  bool is_transposed() const { return transposed_; }
   // The unit of reading: the tensor is `row_count()` rows of `row_size()` elements in the order of its bytes.
   std::int64_t row_count() const { return transposed_ ? source_->columns : source_->rows; }
   std::int64_t row_size() const { return transposed_ ? source_->rows : source_->columns; }

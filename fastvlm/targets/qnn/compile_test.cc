@@ -27,7 +27,7 @@ class Compile : public testing::Test {
       folder_.write("npu/" + graph.name() + ".onnx", to_onnx(*expanded, layout, {}).value());
     }
     Progress silent;
-    weights_sha256_ = write_data_files(layout, folder_ / "npu", 1, silent).value().files.at("decoder.onnx.data").sha256;
+    weights_sha256_ = write_data_files(layout, folder_ / "npu", {.threads = 1}, silent).value().files.at("decoder.onnx.data").sha256;
   }
 
   Result<std::vector<CompiledGroup>> compile(const char* soc, const std::string& output, std::vector<std::string> graphs = {"decoder_ar8", "decoder_ar1"}) {

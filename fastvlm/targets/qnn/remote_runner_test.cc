@@ -1,5 +1,8 @@
 #include "fastvlm/targets/qnn/remote_runner.h"
 
+#include <cmath>
+#include <functional>
+
 #include "fastvlm/base/folder_for_tests.h"
 #include "fastvlm/checkpoint/model_config.h"
 #include "fastvlm/checkpoint/weights.h"
@@ -101,6 +104,30 @@ TEST_F(RemoteRunnerTest, TheEmulatedVisionTowerAgreesWithTheCpu) {
   ASSERT_TRUE(expected.ok()) << expected.error().message;
   ASSERT_TRUE(actual.ok()) << actual.error().message;
   EXPECT_GE(compare((*actual)[0].tensor.floats(), (*expected)[0].tensor.floats()).snr_db, 45);
+}
+
+// HTP would join each of these activations with the layer in front of it and lose 15 dB and more (htp_expansions.cc).
+TEST_F(RemoteRunnerTest, ActivationsKeepTheirAccuracyBehindALayer) {
+  auto weight = [](Shape shape, double size) {
+    std::vector<float> values(static_cast<std::size_t>(element_count(shape)));
+    for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(size * std::sin(static_cast<double>(3 * i * i % 1000)));
+    return Weight::of_values(std::move(shape), std::move(values), "test");
+  };
+  auto conv = [&](Value x) { return ops::conv2d(x, {weight({32, 16, 3, 3}, 0.1), weight({32}, 0.2)}, {.padding = 1}); };
+  const Dims map = {1, 16, 64, 64}, tokens = {1, 64, 96};
+  struct Case { const char* name; Dims input; std::function<Value(Value)> make; };
+  for (const Case& c : {Case{"gelu_of_a_map", map, [&](Value x) { return ops::gelu(conv(x)); }},
+                        Case{"sigmoid_of_a_map", map, [&](Value x) { return ops::sigmoid(conv(x)); }},
+                        Case{"gelu_of_tokens", tokens, [&](Value x) { return ops::gelu(ops::linear(x, weight({64, 96}, 0.2), weight({64}, 0.2))); }}}) {
+    Graph graph(c.name);
+    graph.add_output(c.make(graph.add_input("x", Dtype::kFloat32, c.input)), "y");
+    const Path model = write(graph);
+    auto cpu = open(model, kCpu), npu = open(model, find_soc("sm8750").value()->soc_model);
+    ASSERT_TRUE(cpu.ok() && npu.ok()) << c.name;
+    auto expected = run(**cpu, inputs(**cpu)), actual = run(**npu, inputs(**npu));
+    ASSERT_TRUE(expected.ok() && actual.ok()) << c.name;
+    EXPECT_GE(compare((*actual)[0].tensor.floats(), (*expected)[0].tensor.floats()).snr_db, 60) << c.name;
+  }
 }
 
 // One cached attention, sixteen new tokens behind sixteen slots.
