@@ -96,10 +96,6 @@ Status InputFile::read_at(std::uint64_t offset, std::span<std::byte> out) const 
   return {};
 }
 
-void InputFile::forget(std::uint64_t offset, std::uint64_t length) const {
-  ::posix_fadvise(descriptor_, static_cast<off_t>(offset), static_cast<off_t>(length), POSIX_FADV_DONTNEED);
-}
-
 MappedFile::MappedFile(MappedFile&& other) noexcept
     : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
 MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {

@@ -29,8 +29,6 @@ class InputFile {
   const Path& path() const { return path_; }
   // Fills `out` from `offset`; a short file is an error. Safe from several threads.
   Status read_at(std::uint64_t offset, std::span<std::byte> out) const;
-  // Tells the kernel that the cached pages of this range are not needed again.
-  void forget(std::uint64_t offset, std::uint64_t length) const;
 
  private:
   InputFile(Path path, int descriptor, std::uint64_t size);

@@ -1,7 +1,5 @@
 #include "fastvlm/checkpoint/make_checkpoint.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -9,13 +7,12 @@
 
 #include "fastvlm/base/interrupt.h"
 #include "fastvlm/base/parallel.h"
+#include "fastvlm/base/staged_folder.h"
 #include "fastvlm/checkpoint/make_checkpoint_tokenizer.h"
 #include "fastvlm/tensor/convert.h"
 
 namespace fastvlm {
 namespace {
-
-namespace fs = std::filesystem;
 
 constexpr std::uint64_t kPieceBytes = std::uint64_t{8} << 20;
 constexpr unsigned kMaxThreads = 8;  // each holds one piece in memory
@@ -72,69 +69,12 @@ bool holds_checkpoint(const Path& folder) {
   return type != nullptr && (*type == "llava_qwen2" || *type == "fast_vlm");
 }
 
-Status check_output_folder(const Path& folder, bool force) {
-  std::error_code failure;
-  if (!fs::exists(folder, failure)) return {};
-  if (!fs::is_directory(folder, failure)) return bad_usage("{}: exists and is not a folder; name another output folder", folder.string());
-  if (fs::is_empty(folder, failure) && !failure) return {};
-  if (!force) return bad_usage("{}: the output folder is not empty; name another one, or give --force to replace it", folder.string());
-  if (holds_checkpoint(folder)) return {};
-  return bad_usage("{}: not a FastVLM checkpoint, which is all that --force replaces; name another output folder", folder.string());
-}
-
 Status check_free_space(const Path& folder, std::uint64_t needed) {
   TRY_ASSIGN(std::uint64_t free, free_bytes(folder));
   if (free >= needed) return {};
   return bad_environment("{}: the checkpoint needs {:.2f} GB, but only {:.2f} GB are free; free some space or choose another folder",
                          folder.string(), static_cast<double>(needed) / 1e9, static_cast<double>(free) / 1e9);
 }
-
-// A sibling of the target that is removed again, with the parents made for it, unless it has taken the target's place.
-class TemporaryFolder {
- public:
-  static Result<TemporaryFolder> create(const Path& target) {
-    TemporaryFolder folder(target);
-    std::error_code failure;
-    for (Path parent = target.parent_path(); !parent.empty() && !fs::exists(parent, failure); parent = parent.parent_path())
-      folder.made_parents_.push_back(parent);
-    fs::create_directories(folder.path_, failure);
-    if (failure) return bad_environment("{}: cannot make the output folder ({})", target.string(), failure.message());
-    return folder;
-  }
-  TemporaryFolder(TemporaryFolder&& other) noexcept
-      : target_(std::move(other.target_)), path_(std::exchange(other.path_, {})), made_parents_(std::exchange(other.made_parents_, {})) {}
-  TemporaryFolder& operator=(TemporaryFolder&&) = delete;
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    if (!path_.empty()) fs::remove_all(path_, ignored);
-    // Only removes empty ones.
-    for (const Path& parent : made_parents_) fs::remove(parent, ignored);
-  }
-
-  const Path& path() const { return path_; }
-
-  Status publish() {
-    Path replaced = target_;
-    replaced += fmt::format(".replaced-{}", ::getpid());
-    std::error_code failure, ignored;
-    const bool exists = fs::exists(target_, failure);
-    if (exists) fs::rename(target_, replaced, failure);
-    if (!failure) fs::rename(path_, target_, failure);
-    if (failure) {
-      if (exists && !fs::exists(target_, ignored)) fs::rename(replaced, target_, ignored);
-      return bad_environment("{}: cannot put the finished folder in place ({})", target_.string(), failure.message());
-    }
-    path_.clear();
-    made_parents_.clear();
-    if (exists) fs::remove_all(replaced, ignored);
-    return {};
-  }
-
- private:
-  explicit TemporaryFolder(const Path& target) : target_(target), path_(target) { path_ += fmt::format(".partial-{}", ::getpid()); }
-  Path target_, path_;
-  std::vector<Path> made_parents_;  // the deepest first
-};
 
 // ---- the files ----
 
@@ -263,16 +203,12 @@ void fill_random(std::uint64_t seed, std::string_view key, const TensorFill& fil
 MakeCheckpointReport plan_checkpoint(CheckpointSize size, CheckpointDialect dialect) { return make_plan(size, dialect).report; }
 
 Result<MakeCheckpointReport> make_checkpoint(const MakeCheckpointOptions& options, Progress& progress) {
-  std::error_code failure;
-  // Without links and a slash at the end: the temporary folder must lie beside the real one.
-  Path target = fs::weakly_canonical(fs::absolute(options.output_dir, failure), failure);
-  if (!target.has_filename()) target = target.parent_path();
-  if (failure || options.output_dir.empty() || !target.has_filename())
-    return bad_usage("\"{}\": not a usable name for an output folder", options.output_dir.string());
-  TRY(check_output_folder(target, options.force));
+  const Path& target = options.output_dir;
+  const StageOptions stage{.force = options.force, .may_replace = holds_checkpoint, .replaceable = "a FastVLM checkpoint"};
+  TRY(check_target(target, stage));
   const Plan plan = make_plan(options.size, options.dialect);
   TRY(check_free_space(target, plan.report.bytes));
-  TRY_ASSIGN(TemporaryFolder folder, TemporaryFolder::create(target));
+  TRY_ASSIGN(StagedFolder folder, StagedFolder::create(target, stage));
 
   progress.start("write checkpoint", plan.report.bytes, true);
   for (const MadeTextFile& text : plan.texts) {
@@ -282,7 +218,7 @@ Result<MakeCheckpointReport> make_checkpoint(const MakeCheckpointOptions& option
   for (const PlannedFile& file : plan.files) progress.advance(file.layout.header.size());
   TRY(write_tensors(plan, folder.path(), options.seed, progress));
   TRY(check_interrupt());
-  TRY(folder.publish());
+  TRY(folder.commit());
   return plan.report;
 }
 

@@ -129,6 +129,21 @@ void print_context_graphs(const OrderedJson& graphs) {
   }
 }
 
+// The manifest comes from the disk: a field that is absent or strange shows as "-".
+void print_compiled_targets(const OrderedJson& targets) {
+  Rows rows = {{"compiled for", "context", "size", "graphs"}};
+  for (const auto& [target, groups] : targets.items())
+    for (const auto& group : groups) {
+      std::string graphs;
+      if (group.contains("graphs"))
+        for (const auto& graph : group["graphs"]) graphs += (graphs.empty() ? "" : ", ") + plain_at(graph, "name");
+      const bool sized = group.contains("bytes") && group["bytes"].is_number_unsigned();
+      rows.push_back({target, plain_at(group, "binary"), sized ? human_bytes(group["bytes"].get<std::uint64_t>()) : "-", graphs});
+    }
+  print_line("");
+  print_table(rows);
+}
+
 void print_output_tables(const OrderedJson& facts) {
   Rows rows = {{"graph", "inputs", "outputs", "nodes"}};
   for (const auto& graph : facts["graphs"]) {
@@ -147,7 +162,7 @@ void print_output_tables(const OrderedJson& facts) {
     files.push_back({plain_at(file, "name"), human_bytes(file["bytes"].get<std::uint64_t>()), plain_at(file, "sha256").substr(0, 16), plain_at(file, "made")});
   print_line("");
   print_table(files);
-  if (facts.contains("targets")) print_line("\ncompiled for " + plain(OrderedJson(facts["targets"])).substr(0, 400));
+  if (facts.contains("targets") && !facts["targets"].empty()) print_compiled_targets(facts["targets"]);
   for (const auto& problem : facts["problems"]) print_line(fmt::format("problem: {} {}", plain_at(problem, "file"), plain_at(problem, "problem")));
   if (facts["problems"].empty()) print_line(facts.value("hashes_checked", false) ? "\nevery file is as the manifest says" : "\nevery file has the size in the manifest; --hash checks the content");
 }

@@ -7,7 +7,7 @@
 
 #include "fastvlm/base/hash.h"
 #include "fastvlm/bundle/manifest.h"
-#include "fastvlm/bundle/staged_folder.h"
+#include "fastvlm/base/staged_folder.h"
 #include "fastvlm/targets/qnn/sdk_tools.h"
 
 namespace fastvlm {
@@ -119,7 +119,7 @@ Result<std::vector<CompiledTarget>> compile_output(const CompileOptions& options
   for (const qnn::Soc* soc : socs) {
     const std::string name(soc->name);
     // What a target had before may always be replaced: the folder is ours, whatever is in it.
-    TRY_ASSIGN(StagedFolder staged, StagedFolder::create(options.output_dir / kNpu / name, {.force = true, .marker = "."}));
+    TRY_ASSIGN(StagedFolder staged, StagedFolder::create(options.output_dir / kNpu / name, {.force = true}));
     const qnn::CompileRequest request{.program = options.program,
                                       .runtimes = runtimes,
                                       .graph_folder = options.output_dir / kNpu,

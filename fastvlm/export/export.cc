@@ -3,7 +3,7 @@
 #include "fastvlm/base/hash.h"
 #include "fastvlm/base/interrupt.h"
 #include "fastvlm/base/parallel.h"
-#include "fastvlm/bundle/staged_folder.h"
+#include "fastvlm/base/staged_folder.h"
 #include "fastvlm/export/manifest_json.h"
 #include "fastvlm/onnx/data_writer.h"
 
@@ -82,7 +82,9 @@ Status check_space(const Path& folder, std::uint64_t bytes) {
 }  // namespace
 
 Result<ExportReport> run_export(const ExportOptions& options, Progress& progress) {
-  const StageOptions stage{.force = options.force, .marker = kManifestFile};
+  const StageOptions stage{.force = options.force,
+                           .may_replace = [](const Path& folder) { return std::filesystem::exists(folder / kManifestFile); },
+                           .replaceable = fmt::format("an export (a folder with {})", kManifestFile)};
   // What is wrong with the target is said before the checkpoint is looked at.
   TRY(check_target(options.output_dir, stage));
   TRY_ASSIGN(auto prepared, prepare_graphs(options));
@@ -90,7 +92,7 @@ Result<ExportReport> run_export(const ExportOptions& options, Progress& progress
   TRY(check_space(options.output_dir, planned_bytes(p)));
   TRY_ASSIGN(StagedFolder staged, StagedFolder::create(options.output_dir, stage));
 
-  WrittenFacts facts;
+  WrittenFacts facts{.losses = p.losses};
   for (const auto& [name, bytes] : p.onnx_files) TRY(write_small_file(staged.path(), name, bytes, "graph", facts));
   progress.start("writing weights", planned_bytes(p), /*bytes=*/true);
   TRY(write_weights_and_tables(p, staged.path(), progress, facts));

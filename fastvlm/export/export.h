@@ -14,6 +14,7 @@
 #include "fastvlm/export/npu_graphs.h"
 #include "fastvlm/onnx/data_layout.h"
 #include "fastvlm/rewrite/pipeline.h"
+#include "fastvlm/tensor/convert.h"
 
 namespace fastvlm {
 
@@ -53,6 +54,7 @@ struct PreparedExport {
   std::map<std::string, std::string> small_files;  // tokenizer and configs: name -> bytes
   std::map<std::string, std::string> made;         // name -> how
   std::map<std::string, std::string> onnx_files;   // name -> bytes
+  std::map<std::string, CastLosses> losses;        // of the weights that are stored in these
 };
 
 // Wrong options, a checkpoint that is damaged or not FastVLM, a model that does not fit: an Error.

@@ -3,7 +3,7 @@
 #include <cstring>
 
 #include "fastvlm/base/interrupt.h"
-#include "fastvlm/bundle/staged_folder.h"
+#include "fastvlm/base/staged_folder.h"
 #include "fastvlm/export/golden_export_for_tests.h"
 
 namespace fastvlm {
@@ -196,15 +196,18 @@ TEST_P(Refused, WithOneSentenceAndWithoutATrace) {
 INSTANTIATE_TEST_SUITE_P(Checkpoints, Refused, testing::ValuesIn(kRefusals));
 
 TEST(Export, ReportsWeightsThatAreNotFiniteAndRefusesThemOnRequest) {
-  for (const std::uint16_t value : {std::uint16_t{0x7FC0}, std::uint16_t{0x7F80}}) {  // NaN and infinity as bfloat16
+  struct Case { std::uint16_t value; std::string weight; };
+  // NaN and infinity as bfloat16, in a data file and inside the ONNX file.
+  for (const auto& [value, weight] : {Case{0x7FC0, "model.layers.0.mlp.up_proj.weight"}, Case{0x7F80, "model.layers.0.mlp.up_proj.weight"},
+                                      Case{0x7FC0, "model.layers.0.input_layernorm.weight"}}) {
     FolderForTests folder;
     const Path checkpoint = folder.path() / "checkpoint";
     fs::copy(golden_folder("apple-tied") / "checkpoint", checkpoint);
     fs::permissions(weights_of(checkpoint), fs::perms::owner_write, fs::perm_options::add);
-    overwrite(checkpoint, "model.layers.0.mlp.up_proj.weight", value);
+    overwrite(checkpoint, weight, value);
     ExportOptions options{.model_dir = checkpoint, .output_dir = folder.path() / "out", .image_size = 128};
     const ExportReport report = export_or_fail(options);
-    EXPECT_TRUE(std::ranges::any_of(report.findings, [](const std::string& f) { return f.find("model.layers.0.mlp.up_proj.weight\" holds 1 NaN") != std::string::npos; }));
+    EXPECT_TRUE(std::ranges::any_of(report.findings, [&](const std::string& f) { return f.find(weight + "\" holds 1 NaN") != std::string::npos; })) << weight;
     options.output_dir = folder.path() / "strict";
     options.refuse_not_finite = true;
     Progress silent;

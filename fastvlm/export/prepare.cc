@@ -3,7 +3,7 @@
 
 #include "fastvlm/base/model_error.h"
 #include "fastvlm/base/version.h"
-#include "fastvlm/bundle/staged_folder.h"
+#include "fastvlm/base/staged_folder.h"
 #include "fastvlm/export/export.h"
 #include "fastvlm/export/manifest_json.h"
 #include "fastvlm/export/reference_graphs.h"
@@ -73,7 +73,7 @@ Status add_npu_graphs(PreparedExport& p, const Weights& weights) {
 }
 
 Status write_graph_files(PreparedExport& p) {
-  const OnnxOptions options{.producer_version = kVersion};
+  const OnnxOptions options{.producer_version = kVersion, .losses = &p.losses};
   for (const PreparedGraph& graph : p.graphs) {
     const bool npu = graph.file.starts_with(kNpuFolder);
     TRY_ASSIGN(p.onnx_files[graph.file], to_onnx(*graph.graph, npu ? p.npu_data : p.data, options));

@@ -147,7 +147,7 @@ Result<WrittenData> write_data_files(const DataLayout& layout, const Path& folde
       for (auto& [name, file] : files) file->hash.fail();
       return std::move(losses).error();
     }
-    if (losses->overflowed + losses->vanished + losses->not_finite > 0) {
+    if (losses->any()) {
       std::lock_guard lock(mutex);
       written.losses[pieces[i].weight->name].add(*losses);
     }

@@ -60,7 +60,7 @@ void add_entry(onnx::TensorProto& tensor, const char* key, const std::string& va
   entry->set_value(value);
 }
 
-Status write_initializer(const ValueInfo& value, const DataLayout& layout, onnx::TensorProto& to) {
+Status write_initializer(const ValueInfo& value, const DataLayout& layout, const OnnxOptions& options, onnx::TensorProto& to) {
   to.set_name(value.name);
   to.set_data_type(facts(value.dtype).onnx);
   for (const Dim& dim : value.dims) to.add_dims(dim.value);
@@ -77,7 +77,8 @@ Status write_initializer(const ValueInfo& value, const DataLayout& layout, onnx:
   }
   TRY_ASSIGN(std::vector<float> values, value.weight->read_all());
   std::vector<std::byte> bytes(values.size() * byte_size(value.dtype));
-  from_float32(values, value.dtype, bytes);
+  const CastLosses losses = from_float32(values, value.dtype, bytes);
+  if (options.losses != nullptr && losses.any()) (*options.losses)[value.name] = losses;
   to.set_raw_data(bytes.data(), bytes.size());
   return {};
 }
@@ -99,7 +100,7 @@ Result<std::string> to_onnx(const Graph& graph, const DataLayout& layout, const 
     used.insert(node.inputs.begin(), node.inputs.end());
   }
   for (int index : used)
-    if (index >= 0 && graph.value(index).is_constant()) TRY(write_initializer(graph.value(index), layout, *to.add_initializer()));
+    if (index >= 0 && graph.value(index).is_constant()) TRY(write_initializer(graph.value(index), layout, options, *to.add_initializer()));
   for (int input : graph.inputs()) write_value_info(graph.value(input), *to.add_input());
   for (int output : graph.outputs()) write_value_info(graph.value(output), *to.add_output());
   for (const std::string& domain : domains) {

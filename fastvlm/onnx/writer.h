@@ -1,10 +1,12 @@
 // A graph of basic operators as an ONNX file.
 #pragma once
 
+#include <map>
 #include <string>
 
 #include "fastvlm/graph/graph.h"
 #include "fastvlm/onnx/data_layout.h"
+#include "fastvlm/tensor/convert.h"
 
 namespace fastvlm {
 
@@ -12,6 +14,7 @@ struct OnnxOptions {
   std::int64_t opset = 17;
   std::int64_t ir_version = 8;
   std::string producer_version;
+  std::map<std::string, CastLosses>* losses = nullptr;  // gets what weights stored inside lost or hold, by name
 };
 
 // The bytes of the file. Weights that `layout` has a place for are references to it; the others are stored inside.

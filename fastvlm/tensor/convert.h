@@ -22,6 +22,7 @@ struct CastLosses {
   std::int64_t overflowed = 0;  // finite before, infinite after
   std::int64_t vanished = 0;    // not zero before, zero after
   std::int64_t not_finite = 0;  // NaN or infinite before
+  bool any() const { return overflowed + vanished + not_finite > 0; }
   void add(const CastLosses& other) {
     overflowed += other.overflowed;
     vanished += other.vanished;

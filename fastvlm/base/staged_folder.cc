@@ -1,6 +1,8 @@
-#include "fastvlm/bundle/staged_folder.h"
+#include "fastvlm/base/staged_folder.h"
 
+#include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -46,6 +48,25 @@ Error cannot(const Path& path, const char* what, const std::error_code& failure)
   return bad_environment("{}: cannot {} ({})", path.string(), what, failure.message());
 }
 
+// Without an exchange (nothing stands there yet, or the file system has none): the old folder is moved aside first.
+Status move_in_place(const Path& staging, const Path& target) {
+  std::error_code failure;
+  Path old;
+  if (fs::exists(target, failure)) {
+    old = target.parent_path() / (replaced_prefix(target) + std::to_string(::getpid()));
+    fs::rename(target, old, failure);
+    if (failure) return cannot(target, "move the old folder aside", failure);
+  }
+  fs::rename(staging, target, failure);
+  if (failure) {
+    std::error_code ignored;
+    if (!old.empty()) fs::rename(old, target, ignored);
+    return cannot(target, "put the finished folder in place", failure);
+  }
+  if (!old.empty()) fs::remove_all(old, failure);
+  return {};
+}
+
 }  // namespace
 
 Status check_target(const Path& target, const StageOptions& options) {
@@ -56,49 +77,46 @@ Status check_target(const Path& target, const StageOptions& options) {
   if (fs::is_empty(target, failure) && !failure) return {};
   if (failure) return cannot(target, "read the output folder", failure);
   if (!options.force) return bad_usage("{}: exists already and is not empty; choose another folder or say --force to replace it", target.string());
-  if (!fs::exists(target / options.marker, failure))
-    return bad_usage("{}: --force replaces only a folder written by this program, and there is no {} in it", target.string(), options.marker);
-  return {};
+  if (!options.may_replace || options.may_replace(target)) return {};
+  return bad_usage("{}: --force replaces only {}, which this folder is not; choose another one", target.string(), options.replaceable);
 }
 
 Result<StagedFolder> StagedFolder::create(const Path& target, const StageOptions& options) {
   TRY(check_target(target, options));
   const Path path = normalised(target);
+  StagedFolder folder(path, path.parent_path() / (staging_prefix(path) + std::to_string(::getpid())));
   std::error_code failure;
+  for (Path parent = path.parent_path(); !fs::exists(parent, failure) && parent.has_relative_path(); parent = parent.parent_path())
+    folder.made_parents_.push_back(parent);
   fs::create_directories(path.parent_path(), failure);
   if (failure) return cannot(path.parent_path(), "make the folder", failure);
   remove_leftovers(path);
-  Path staging = path.parent_path() / (staging_prefix(path) + std::to_string(::getpid()));
-  fs::remove_all(staging, failure);
-  fs::create_directory(staging, failure);
+  fs::remove_all(folder.staging_, failure);
+  fs::create_directory(folder.staging_, failure);
   if (failure) return cannot(path.parent_path(), "write into the folder", failure);
-  return StagedFolder(path, staging);
+  return folder;
 }
 
 StagedFolder::StagedFolder(StagedFolder&& other) noexcept
-    : target_(std::move(other.target_)), staging_(std::exchange(other.staging_, Path())) {}
+    : target_(std::move(other.target_)),
+      staging_(std::exchange(other.staging_, {})),
+      made_parents_(std::exchange(other.made_parents_, {})) {}
 
 StagedFolder::~StagedFolder() {
   std::error_code ignored;
   if (!staging_.empty()) fs::remove_all(staging_, ignored);
+  // Only removes empty ones.
+  for (const Path& parent : made_parents_) fs::remove(parent, ignored);
 }
 
 Status StagedFolder::commit() {
-  std::error_code failure;
-  Path old;
-  if (fs::exists(target_, failure)) {
-    old = target_.parent_path() / (replaced_prefix(target_) + std::to_string(::getpid()));
-    fs::rename(target_, old, failure);
-    if (failure) return cannot(target_, "move the old folder aside", failure);
+  if (::renameat2(AT_FDCWD, staging_.c_str(), AT_FDCWD, target_.c_str(), RENAME_EXCHANGE) == 0) {
+    // What is left at the hidden name is the old folder; the destructor removes it.
+    return {};
   }
-  fs::rename(staging_, target_, failure);
-  if (failure) {
-    std::error_code ignored;
-    if (!old.empty()) fs::rename(old, target_, ignored);
-    return cannot(target_, "put the finished folder in place", failure);
-  }
+  TRY(move_in_place(staging_, target_));
   staging_.clear();
-  if (!old.empty()) fs::remove_all(old, failure);
+  made_parents_.clear();
   return {};
 }
 

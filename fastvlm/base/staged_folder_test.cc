@@ -1,4 +1,4 @@
-#include "fastvlm/bundle/staged_folder.h"
+#include "fastvlm/base/staged_folder.h"
 
 #include <sys/wait.h>
 
@@ -11,6 +11,10 @@ namespace fs = std::filesystem;
 using Names = std::set<std::string>;
 
 void write(const Path& file, std::string_view text) { ASSERT_TRUE(write_file_atomically(file, text).ok()); }
+
+StageOptions replacing(bool force = true) {
+  return {.force = force, .may_replace = [](const Path& path) { return fs::exists(path / "manifest.json"); }, .replaceable = "an export"};
+}
 
 // The number of a process that has ended.
 std::string dead_process() {
@@ -35,7 +39,7 @@ TEST(StagedFolder, WhatIsNotCommittedGoesAndTheOldStays) {
   FolderForTests folder;
   folder.write("out/manifest.json", "old");
   {
-    auto staged = StagedFolder::create(folder / "out", {.force = true});
+    auto staged = StagedFolder::create(folder / "out", replacing());
     ASSERT_TRUE(staged.ok());
     write(staged->path() / "manifest.json", "new");
     StagedFolder moved = std::move(*staged);
@@ -45,18 +49,28 @@ TEST(StagedFolder, WhatIsNotCommittedGoesAndTheOldStays) {
   EXPECT_EQ(folder.read("out/manifest.json"), "old");
 }
 
+TEST(StagedFolder, ParentsMadeForItGoWithItAndOthersStay) {
+  FolderForTests folder;
+  fs::create_directories(folder / "there");
+  ASSERT_TRUE(StagedFolder::create(folder / "there/new/deep/out", {}).ok());
+  EXPECT_EQ(folder.names(), (Names{"there"}));
+  EXPECT_TRUE(fs::is_empty(folder / "there"));
+}
+
 TEST(StagedFolder, ForceReplacesTheWholeOldFolder) {
   FolderForTests folder;
   folder.write("out/manifest.json", "old");
   folder.write("out/only_in_old.bin", "old");
-  auto staged = StagedFolder::create(folder / "out", {.force = true});
-  ASSERT_TRUE(staged.ok());
-  write(staged->path() / "manifest.json", "new");
-  EXPECT_EQ(folder.read("out/manifest.json"), "old") << "the old folder stands until the commit";
-  ASSERT_TRUE(staged->commit().ok());
+  {
+    auto staged = StagedFolder::create(folder / "out", replacing());
+    ASSERT_TRUE(staged.ok());
+    write(staged->path() / "manifest.json", "new");
+    EXPECT_EQ(folder.read("out/manifest.json"), "old") << "the old folder stands until the commit";
+    ASSERT_TRUE(staged->commit().ok());
+  }
+  EXPECT_EQ(folder.names(), (Names{"out"}));
   EXPECT_EQ(folder.read("out/manifest.json"), "new");
   EXPECT_FALSE(fs::exists(folder / "out/only_in_old.bin"));
-  EXPECT_EQ(folder.names(), (Names{"out"}));
 }
 
 TEST(StagedFolder, RefusesWhatItMustNotReplace) {
@@ -74,7 +88,7 @@ TEST(StagedFolder, RefusesWhatItMustNotReplace) {
       {"file", false, "exists and is not a folder"},
       {"file", true, "exists and is not a folder"},
       {"foreign", false, "exists already and is not empty"},
-      {"foreign", true, "--force replaces only a folder written by this program, and there is no manifest.json in it"},
+      {"foreign", true, "--force replaces only an export, which this folder is not"},
       {"ours", false, "exists already and is not empty"},
       {"ours", true, ""},
       {"empty", false, ""},
@@ -83,8 +97,8 @@ TEST(StagedFolder, RefusesWhatItMustNotReplace) {
   };
   for (const Case& c : cases) {
     const Path target = folder.path() / c.target;
-    Status status = check_target(target, {.force = c.force});
-    auto staged = StagedFolder::create(target, {.force = c.force});
+    Status status = check_target(target, replacing(c.force));
+    auto staged = StagedFolder::create(target, replacing(c.force));
     EXPECT_EQ(status.ok(), *c.refusal == '\0') << c.target;
     EXPECT_EQ(staged.ok(), status.ok()) << c.target;
     if (status.ok()) continue;
@@ -115,7 +129,7 @@ TEST(StagedFolder, AnOldFolderMovedAsideByAKilledRunGoesOnlyWhenANewOneStands) {
   ASSERT_TRUE(StagedFolder::create(folder / "out", {}).ok());
   EXPECT_EQ(folder.names(), (Names{aside})) << "it is the only copy";
   folder.write("out/manifest.json", "{}");
-  ASSERT_TRUE(StagedFolder::create(folder / "out", {.force = true}).ok());
+  ASSERT_TRUE(StagedFolder::create(folder / "out", replacing()).ok());
   EXPECT_EQ(folder.names(), (Names{"out"}));
 }
 

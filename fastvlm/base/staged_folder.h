@@ -2,33 +2,40 @@
 // end. What a killed run leaves is that sibling, never a folder that looks finished; the next run removes it.
 #pragma once
 
+#include <functional>
+#include <string>
+#include <vector>
+
 #include "fastvlm/base/files.h"
 
 namespace fastvlm {
 
 struct StageOptions {
-  bool force = false;               // replace an existing folder
-  const char* marker = "manifest.json";  // only a folder that holds this file may be replaced
+  bool force = false;                              // replace an existing folder,
+  std::function<bool(const Path&)> may_replace{};  // but only such a one; nothing: any
+  std::string replaceable{};                       // what such a folder is called: "a FastVLM checkpoint"
 };
 
 class StagedFolder {
  public:
-  // Refuses a target that exists and is not empty, unless `force` and the marker say that it may be replaced.
+  // Refuses a target that exists and is not empty, unless the options say that it may be replaced.
   static Result<StagedFolder> create(const Path& target, const StageOptions& options);
   StagedFolder(StagedFolder&& other) noexcept;
   StagedFolder& operator=(StagedFolder&&) = delete;
-  // Removes what was not committed.
+  // Removes what was not committed, and the parent folders that were made for it.
   ~StagedFolder();
 
   // Where to write.
   const Path& path() const { return staging_; }
-  // Puts the folder in its place; the old one goes only after the new one is complete.
+  // Puts the folder in its place. An old one is exchanged with it in one step where the file system can do that, so that
+  // there is always one of them; then the old one goes.
   Status commit();
 
  private:
   StagedFolder(Path target, Path staging) : target_(std::move(target)), staging_(std::move(staging)) {}
   Path target_;
   Path staging_;
+  std::vector<Path> made_parents_;  // the deepest first
 };
 
 // The checks of create() without touching anything, for a plan.
