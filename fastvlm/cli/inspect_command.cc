@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "fastvlm/base/process.h"
 #include "fastvlm/cli/commands.h"
 #include "fastvlm/cli/print.h"
@@ -113,10 +115,28 @@ constexpr Field kFields[] = {
     {"build_id", "QNN build", plain},
     {"core_api", "core API", plain},
     {"context_blob_version", "blob version", plain},
+    {"soc", "chip", plain},
     {"soc_model", "SoC model", plain},
-    {"dsp_arch", "HTP version", plain},
+    {"htp_arch", "HTP version", plain},
     {"max_spill_fill_bytes", "spill-fill", bytes_text},
 };
+
+// Blocks that became the same operators share a line.
+void print_qnn_operators(const OrderedJson& graph, bool nodes) {
+  print_line(fmt::format("\n{}: {} ONNX nodes became {}", plain_at(graph, "name"), plain_at(graph, "onnx_nodes"), counts_text(graph["operators"])));
+  std::vector<std::pair<std::string, std::vector<std::string>>> kinds;  // operators -> blocks
+  for (const auto& block : graph["blocks"]) {
+    const std::string operators = counts_text(block["operators"]);
+    auto kind = std::ranges::find(kinds, operators, [](const auto& k) { return k.first; });
+    if (kind == kinds.end()) kind = kinds.insert(kinds.end(), {operators, {}});
+    kind->second.push_back(plain_at(block, "name"));
+  }
+  Rows rows = {{"block", "QNN operators"}};
+  for (const auto& [operators, blocks] : kinds)
+    rows.push_back({blocks.size() == 1 ? blocks[0] : fmt::format("{} and {} like it", blocks[0], blocks.size() - 1), operators});
+  print_table(rows);
+  if (nodes) print_rows("nodes", graph["nodes"], {"onnx", "qnn"});
+}
 
 void print_context_graphs(const OrderedJson& graphs) {
   for (const auto& graph : graphs) {
@@ -182,6 +202,8 @@ void print_facts(const OrderedJson& facts) {
   if (facts.contains("files") && !output_folder) print_rows("files", facts["files"], {"name", "bytes", "sha256"});
   if (facts.contains("graphs") && !output_folder) print_context_graphs(facts["graphs"]);
   if (facts.contains("context")) print_context_graphs(facts["context"]["graphs"]);
+  if (facts.contains("qnn_graphs"))
+    for (const auto& graph : facts["qnn_graphs"]) print_qnn_operators(graph, graph.contains("nodes"));
   if (facts.contains("tensor_list")) print_rows("tensors", facts["tensor_list"], {"name", "type", "shape", "bytes", "file", "offset"});
   print_sentences("note", facts, "findings");
   if (facts.contains("context_note")) print_line("note: " + plain(facts["context_note"]));

@@ -46,7 +46,28 @@ TEST_F(EmulatedNpu, OlderChipsWithoutWeightSharingGetOneContextForEachGraph) {
     for (const auto& entry : std::filesystem::directory_iterator(folder_ / "out" / "npu" / target)) binaries[target] += entry.path().extension() == ".bin";
   EXPECT_EQ(binaries, (std::map<std::string, int>{{"sm8450", 5}, {"sm8850", 3}, {"x-elite", 3}}));
   const Json wrapper = run_json({"inspect", at("out/npu/sm8850/vision_128_ctx.onnx")});
-  EXPECT_NE(wrapper.dump().find("81"), std::string::npos) << wrapper.dump();
+  EXPECT_EQ(wrapper["soc"], "sm8850 (Snapdragon 8 Elite Gen 5)") << wrapper.dump();
+  EXPECT_EQ(wrapper["htp_arch"], "v81");
+}
+
+TEST_F(EmulatedNpu, InspectTellsWhichQnnOperatorsTheNodesBecame) {
+  const ProcessResult exported = run_program(export_arguments("apple-tied", "sm8750"));
+  ASSERT_EQ(exported.exit_code, 0) << exported.output;
+  const Json wrapper = run_json({"inspect", at("out/npu/sm8750/vision_128_ctx.onnx"), "--tensors"});
+  ASSERT_EQ(wrapper["qnn_graphs"].size(), 1u);
+  const Json& graph = wrapper["qnn_graphs"][0];
+  EXPECT_EQ(graph["name"], "vision_128");
+  EXPECT_GT(graph["operators"]["Conv2d"], 10);
+  EXPECT_GT(graph["operators"]["Gelu"], 10);
+  EXPECT_TRUE(std::ranges::any_of(graph["nodes"], [](const Json& row) {
+    return row["onnx"] == "model.vision_tower.stem.0/Conv" && row["qnn"] == Json::array({"Conv2d"});
+  })) << graph["nodes"].dump();
+  // The decoder's context holds two graphs; its wrappers are found beside it.
+  const Json context = run_json({"inspect", at("out/npu/sm8750/decoder_ar32_cl96_ctx_qnn.bin")});
+  ASSERT_EQ(context["qnn_graphs"].size(), 2u);
+  EXPECT_EQ(context["qnn_graphs"][0]["name"], "decoder_ar1_cl96");
+  EXPECT_FALSE(context["qnn_graphs"][0].contains("nodes"));
+  EXPECT_EQ(run_program({"inspect", at("out/npu/sm8750/vision_128_ctx.onnx"), "--tensors"}).exit_code, 0);
 }
 
 TEST_F(EmulatedNpu, ADecoderAboveTheLimitIsCutAndStillAgrees) {

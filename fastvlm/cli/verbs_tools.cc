@@ -16,7 +16,7 @@ void add_inspect(const VerbSet& verbs) {
                                     "  fastvlm-npu inspect out/fastvlm_vision_encoder.onnx --json"},
                        inspect_command);
   add_path(verb.app, "path", verb.arguments.path, "Folder or file")->required();
-  verb.app.add_flag("--tensors", verb.arguments.tensors, "List every tensor");
+  verb.app.add_flag("--tensors", verb.arguments.tensors, "List every tensor, or which NPU operators each node became");
   verb.app.add_flag("--hash", verb.arguments.hash, "SHA-256 of files above 64 MiB too; check all hashes of an output folder");
   add_json(verb.app, verbs.common);
   add_runtime_options(verb.app, verbs.common.runtimes);

@@ -66,6 +66,8 @@ Status add_context(const InspectOptions& options, InspectReport& report) {
   context.erase("bytes");
   report.facts.update(context);
   report.facts["sdk_version"] = info->sdk_version();
+  if (info->soc_model) add_soc(static_cast<std::int64_t>(*info->soc_model), report.facts);
+  for (const Path& wrapper : wrappers_of(options.path)) TRY(add_qnn_operators(wrapper, options, report.facts));
   return {};
 }
 

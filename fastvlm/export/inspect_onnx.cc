@@ -109,12 +109,13 @@ Status add_context_wrapper(const OnnxModel& model, const InspectOptions& options
   facts["main_context"] = wrapper.main_context;
   facts["embedded"] = wrapper.embed_mode;
   facts["context_bytes"] = wrapper.context_bytes;
-  if (wrapper.soc_model) facts["soc_model"] = *wrapper.soc_model;
+  if (wrapper.soc_model) add_soc(*wrapper.soc_model, facts);
   if (wrapper.max_size > 0) facts["max_spill_fill_bytes"] = wrapper.max_size;
   facts["inputs"] = values_json(wrapper.inputs);
   facts["outputs"] = values_json(wrapper.outputs);
   facts["nodes"] = wrapper.node_count;
   facts["opsets"] = opsets_json(model);
+  TRY(add_qnn_operators(options.path, options, facts));
   if (wrapper.context_file.empty()) return {};
   facts["context_file"] = wrapper.context_file.string();
   auto context = read_context_in_child(options, wrapper.context_file);

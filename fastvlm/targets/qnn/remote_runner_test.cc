@@ -114,11 +114,13 @@ TEST_F(RemoteRunnerTest, ActivationsKeepTheirAccuracyBehindALayer) {
     return Weight::of_values(std::move(shape), std::move(values), "test");
   };
   auto conv = [&](Value x) { return ops::conv2d(x, {weight({32, 16, 3, 3}, 0.1), weight({32}, 0.2)}, {.padding = 1}); };
-  const Dims map = {1, 16, 64, 64}, tokens = {1, 64, 96};
+  auto project = [&](Value x) { return ops::linear(x, weight({64, 256}, 0.2), weight({64}, 0.2)); };
+  const Dims map = {1, 16, 64, 64}, tokens = {1, 16, 256}, token = {1, 1, 256};
   struct Case { const char* name; Dims input; std::function<Value(Value)> make; };
   for (const Case& c : {Case{"gelu_of_a_map", map, [&](Value x) { return ops::gelu(conv(x)); }},
                         Case{"sigmoid_of_a_map", map, [&](Value x) { return ops::sigmoid(conv(x)); }},
-                        Case{"gelu_of_tokens", tokens, [&](Value x) { return ops::gelu(ops::linear(x, weight({64, 96}, 0.2), weight({64}, 0.2))); }}}) {
+                        Case{"gelu_of_tokens", tokens, [&](Value x) { return ops::gelu(project(x)); }},
+                        Case{"silu_of_a_token", token, [&](Value x) { return ops::silu(project(x)); }}}) {
     Graph graph(c.name);
     graph.add_output(c.make(graph.add_input("x", Dtype::kFloat32, c.input)), "y");
     const Path model = write(graph);

@@ -39,4 +39,10 @@ Result<const Soc*> find_soc(std::string_view name) {
   return bad_usage("\"{}\" is not a chip we know; did you mean {}? Known are {}", wanted, nearest_of(wanted, known), fmt::join(names, ", "));
 }
 
+const Soc* soc_of_model(std::int64_t soc_model) {
+  for (const Soc& soc : kSocs)
+    if (soc.soc_model == soc_model) return &soc;
+  return nullptr;
+}
+
 }  // namespace fastvlm::qnn

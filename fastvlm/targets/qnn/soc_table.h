@@ -56,6 +56,9 @@ inline constexpr std::array kSocs = {
 // The row of that name or alias, in any case. Unknown names are an Error that lists the known ones and the nearest.
 Result<const Soc*> find_soc(std::string_view name);
 
+// The row with Qualcomm's number, or nullptr.
+const Soc* soc_of_model(std::int64_t soc_model);
+
 // Every name and alias, in the order of the table.
 std::vector<std::string> soc_names();
 

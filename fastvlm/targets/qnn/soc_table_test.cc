@@ -10,6 +10,8 @@ namespace {
 TEST(SocTable, FindsChipsByNameAndAliasInAnyCase) {
   EXPECT_EQ((*find_soc("sm8750"))->soc_model, 69);
   EXPECT_EQ((*find_soc("SM8850"))->soc_model, 87);
+  EXPECT_EQ(soc_of_model(69)->name, "sm8750");
+  EXPECT_EQ(soc_of_model(0), nullptr);
   EXPECT_EQ((*find_soc("SC8380XP"))->name, "x-elite");
   EXPECT_EQ((*find_soc("X-Elite"))->soc_model, 60);
 }
