@@ -93,20 +93,13 @@ std::vector<Value> expand_rotary_attention(const ExpansionContext& context) {
   return {reshape(mixed, q.dims())};
 }
 
-}  // namespace
-
 std::vector<Value> expand_linear(const ExpansionContext& context) {
   Value y = matmul(context.input(0), context.add_weight(context.weight(1)->transposed(), 1));
   if (context.input_count() > 2) y = add(y, context.input(2));
   return {y};
 }
 
-std::vector<Value> expand_gelu(const ExpansionContext& context) {
-  Value x = context.input(0);
-  Graph& graph = context.graph();
-  Value phi = add(erf(div(x, scalar(graph, x.dtype(), std::sqrt(2.0)))), scalar(graph, x.dtype(), 1));
-  return {mul(mul(x, phi), scalar(graph, x.dtype(), 0.5))};
-}
+std::vector<Value> expand_gelu(const ExpansionContext& context) { return {gelu_of_erf(context.input(0))}; }
 
 std::vector<Value> expand_silu(const ExpansionContext& context) {
   Value x = context.input(0);
@@ -116,6 +109,14 @@ std::vector<Value> expand_silu(const ExpansionContext& context) {
 std::vector<Value> expand_sigmoid(const ExpansionContext& context) { return {sigmoid_node(context.input(0))}; }
 
 std::vector<Value> expand_embedding(const ExpansionContext& context) { return {gather_rows(context.input(1), context.input(0))}; }
+
+}  // namespace
+
+Value gelu_of_erf(Value x) {
+  Graph& graph = x.graph();
+  Value phi = add(erf(div(x, scalar(graph, x.dtype(), std::sqrt(2.0)))), scalar(graph, x.dtype(), 1));
+  return mul(mul(x, phi), scalar(graph, x.dtype(), 0.5));
+}
 
 RotaryTables rotary_tables(std::int64_t first_position, std::int64_t length, std::int64_t head_dim, double rope_theta) {
   RotaryTables tables;

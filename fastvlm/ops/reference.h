@@ -7,11 +7,8 @@ namespace fastvlm::ops {
 
 const ExpansionTable& reference_expansions();
 
-// Rows that targets build on.
-std::vector<Value> expand_linear(const ExpansionContext& context);
-std::vector<Value> expand_gelu(const ExpansionContext& context);
-std::vector<Value> expand_silu(const ExpansionContext& context);
-std::vector<Value> expand_embedding(const ExpansionContext& context);
+// GELU of x in the exact form, with Erf.
+Value gelu_of_erf(Value x);
 
 // What hides a position in a float mask: far below any score, yet well inside half precision. Some scores of Qwen2 reach a few
 // hundred, so -1000 would leave little.

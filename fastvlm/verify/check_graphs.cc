@@ -18,13 +18,12 @@ constexpr std::array kPlainOperators = {
     "Split",   "Sqrt",    "Squeeze", "Sub",       "Transpose", "Unsqueeze", "Where"};
 // What the static graphs are made of: operators that the HTP backend takes.
 constexpr std::array kStaticOperators = {
-    "Add", "Cast", "Clip",    "Concat",  "Conv", "Gather", "Gemm",  "GlobalAveragePool", "LayerNormalization", "MatMul",
+    "Add", "Cast", "Clip",    "Concat",  "Conv", "Div", "Erf", "Gather", "Gemm",  "GlobalAveragePool", "LayerNormalization", "MatMul",
     "Mul", "Relu", "Reshape", "Sigmoid", "SimplifiedLayerNormalization", "Slice", "Softmax", "Split", "Sub", "Transpose"};
 
 std::vector<OperatorId> operators_of(bool npu) {
   std::vector<OperatorId> list;
   for (const char* op : npu ? std::span<const char* const>(kStaticOperators) : std::span<const char* const>(kPlainOperators)) list.push_back({op, ""});
-  if (npu) list.push_back({"Gelu", kMicrosoftDomain});
   return list;
 }
 

@@ -26,12 +26,8 @@ std::vector<Value> expand_rms_norm(const ExpansionContext& context) {
 // number and stands between them.
 Value keep_apart(Value x) { return clip(x, -65504, 65504); }
 
-// One Gelu node is not joined with a convolution, as the Erf chain would be; with a fully connected layer it is.
-std::vector<Value> expand_gelu(const ExpansionContext& context) {
-  Value x = context.input(0);
-  const bool is_map = x.rank() == 4;
-  return {gelu_node(is_map ? x : keep_apart(x))};
-}
+// The Erf chain, which the plug-in takes for one Gelu: a com.microsoft.Gelu would get a Transpose on either side.
+std::vector<Value> expand_gelu(const ExpansionContext& context) { return {gelu_of_erf(keep_apart(context.input(0)))}; }
 
 std::vector<Value> expand_sigmoid(const ExpansionContext& context) { return {sigmoid_node(keep_apart(context.input(0)))}; }
 
