@@ -72,6 +72,8 @@ Value where(Value condition, Value a, Value b) {
 
 Value sqrt(Value x) { return unary("Sqrt", x); }
 Value erf(Value x) { return unary("Erf", x); }
+Value abs(Value x) { return unary("Abs", x); }
+Value neg(Value x) { return unary("Neg", x); }
 Value sigmoid_node(Value x) { return unary("Sigmoid", x); }
 Value relu(Value x) { return unary("Relu", x); }
 Value cos(Value x) { return unary("Cos", x); }

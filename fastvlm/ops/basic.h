@@ -19,6 +19,8 @@ Value where(Value condition, Value a, Value b);
 
 Value sqrt(Value x);
 Value erf(Value x);
+Value abs(Value x);
+Value neg(Value x);
 Value sigmoid_node(Value x);
 Value relu(Value x);
 Value cos(Value x);

@@ -18,8 +18,8 @@ constexpr std::array kPlainOperators = {
     "Split",   "Sqrt",    "Squeeze", "Sub",       "Transpose", "Unsqueeze", "Where"};
 // What the static graphs are made of: operators that the HTP backend takes.
 constexpr std::array kStaticOperators = {
-    "Add", "Cast", "Clip",    "Concat",  "Conv", "Div", "Erf", "Gather", "Gemm",  "GlobalAveragePool", "LayerNormalization", "MatMul",
-    "Mul", "Relu", "Reshape", "Sigmoid", "SimplifiedLayerNormalization", "Slice", "Softmax", "Split", "Sub", "Transpose"};
+    "Abs", "Add", "Cast", "Clip",    "Concat",  "Conv", "Div", "Erf", "Gather", "Gemm",  "GlobalAveragePool", "LayerNormalization", "MatMul",
+    "Mul", "Neg", "Relu", "Reshape", "Sigmoid", "SimplifiedLayerNormalization", "Slice", "Softmax", "Split", "Sub", "Transpose"};
 
 std::vector<OperatorId> operators_of(bool npu) {
   std::vector<OperatorId> list;

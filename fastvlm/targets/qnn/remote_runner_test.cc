@@ -106,7 +106,7 @@ TEST_F(RemoteRunnerTest, TheEmulatedVisionTowerAgreesWithTheCpu) {
   EXPECT_GE(compare((*actual)[0].tensor.floats(), (*expected)[0].tensor.floats()).snr_db, 45);
 }
 
-// HTP would join each of these activations with the layer in front of it and lose 15 dB and more (htp_expansions.cc).
+// Each of these was 5 to 20 dB worse before it was written as it is (htp_expansions.cc).
 TEST_F(RemoteRunnerTest, ActivationsKeepTheirAccuracyBehindALayer) {
   auto weight = [](Shape shape, double size) {
     std::vector<float> values(static_cast<std::size_t>(element_count(shape)));
@@ -120,6 +120,7 @@ TEST_F(RemoteRunnerTest, ActivationsKeepTheirAccuracyBehindALayer) {
   for (const Case& c : {Case{"gelu_of_a_map", map, [&](Value x) { return ops::gelu(conv(x)); }},
                         Case{"sigmoid_of_a_map", map, [&](Value x) { return ops::sigmoid(conv(x)); }},
                         Case{"gelu_of_tokens", tokens, [&](Value x) { return ops::gelu(project(x)); }},
+                        Case{"gelu_of_large_values", tokens, [&](Value x) { return ops::gelu(ops::mul(x, ops::scalar(x.graph(), Dtype::kFloat32, 100))); }},
                         Case{"silu_of_a_token", token, [&](Value x) { return ops::silu(project(x)); }}}) {
     Graph graph(c.name);
     graph.add_output(c.make(graph.add_input("x", Dtype::kFloat32, c.input)), "y");
@@ -128,7 +129,7 @@ TEST_F(RemoteRunnerTest, ActivationsKeepTheirAccuracyBehindALayer) {
     ASSERT_TRUE(cpu.ok() && npu.ok()) << c.name;
     auto expected = run(**cpu, inputs(**cpu)), actual = run(**npu, inputs(**npu));
     ASSERT_TRUE(expected.ok() && actual.ok()) << c.name;
-    EXPECT_GE(compare((*actual)[0].tensor.floats(), (*expected)[0].tensor.floats()).snr_db, 60) << c.name;
+    EXPECT_GE(compare((*actual)[0].tensor.floats(), (*expected)[0].tensor.floats()).snr_db, 62) << c.name;
   }
 }
 
