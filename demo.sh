@@ -16,7 +16,7 @@ run() {
 
 step "Build"
 scripts/setup.sh
-cmake --preset release -DCMAKE_CXX_COMPILER_LAUNCHER=ccache
+cmake --preset release
 cmake --build --preset release --target fastvlm-npu
 
 step "Runtimes: ONNX Runtime and the QNN plug-in, fetched once into the user's cache folder"

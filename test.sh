@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 scripts/setup.sh
-cmake --preset release -DCMAKE_CXX_COMPILER_LAUNCHER=ccache
+cmake --preset release
 cmake --build --preset release
 
 # The tests run graphs on ONNX Runtime and on the emulated NPU; both are fetched once into the user's cache folder.

@@ -8,8 +8,6 @@
 #include <new>
 #include <span>
 
-#include "fastvlm/base/files.h"
-
 namespace fastvlm {
 
 class BlockBuffer {

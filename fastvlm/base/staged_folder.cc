@@ -110,11 +110,11 @@ StagedFolder::~StagedFolder() {
 }
 
 Status StagedFolder::commit() {
-  if (::renameat2(AT_FDCWD, staging_.c_str(), AT_FDCWD, target_.c_str(), RENAME_EXCHANGE) == 0) {
-    // What is left at the hidden name is the old folder; the destructor removes it.
-    return {};
-  }
-  TRY(move_in_place(staging_, target_));
+  std::error_code ignored;
+  if (::renameat2(AT_FDCWD, staging_.c_str(), AT_FDCWD, target_.c_str(), RENAME_EXCHANGE) == 0)
+    fs::remove_all(staging_, ignored);  // the hidden name is now that of the old folder
+  else
+    TRY(move_in_place(staging_, target_));
   staging_.clear();
   made_parents_.clear();
   return {};

@@ -61,16 +61,14 @@ TEST(StagedFolder, ForceReplacesTheWholeOldFolder) {
   FolderForTests folder;
   folder.write("out/manifest.json", "old");
   folder.write("out/only_in_old.bin", "old");
-  {
-    auto staged = StagedFolder::create(folder / "out", replacing());
-    ASSERT_TRUE(staged.ok());
-    write(staged->path() / "manifest.json", "new");
-    EXPECT_EQ(folder.read("out/manifest.json"), "old") << "the old folder stands until the commit";
-    ASSERT_TRUE(staged->commit().ok());
-  }
-  EXPECT_EQ(folder.names(), (Names{"out"}));
+  auto staged = StagedFolder::create(folder / "out", replacing());
+  ASSERT_TRUE(staged.ok());
+  write(staged->path() / "manifest.json", "new");
+  EXPECT_EQ(folder.read("out/manifest.json"), "old") << "the old folder stands until the commit";
+  ASSERT_TRUE(staged->commit().ok());
   EXPECT_EQ(folder.read("out/manifest.json"), "new");
   EXPECT_FALSE(fs::exists(folder / "out/only_in_old.bin"));
+  EXPECT_EQ(folder.names(), (Names{"out"}));
 }
 
 TEST(StagedFolder, RefusesWhatItMustNotReplace) {

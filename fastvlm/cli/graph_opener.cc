@@ -8,6 +8,7 @@
 #include "fastvlm/base/process.h"
 #include "fastvlm/bundle/manifest.h"
 #include "fastvlm/run/ort_runner.h"
+#include "fastvlm/targets/qnn/compile.h"
 #include "fastvlm/targets/qnn/htp_runner.h"
 
 namespace fastvlm::cli {
@@ -46,7 +47,7 @@ Result<OpenGraph> htp_opener(const GraphOpenerRequest& request, const CommonArgu
   return OpenGraph([base, quiet = common.quiet || common.json](const Path& model) -> Result<std::unique_ptr<Runner>> {
     qnn::HtpRunnerRequest one = base;
     one.graph = model;
-    one.wrapper = model.parent_path() / one.soc->name / (model.stem().string() + "_ctx.onnx");
+    one.wrapper = model.parent_path() / one.soc->name / (model.stem().string() + qnn::kContextWrapperEnd);
     // Compiling a real model takes minutes.
     if (!quiet) fmt::print(stderr, "opening {} for {}\n", model.stem().string(), one.soc->name);
     TRY_ASSIGN(std::unique_ptr<Runner> runner, qnn::open_htp_runner(one));

@@ -6,8 +6,8 @@
 #include <map>
 
 #include "fastvlm/base/hash.h"
-#include "fastvlm/bundle/manifest.h"
 #include "fastvlm/base/staged_folder.h"
+#include "fastvlm/bundle/manifest.h"
 #include "fastvlm/targets/qnn/sdk_tools.h"
 
 namespace fastvlm {

@@ -52,12 +52,6 @@ Status write_weights_and_tables(PreparedExport& p, const Path& folder, Progress&
   return {};
 }
 
-std::uint64_t planned_bytes(const PreparedExport& p) {
-  std::uint64_t total = 0;
-  for (const PlannedFile& file : planned_files(p)) total += file.bytes;
-  return total;
-}
-
 // Findings about single weights, after the fact.
 Status report_losses(PreparedExport& p, const WrittenFacts& facts) {
   for (const auto& [weight, loss] : facts.losses) {
@@ -83,30 +77,42 @@ Status check_space(const Path& folder, std::uint64_t bytes) {
 
 Result<ExportReport> run_export(const ExportOptions& options, Progress& progress) {
   const StageOptions stage{.force = options.force,
-                           .may_replace = [](const Path& folder) { return std::filesystem::exists(folder / kManifestFile); },
+                           .may_replace = [](const Path& folder) {
+                             std::error_code unreadable;
+                             return std::filesystem::exists(folder / kManifestFile, unreadable);
+                           },
                            .replaceable = fmt::format("an export (a folder with {})", kManifestFile)};
   // What is wrong with the target is said before the checkpoint is looked at.
   TRY(check_target(options.output_dir, stage));
   TRY_ASSIGN(auto prepared, prepare_graphs(options));
   PreparedExport& p = *prepared;
-  TRY(check_space(options.output_dir, planned_bytes(p)));
+  std::uint64_t planned = 0;
+  for (const PlannedFile& file : planned_files(p)) planned += file.bytes;
+  TRY(check_space(options.output_dir, planned));
   TRY_ASSIGN(StagedFolder staged, StagedFolder::create(options.output_dir, stage));
 
   WrittenFacts facts{.losses = p.losses};
   for (const auto& [name, bytes] : p.onnx_files) TRY(write_small_file(staged.path(), name, bytes, "graph", facts));
-  progress.start("writing weights", planned_bytes(p), /*bytes=*/true);
+  progress.start("writing weights", planned, /*bytes=*/true);
   TRY(write_weights_and_tables(p, staged.path(), progress, facts));
   for (const auto& [name, bytes] : p.small_files) TRY(write_small_file(staged.path(), name, bytes, p.made.at(name), facts));
   TRY(report_losses(p, facts));
-  TRY(write_file_atomically(staged.path() / kManifestFile, manifest_text(p, facts)));
+  const std::string manifest = manifest_text(p, facts);
+  TRY(write_file_atomically(staged.path() / kManifestFile, manifest));
   TRY(check_interrupt());
   TRY(staged.commit());
-  return ExportReport{.files = facts.files, .findings = p.findings, .bytes = planned_bytes(p)};
+  std::uint64_t written = manifest.size();
+  for (const auto& [name, file] : facts.files) written += file.bytes;
+  return ExportReport{.files = facts.files, .findings = p.findings, .bytes = written};
 }
 
 OrderedJson plan_json(const PreparedExport& p) {
   OrderedJson files = OrderedJson::array();
-  for (const PlannedFile& file : planned_files(p)) files.push_back({{"name", file.name}, {"bytes", file.bytes}, {"made", file.made}});
+  std::uint64_t total = 0;
+  for (const PlannedFile& file : planned_files(p)) {
+    files.push_back({{"name", file.name}, {"bytes", file.bytes}, {"made", file.made}});
+    total += file.bytes;
+  }
   std::int64_t parameters = 0;
   for (const CheckpointTensor& tensor : p.checkpoint->tensors()) parameters += element_count(tensor.shape);
   OrderedJson json = {{"model_dir", p.options.model_dir.string()},
@@ -115,7 +121,7 @@ OrderedJson plan_json(const PreparedExport& p) {
                       {"dtype", name(p.options.dtype)},
                       {"checkpoint", {{"bytes", p.checkpoint->total_bytes()}, {"tensors", p.checkpoint->tensors().size()}, {"parameters", parameters}}},
                       {"files", files},
-                      {"total_bytes", planned_bytes(p)},
+                      {"total_bytes", total},
                       {"peak_memory_bytes", planned_peak_memory(p)},
                       {"findings", p.findings}};
   OrderedJson graphs = OrderedJson::array();

@@ -67,6 +67,7 @@ Status add_context(const InspectOptions& options, InspectReport& report) {
   report.facts.update(context);
   report.facts["sdk_version"] = info->sdk_version();
   if (info->soc_model) add_soc(static_cast<std::int64_t>(*info->soc_model), report.facts);
+  if (info->dsp_arch) report.facts["htp_arch"] = fmt::format("v{}", *info->dsp_arch);
   for (const Path& wrapper : wrappers_of(options.path)) TRY(add_qnn_operators(wrapper, options, report.facts));
   return {};
 }

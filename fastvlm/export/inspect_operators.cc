@@ -1,13 +1,12 @@
 // What the compiler made of the graphs of a context: from the reports that compile leaves beside it.
 #include "fastvlm/export/inspect_parts.h"
+#include "fastvlm/targets/qnn/compile.h"
 #include "fastvlm/targets/qnn/context_wrapper.h"
 #include "fastvlm/targets/qnn/profile_report.h"
 #include "fastvlm/targets/qnn/soc_table.h"
 
 namespace fastvlm::inspecting {
 namespace {
-
-constexpr std::string_view kWrapperEnd = "_ctx.onnx", kReportEnd = "_qnn_graph.json";
 
 OrderedJson blocks_json(const QnnGraphReport& report) {
   OrderedJson blocks = OrderedJson::array();
@@ -29,9 +28,9 @@ OrderedJson nodes_json(const QnnGraphReport& report) {
 
 Status add_qnn_operators(const Path& wrapper, const InspectOptions& options, OrderedJson& facts) {
   std::string name = wrapper.filename().string();
-  if (!name.ends_with(kWrapperEnd)) return {};
-  name.resize(name.size() - kWrapperEnd.size());
-  const Path file = wrapper.parent_path() / (name + std::string(kReportEnd));
+  if (!name.ends_with(qnn::kContextWrapperEnd)) return {};
+  name.resize(name.size() - std::string_view(qnn::kContextWrapperEnd).size());
+  const Path file = wrapper.parent_path() / (name + qnn::kOperatorReportEnd);
   std::error_code ignored;
   if (!std::filesystem::exists(file, ignored)) return {};
   TRY_ASSIGN(const QnnGraphReport report, read_qnn_graph_json(file));
@@ -45,7 +44,7 @@ std::vector<Path> wrappers_of(const Path& context) {
   std::error_code ignored;
   std::vector<Path> wrappers;
   for (const auto& entry : std::filesystem::directory_iterator(context.parent_path(), ignored)) {
-    if (!entry.path().filename().string().ends_with(kWrapperEnd)) continue;
+    if (!entry.path().filename().string().ends_with(qnn::kContextWrapperEnd)) continue;
     const auto wrapper = read_context_wrapper(entry.path());
     if (wrapper.ok() && wrapper->context_file.filename() == context.filename()) wrappers.push_back(entry.path());
   }

@@ -1,9 +1,7 @@
 #include <algorithm>
 
-
 #include "fastvlm/base/model_error.h"
 #include "fastvlm/base/version.h"
-#include "fastvlm/base/staged_folder.h"
 #include "fastvlm/export/export.h"
 #include "fastvlm/export/manifest_json.h"
 #include "fastvlm/export/reference_graphs.h"

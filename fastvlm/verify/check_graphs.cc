@@ -23,7 +23,8 @@ constexpr std::array kStaticOperators = {
 
 std::vector<OperatorId> operators_of(bool npu) {
   std::vector<OperatorId> list;
-  for (const char* op : npu ? std::span<const char* const>(kStaticOperators) : std::span<const char* const>(kPlainOperators)) list.push_back({op, ""});
+  if (npu) for (const char* op : kStaticOperators) list.push_back({op, ""});
+  else for (const char* op : kPlainOperators) list.push_back({op, ""});
   return list;
 }
 

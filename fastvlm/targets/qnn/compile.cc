@@ -72,7 +72,7 @@ Result<Json> answer_of(const ProcessResult& child) {
 CompiledGroup described(const Batch& batch, const Json& facts) {
   CompiledGroup group{.name = batch.name, .binary = facts.value("binary", ""), .bytes = facts.value("bytes", std::uint64_t{0})};
   for (const Json& row : facts.value("graphs", Json::array()))
-    group.graphs.push_back({.name = row.value("name", ""), .wrapper = row.value("name", "") + "_ctx.onnx", .seconds = row.value("seconds", 0.0)});
+    group.graphs.push_back({.name = row.value("name", ""), .wrapper = row.value("name", "") + kContextWrapperEnd, .seconds = row.value("seconds", 0.0)});
   group.seconds = facts.value("seconds", 0.0);
   group.peak_rss_bytes = facts.value("peak_rss_bytes", std::uint64_t{0});
   return group;
@@ -91,8 +91,8 @@ Status collect_reports(const Path& folder, const Batch& batch, std::vector<std::
   for (const std::string& graph : batch.graphs) {
     const Path trace = folder / (graph + ".qnn");
     TRY_ASSIGN(QnnGraphReport report, read_qnn_graph_json(trace / "qnn_op_trace.json"));
-    TRY(write_file_atomically(folder / (graph + "_qnn_graph.json"), qnn_graph_report_to_json(report).dump(1) + "\n"));
-    files.push_back(graph + "_qnn_graph.json");
+    TRY(write_file_atomically(folder / (graph + kOperatorReportEnd), qnn_graph_report_to_json(report).dump(1) + "\n"));
+    files.push_back(graph + kOperatorReportEnd);
     std::error_code ignored;
     std::filesystem::remove_all(trace, ignored);
   }
@@ -135,7 +135,7 @@ Result<CompiledGroup> compile_batch(const CompileRequest& request, const Batch& 
   TRY_ASSIGN(std::string binary, find_binary(work));
   std::vector<std::string> files = {binary};
   TRY(collect_reports(work, batch, files));
-  for (const std::string& graph : batch.graphs) files.push_back(graph + "_ctx.onnx");
+  for (const std::string& graph : batch.graphs) files.push_back(graph + kContextWrapperEnd);
   OrderedJson facts = {{"binary", binary},
                        {"bytes", std::filesystem::file_size(work / binary, failure)},
                        {"graphs", child->graphs},

@@ -12,6 +12,10 @@
 
 namespace fastvlm::qnn {
 
+// What stands in the folder of a chip for a graph: the wrapper, and the QNN operators that its nodes became.
+inline constexpr const char* kContextWrapperEnd = "_ctx.onnx";
+inline constexpr const char* kOperatorReportEnd = "_qnn_graph.json";
+
 // Graphs that share one set of weights in one context.
 struct CompileGroup {
   std::string name;                // "vision", "decoder", …

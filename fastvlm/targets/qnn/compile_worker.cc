@@ -40,7 +40,7 @@ Result<OrderedJson> compile_all(const Job& job) {
     const auto begin = std::chrono::steady_clock::now();
     TRY_ASSIGN(auto session, open_session(runtime, job.runtimes, job.graph_folder / (name + ".onnx"),
                                           {.soc_model = job.soc_model,
-                                           .context = job.output_folder / (name + "_ctx.onnx"),
+                                           .context = job.output_folder / (name + kContextWrapperEnd),
                                            .name_prefix = name + "_",
                                            .share = job.share,
                                            .last = i + 1 == job.graphs.size(),

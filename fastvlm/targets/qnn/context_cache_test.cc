@@ -11,11 +11,11 @@ namespace {
 class ContextCacheTest : public testing::Test {
  protected:
   void SetUp() override {
-    folder_.write("work/vision_qnn.bin", "binary");
-    folder_.write("work/vision_ctx.onnx", "wrapper");
-    folder_.write("work/not named", "stays behind");
+    folder_.write("made/vision_qnn.bin", "binary");
+    folder_.write("made/vision_ctx.onnx", "wrapper");
+    folder_.write("made/not named", "stays behind");
     std::filesystem::create_directories(folder_ / "out");
-    cache_.keep("key", folder_ / "work", {"vision_qnn.bin", "vision_ctx.onnx"}, {{"binary", "vision_qnn.bin"}, {"bytes", 6}});
+    cache_.keep("key", folder_ / "made", {"vision_qnn.bin", "vision_ctx.onnx"}, {{"binary", "vision_qnn.bin"}, {"bytes", 6}});
   }
   FolderForTests folder_;
   ContextCache cache_{folder_ / "cache"};
@@ -45,7 +45,7 @@ TEST_F(ContextCacheTest, ADamagedEntryIsNotTaken) {
       {"facts without files", [](const Path& e) { (void)write_file_atomically(e / "entry.json", R"({"binary": "vision_qnn.bin"})"); }},
       {"no files named", [](const Path& e) { (void)write_file_atomically(e / "entry.json", R"({"files": {}})"); }},
       {"a name that climbs", [](const Path& e) {
-         (void)write_file_atomically(e / "entry.json", R"({"files": {"../../work/vision_qnn.bin": ")" + sha256_of("binary") + "\"}}");
+         (void)write_file_atomically(e / "entry.json", R"({"files": {"../../made/vision_qnn.bin": ")" + sha256_of("binary") + "\"}}");
        }},
       {"hash of another type", [](const Path& e) { (void)write_file_atomically(e / "entry.json", R"({"files": {"vision_qnn.bin": 3}})"); }},
   };
@@ -64,14 +64,14 @@ TEST_F(ContextCacheTest, ADamagedEntryIsNotTaken) {
 }
 
 TEST_F(ContextCacheTest, AnEntryAppearsWholeOrNotAtAll) {
-  cache_.keep("half", folder_ / "work", {"vision_qnn.bin", "no such file"}, {});
+  cache_.keep("half", folder_ / "made", {"vision_qnn.bin", "no such file"}, {});
   EXPECT_FALSE(cache_.take("half", folder_ / "out").has_value());
   for (const auto& entry : std::filesystem::directory_iterator(folder_ / "cache")) EXPECT_EQ(entry.path().filename(), "key");
 }
 
 TEST_F(ContextCacheTest, WithoutAFolderNothingIsFoundAndNothingKept) {
   const ContextCache none{Path()};
-  none.keep("key", folder_ / "work", {"vision_qnn.bin"}, {});
+  none.keep("key", folder_ / "made", {"vision_qnn.bin"}, {});
   EXPECT_FALSE(none.take("key", folder_ / "out").has_value());
 }
 
