@@ -40,8 +40,8 @@ constexpr std::array<std::string_view, 12> kSentences = {
 
 // Half whole sentences, half words made of syllables, so that words that are no tokens and never come twice are there too.
 std::string mixed_text() {
-  constexpr std::array<std::string_view, 16> kSyllables = {"ba", "ter", "lo", "min", "sha", "cor", "ve", "ing",
-                                                           "qua", "dru", "pli", "os", "en", "ta", "ri", "um"};
+  constexpr std::array<std::string_view, 16> kSyllables = {"ba",  "ter", "lo",  "min", "sha", "cor", "ve", "ing",
+                                                           "qua", "dru", "pli", "os",  "en",  "ta",  "ri", "um"};
   std::mt19937 random(7);  // its sequence is fixed by the standard
   std::string text;
   while (text.size() < kTextBytes) {

@@ -10,7 +10,8 @@ fastvlm::Path checkpoint_folder() {
   namespace fs = std::filesystem;
   std::string name = (fs::temp_directory_path() / "fastvlm_fuzz_XXXXXX").string();
   FASTVLM_ASSERT(::mkdtemp(name.data()) != nullptr, "a temporary folder");
-  fs::create_symlink(fastvlm::Path(FASTVLM_TEST_DATA) / "golden/apple-tied/checkpoint/model.safetensors", fastvlm::Path(name) / "model.safetensors");
+  fs::create_symlink(fastvlm::Path(FASTVLM_TEST_DATA) / "golden/apple-tied/checkpoint/model.safetensors",
+                     fastvlm::Path(name) / "model.safetensors");
   static struct Remove {
     fs::path path;
     ~Remove() {

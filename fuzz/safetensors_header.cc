@@ -13,7 +13,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   std::uint64_t at = 8 + json.size();
   for (const SafetensorsEntry& tensor : header->tensors) {
     FASTVLM_ASSERT(tensor.offset == at, "no gap and no overlap");
-    FASTVLM_ASSERT(static_cast<std::uint64_t>(element_count(tensor.shape)) * byte_size(tensor.dtype) == tensor.bytes, "as many bytes as elements");
+    FASTVLM_ASSERT(static_cast<std::uint64_t>(element_count(tensor.shape)) * byte_size(tensor.dtype) == tensor.bytes,
+                   "as many bytes as elements");
     at += tensor.bytes;
   }
   FASTVLM_ASSERT(at == file_size, "the whole file");

@@ -24,8 +24,7 @@ void check(std::string_view text) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  static const fastvlm::Json good =
-      *fastvlm::read_json_file(FASTVLM_TEST_DATA "/golden/hf-unfused/checkpoint/tokenizer.json");
+  static const fastvlm::Json good = *fastvlm::read_json_file(FASTVLM_TEST_DATA "/golden/hf-unfused/checkpoint/tokenizer.json");
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   check(text);
   const auto patch = fastvlm::parse_json(text, "patch");

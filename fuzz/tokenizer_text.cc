@@ -7,8 +7,7 @@
 #include "fastvlm/text/utf8.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  static const fastvlm::Tokenizer tokenizer =
-      *fastvlm::Tokenizer::load(FASTVLM_TEST_DATA "/golden/hf-unfused/checkpoint");
+  static const fastvlm::Tokenizer tokenizer = *fastvlm::Tokenizer::load(FASTVLM_TEST_DATA "/golden/hf-unfused/checkpoint");
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   const std::vector<std::int32_t> plain = tokenizer.encode(text, {.match_added_tokens = false});
   std::string buffer;

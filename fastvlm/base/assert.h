@@ -5,5 +5,4 @@ namespace fastvlm {
 [[noreturn]] void assertion_failed(const char* condition, const char* what, const char* file, int line);
 }
 
-#define FASTVLM_ASSERT(condition, what) \
-  ((condition) ? void() : ::fastvlm::assertion_failed(#condition, what, __FILE__, __LINE__))
+#define FASTVLM_ASSERT(condition, what) ((condition) ? void() : ::fastvlm::assertion_failed(#condition, what, __FILE__, __LINE__))

@@ -78,7 +78,8 @@ Result<Child> Child::start(const Path& program, std::vector<std::string> argumen
   return Child(process, Channel(ends[0]));
 }
 
-Child::Child(Child&& other) noexcept : process_(std::exchange(other.process_, -1)), end_(std::move(other.end_)), channel_(std::move(other.channel_)) {}
+Child::Child(Child&& other) noexcept
+    : process_(std::exchange(other.process_, -1)), end_(std::move(other.end_)), channel_(std::move(other.channel_)) {}
 
 Child::~Child() {
   if (process_ < 0) return;
@@ -89,8 +90,7 @@ Child::~Child() {
 std::string Child::describe_end() {
   if (process_ < 0) return end_;
   int status = 0;
-  while (::waitpid(process_, &status, 0) < 0 && errno == EINTR) {
-  }
+  while (::waitpid(process_, &status, 0) < 0 && errno == EINTR) {}
   process_ = -1;
   end_ = WIFSIGNALED(status) ? fmt::format("was killed by signal {} ({})", WTERMSIG(status), ::strsignal(WTERMSIG(status)))
                              : fmt::format("ended with exit code {}", WEXITSTATUS(status));

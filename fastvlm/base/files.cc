@@ -46,7 +46,7 @@ Result<std::pair<int, std::uint64_t>> open_regular(const Path& path) {
   // A pipe without a writer would block the open; on a regular file the flag means nothing.
   int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (descriptor < 0) return open_error(path, errno);
-  struct stat info {};
+  struct stat info{};
   if (::fstat(descriptor, &info) != 0 || !S_ISREG(info.st_mode)) {
     ::close(descriptor);
     return bad_input("{}: not a regular file", path.string());
@@ -65,8 +65,7 @@ Result<std::string> read_file(const Path& path, std::size_t max_bytes) {
   return text;
 }
 
-InputFile::InputFile(Path path, int descriptor, std::uint64_t size)
-    : path_(std::move(path)), descriptor_(descriptor), size_(size) {}
+InputFile::InputFile(Path path, int descriptor, std::uint64_t size) : path_(std::move(path)), descriptor_(descriptor), size_(size) {}
 InputFile::InputFile(InputFile&& other) noexcept
     : path_(std::move(other.path_)), descriptor_(std::exchange(other.descriptor_, -1)), size_(other.size_) {}
 InputFile& InputFile::operator=(InputFile&& other) noexcept {
@@ -96,8 +95,7 @@ Status InputFile::read_at(std::uint64_t offset, std::span<std::byte> out) const 
   return {};
 }
 
-MappedFile::MappedFile(MappedFile&& other) noexcept
-    : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+MappedFile::MappedFile(MappedFile&& other) noexcept : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
 MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
   std::swap(data_, other.data_);
   std::swap(size_, other.size_);
@@ -193,9 +191,8 @@ Result<std::uint64_t> free_bytes(const Path& folder) {
   std::error_code ignored;
   Path place = std::filesystem::absolute(folder, ignored);
   while (!std::filesystem::exists(place, ignored) && place.has_relative_path()) place = place.parent_path();
-  struct statvfs info {};
-  if (::statvfs(place.c_str(), &info) != 0)
-    return bad_environment("{}: cannot ask for the free space ({})", place.string(), reason(errno));
+  struct statvfs info{};
+  if (::statvfs(place.c_str(), &info) != 0) return bad_environment("{}: cannot ask for the free space ({})", place.string(), reason(errno));
   return static_cast<std::uint64_t>(info.f_bavail) * info.f_frsize;
 }
 

@@ -81,8 +81,6 @@ Status write_file_atomically(const Path& path, std::string_view bytes);
 // Free bytes on the file system that holds `folder` (or its nearest existing parent).
 Result<std::uint64_t> free_bytes(const Path& folder);
 
-inline std::span<const std::byte> as_bytes(std::string_view text) {
-  return std::as_bytes(std::span(text.data(), text.size()));
-}
+inline std::span<const std::byte> as_bytes(std::string_view text) { return std::as_bytes(std::span(text.data(), text.size())); }
 
 }  // namespace fastvlm

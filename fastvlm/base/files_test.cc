@@ -26,7 +26,8 @@ TEST(Files, ReadsAWholeFileUpToItsLimitAndRefusesALargerOne) {
 TEST(Files, WhatIsNoRegularFileIsBadInputThatIsNamed) {
   FolderForTests folder;
   ASSERT_EQ(::mkfifo((folder / "pipe").c_str(), 0600), 0);
-  for (const Path& path : {folder / "missing", folder.path(), folder / "pipe", Path("/dev/null"), folder / "missing/file", folder.write("file", "") / "below"}) {
+  for (const Path& path : {folder / "missing", folder.path(), folder / "pipe", Path("/dev/null"), folder / "missing/file",
+                           folder.write("file", "") / "below"}) {
     auto read = read_file(path, 100);
     auto mapped = MappedFile::open(path);
     ASSERT_FALSE(read.ok()) << path;

@@ -16,7 +16,8 @@ class FolderForTests {
  public:
   FolderForTests() {
     const auto* test = testing::UnitTest::GetInstance()->current_test_info();
-    path_ = std::filesystem::canonical(testing::TempDir()) / fmt::format("fastvlm-{}-{}-{}", test->test_suite_name(), test->name(), ::getpid());
+    path_ =
+        std::filesystem::canonical(testing::TempDir()) / fmt::format("fastvlm-{}-{}-{}", test->test_suite_name(), test->name(), ::getpid());
     std::filesystem::remove_all(path_);
     std::filesystem::create_directories(path_);
   }

@@ -5,7 +5,9 @@
 namespace fastvlm {
 namespace {
 
-std::string nested(int depth) { return std::string(static_cast<std::size_t>(depth), '[') + std::string(static_cast<std::size_t>(depth), ']'); }
+std::string nested(int depth) {
+  return std::string(static_cast<std::size_t>(depth), '[') + std::string(static_cast<std::size_t>(depth), ']');
+}
 
 TEST(Json, DamagedTextsAreRefusedWithTheirSource) {
   struct Case {
@@ -39,12 +41,14 @@ TEST(Json, DamagedTextsAreRefusedWithTheirSource) {
 }
 
 TEST(Json, WhatIsAllowedIsRead) {
-  for (const std::string& text : {std::string("null"), std::string("[]"), nested(64), std::string(R"({"a": {"k": 1}, "b": {"k": 1}})"), std::string("[\"\\u00e4\", -0.5e2]")})
+  for (const std::string& text : {std::string("null"), std::string("[]"), nested(64), std::string(R"({"a": {"k": 1}, "b": {"k": 1}})"),
+                                  std::string("[\"\\u00e4\", -0.5e2]")})
     EXPECT_TRUE(parse_json(text, "config").ok()) << text;
 }
 
 TEST(Json, AMemberOfTheWrongTypeNamesSourceKeyAndTypeFound) {
-  auto json = parse_json(R"({"integer": -3, "real": 2.5, "text": "t", "flag": true, "none": null, "huge": 18446744073709551615, "list": []})", "c.json");
+  auto json = parse_json(
+      R"({"integer": -3, "real": 2.5, "text": "t", "flag": true, "none": null, "huge": 18446744073709551615, "list": []})", "c.json");
   ASSERT_TRUE(json.ok());
   EXPECT_EQ(json_integer(*json, "integer", "c.json").value(), -3);
   EXPECT_EQ(json_number(*json, "integer", "c.json").value(), -3.0);

@@ -23,9 +23,8 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 
 std::string_view nearest_of(std::string_view wanted, std::span<const std::string_view> known) {
   wanted = wanted.substr(0, 64);
-  return *std::min_element(known.begin(), known.end(), [&](std::string_view a, std::string_view b) {
-    return edit_distance(wanted, a) < edit_distance(wanted, b);
-  });
+  return *std::min_element(known.begin(), known.end(),
+                           [&](std::string_view a, std::string_view b) { return edit_distance(wanted, a) < edit_distance(wanted, b); });
 }
 
 }  // namespace fastvlm

@@ -186,8 +186,7 @@ class Child {
     }
     if (options_.timeout_seconds > 0 && seconds() > options_.timeout_seconds) {
       stop(Clock::now() + kGracePeriod);
-      return bad_environment("{} did not end within {} seconds and was stopped", options_.program.string(),
-                             options_.timeout_seconds);
+      return bad_environment("{} did not end within {} seconds and was stopped", options_.program.string(), options_.timeout_seconds);
     }
     return {};
   }
@@ -204,8 +203,7 @@ class Child {
     int status = 0;
     rusage usage{};
     pid_t got;
-    while ((got = ::wait4(id_, &status, 0, &usage)) < 0 && errno == EINTR) {
-    }
+    while ((got = ::wait4(id_, &status, 0, &usage)) < 0 && errno == EINTR) {}
     reaped_ = true;
     result_.signal = got == id_ && WIFSIGNALED(status) ? WTERMSIG(status) : 0;
     result_.exit_code = got == id_ && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
@@ -306,16 +304,14 @@ Result<ProcessResult> run_process(const ProcessOptions& options) {
   report.write_end.reset();
   int failure = 0;
   ssize_t got;
-  while ((got = ::read(report.read_end.get(), &failure, sizeof failure)) < 0 && errno == EINTR) {
-  }
+  while ((got = ::read(report.read_end.get(), &failure, sizeof failure)) < 0 && errno == EINTR) {}
   if (got == sizeof failure) return bad_environment("{}: cannot start it ({})", program.string(), std::strerror(failure));
   return child.wait();
 }
 
 std::string describe(const ProcessResult& result) {
-  std::string text = result.signal != 0
-                         ? fmt::format("was killed by signal {} ({})", result.signal, ::strsignal(result.signal))
-                         : fmt::format("ended with exit code {}", result.exit_code);
+  std::string text = result.signal != 0 ? fmt::format("was killed by signal {} ({})", result.signal, ::strsignal(result.signal))
+                                        : fmt::format("ended with exit code {}", result.exit_code);
   std::string_view last = result.output;
   std::size_t end = last.find_last_not_of(" \t\r\n");
   if (end == std::string_view::npos) return text;

@@ -14,20 +14,20 @@
 namespace fastvlm {
 
 struct ProcessOptions {
-  Path program;                        // searched on the PATH when it has no slash
-  std::vector<std::string> arguments;  // without the program's own name
+  Path program;                                                  // searched on the PATH when it has no slash
+  std::vector<std::string> arguments;                            // without the program's own name
   std::vector<std::pair<std::string, std::string>> environment;  // added to ours, or in place of ours
-  Path working_folder;                 // empty: ours
-  std::string input;                   // what the child reads on its standard input
-  Path log_file;                       // empty: none; else a copy of everything that it prints
-  double timeout_seconds = 0;          // 0: none
-  std::function<void(std::string_view)> on_output_line;  // each line as it comes, without its end
+  Path working_folder;                                           // empty: ours
+  std::string input;                                             // what the child reads on its standard input
+  Path log_file;                                                 // empty: none; else a copy of everything that it prints
+  double timeout_seconds = 0;                                    // 0: none
+  std::function<void(std::string_view)> on_output_line;          // each line as it comes, without its end
 };
 
 struct ProcessResult {
-  int exit_code = 0;  // -1 when a signal ended it
-  int signal = 0;     // 0 when it ended by itself
-  std::string output;  // standard output and error in the order of writing; the last 4 MiB
+  int exit_code = 0;                 // -1 when a signal ended it
+  int signal = 0;                    // 0 when it ended by itself
+  std::string output;                // standard output and error in the order of writing; the last 4 MiB
   std::uint64_t peak_rss_bytes = 0;  // exact above our own size, else sampled
   double seconds = 0;
 

@@ -57,8 +57,8 @@ Error check_failed(fmt::format_string<Args...> text, Args&&... args) {
 template <class T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : state_(std::move(value)) {}          // NOLINT(google-explicit-constructor)
-  Result(Error error) : state_(std::move(error)) {}      // NOLINT(google-explicit-constructor)
+  Result(T value) : state_(std::move(value)) {}      // NOLINT(google-explicit-constructor)
+  Result(Error error) : state_(std::move(error)) {}  // NOLINT(google-explicit-constructor)
 
   bool ok() const { return state_.index() == 0; }
   explicit operator bool() const { return ok(); }
@@ -124,13 +124,12 @@ using Status = Result<void>;
 //   TRY_ASSIGN(auto value, result_expression);
 #define FASTVLM_CONCAT_INNER(a, b) a##b
 #define FASTVLM_CONCAT(a, b) FASTVLM_CONCAT_INNER(a, b)
-#define TRY(expression)                                   \
-  do {                                                    \
-    auto try_result = (expression);                       \
+#define TRY(expression)                                         \
+  do {                                                          \
+    auto try_result = (expression);                             \
     if (!try_result.ok()) return std::move(try_result).error(); \
   } while (false)
-#define TRY_ASSIGN(declaration, expression)                                            \
-  auto FASTVLM_CONCAT(try_result_, __LINE__) = (expression);                           \
-  if (!FASTVLM_CONCAT(try_result_, __LINE__).ok())                                     \
-    return std::move(FASTVLM_CONCAT(try_result_, __LINE__)).error();                   \
+#define TRY_ASSIGN(declaration, expression)                                                                         \
+  auto FASTVLM_CONCAT(try_result_, __LINE__) = (expression);                                                        \
+  if (!FASTVLM_CONCAT(try_result_, __LINE__).ok()) return std::move(FASTVLM_CONCAT(try_result_, __LINE__)).error(); \
   declaration = std::move(FASTVLM_CONCAT(try_result_, __LINE__)).value()

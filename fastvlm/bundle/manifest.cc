@@ -57,7 +57,8 @@ Result<std::vector<FileProblem>> check_manifest_files(const Path& folder, bool h
       problems.push_back({name, fmt::format("has {} bytes, the manifest says {}", bytes, file.bytes)});
     } else if (hashes) {
       TRY_ASSIGN(std::string sha256, sha256_of_file(folder / name));
-      if (sha256 != file.sha256) problems.push_back({name, fmt::format("has SHA-256 {}…, the manifest says {}…", sha256.substr(0, 12), file.sha256.substr(0, 12))});
+      if (sha256 != file.sha256)
+        problems.push_back({name, fmt::format("has SHA-256 {}…, the manifest says {}…", sha256.substr(0, 12), file.sha256.substr(0, 12))});
     }
   }
   return problems;

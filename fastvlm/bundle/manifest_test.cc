@@ -23,16 +23,20 @@ TEST(Manifest, DamagedOnesAreRefusedWithASentence) {
       {"no format", R"({"format_version": 1})", "the key \"format\" is missing"},
       {"foreign", R"({"format": "other", "format_version": 1})", "format \"other\" is not \"fastvlm-npu export\""},
       {"no version", R"({"format": "fastvlm-npu export"})", "the key \"format_version\" is missing"},
-      {"newer", R"({"format": "fastvlm-npu export", "format_version": 2})", "written in format version 2, this program reads 1; export again"},
+      {"newer", R"({"format": "fastvlm-npu export", "format_version": 2})",
+       "written in format version 2, this program reads 1; export again"},
       {"no files", R"({"format": "fastvlm-npu export", "format_version": 1})", "\"files\" must be a list"},
       {"files no list", manifest("{}"), "\"files\" must be a list"},
       {"row no object", manifest("[3]"), "expected an object with the key \"name\""},
       {"row without size", manifest(R"([{"name": "a", "sha256": "", "made": ""}])"), "the key \"bytes\" is missing"},
-      {"size as text", manifest(R"([{"name": "a", "bytes": "1", "sha256": "", "made": ""}])"), "the key \"bytes\" must be an integer, but is string"},
+      {"size as text", manifest(R"([{"name": "a", "bytes": "1", "sha256": "", "made": ""}])"),
+       "the key \"bytes\" must be an integer, but is string"},
       {"negative size", manifest(R"([{"name": "a", "bytes": -1, "sha256": "", "made": ""}])"), "file \"a\" has a negative size"},
       {"row without hash", manifest(R"([{"name": "a", "bytes": 1, "made": ""}])"), "the key \"sha256\" is missing"},
-      {"absolute name", manifest(R"([{"name": "/etc/passwd", "bytes": 1, "sha256": "", "made": ""}])"), "file name \"/etc/passwd\" leaves the folder"},
-      {"name that climbs", manifest(R"([{"name": "a/../../b", "bytes": 1, "sha256": "", "made": ""}])"), "file name \"a/../../b\" leaves the folder"},
+      {"absolute name", manifest(R"([{"name": "/etc/passwd", "bytes": 1, "sha256": "", "made": ""}])"),
+       "file name \"/etc/passwd\" leaves the folder"},
+      {"name that climbs", manifest(R"([{"name": "a/../../b", "bytes": 1, "sha256": "", "made": ""}])"),
+       "file name \"a/../../b\" leaves the folder"},
       {"duplicate key", R"({"format": "fastvlm-npu export", "format": "x"})", "stands twice"},
   };
   for (const Case& c : cases) {
@@ -48,7 +52,8 @@ TEST(Manifest, DamagedOnesAreRefusedWithASentence) {
 
 TEST(Manifest, AFolderWithoutOneIsNoExport) {
   FolderForTests folder;
-  EXPECT_EQ(read_manifest(folder.path()).error().message, folder.path().string() + ": no manifest.json here, so this is no folder written by export");
+  EXPECT_EQ(read_manifest(folder.path()).error().message,
+            folder.path().string() + ": no manifest.json here, so this is no folder written by export");
   EXPECT_EQ(read_manifest(folder / "gone").error().message, (folder / "gone").string() + ": there is no such folder");
 }
 
@@ -81,7 +86,9 @@ TEST(Manifest, FilesThatDifferFromItAreNamed) {
   };
   const std::string sizes = "missing is missing\nshort has 4 bytes, the manifest says 5\n";
   EXPECT_EQ(problems(false), sizes);
-  EXPECT_EQ(problems(true), fmt::format("changed has SHA-256 {}…, the manifest says {}…\n", sha256_of("Bytes").substr(0, 12), sha256_of("bytes").substr(0, 12)) + sizes);
+  EXPECT_EQ(problems(true), fmt::format("changed has SHA-256 {}…, the manifest says {}…\n", sha256_of("Bytes").substr(0, 12),
+                                        sha256_of("bytes").substr(0, 12)) +
+                                sizes);
 }
 
 }  // namespace

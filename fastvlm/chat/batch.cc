@@ -11,7 +11,10 @@ constexpr std::size_t kRunDigits = 16;
 
 OrderedJson fields_of(const BatchReply& reply) {
   if (!reply.error.empty()) return {{"error", reply.error}};
-  return {{"answer", reply.answer.text}, {"ids", reply.answer.ids}, {"finish", name(reply.answer.finish)}, {"prompt_tokens", reply.answer.prompt_tokens}};
+  return {{"answer", reply.answer.text},
+          {"ids", reply.answer.ids},
+          {"finish", name(reply.answer.finish)},
+          {"prompt_tokens", reply.answer.prompt_tokens}};
 }
 
 }  // namespace

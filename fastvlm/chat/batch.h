@@ -10,8 +10,8 @@
 namespace fastvlm {
 
 struct BatchOptions {
-  Path file;    // of the questions
-  Path output;  // of the answers
+  Path file;        // of the questions
+  Path output;      // of the answers
   std::string run;  // names model and settings: answers of another run are not mixed with these
 };
 

@@ -89,7 +89,8 @@ Result<KeptAnswers> keep_answers(std::string_view text, const std::vector<BatchI
     }
     if (!answer.ok()) return bad_input("{}; this is no file of answers, so name another with --batch-output", answer.error().message);
     if (answer->run != run)
-      return bad_usage("{}: its answers were made with another model or other settings; name another file with --batch-output, or remove it", what);
+      return bad_usage(
+          "{}: its answers were made with another model or other settings; name another file with --batch-output, or remove it", what);
     const auto item = index.find(answer->line);
     const bool good = !answer->failed && item != index.end() && items[item->second].hash == answer->hash && !kept.answered[item->second];
     if (!good) {

@@ -29,9 +29,9 @@ Result<std::vector<BatchItem>> read_batch(const Path& file);
 
 // What an earlier run left in the answers file.
 struct KeptAnswers {
-  std::string text;             // whole lines to keep
-  std::vector<bool> answered;   // by index of the items
-  std::size_t dropped = 0;      // answers to lines that have changed since, failed ones, and a damaged end
+  std::string text;            // whole lines to keep
+  std::vector<bool> answered;  // by index of the items
+  std::size_t dropped = 0;     // answers to lines that have changed since, failed ones, and a damaged end
 };
 
 // Sorts out earlier answers. An answer counts when the hash of its line is still the same and it is not a failure. A last line

@@ -19,17 +19,18 @@ class Batch : public testing::Test {
  protected:
   Result<BatchReport> run(const std::string& name = "run") {
     Progress progress;
-    return run_batch({.file = folder_ / "q.jsonl", .output = folder_ / "a.jsonl", .run = name},
-                     [&](const BatchItem& item) -> Result<BatchReply> {
-                       asked_.push_back(item.prompt);
-                       if (item.prompt == stop_at_) {
-                         request_interrupt();
-                         return check_interrupt().error();
-                       }
-                       if (item.prompt == fails_) return BatchReply{.error = "no such picture"};
-                       return BatchReply{.answer = {.ids = {1, 2}, .text = "<" + item.prompt + ">"}};
-                     },
-                     progress);
+    return run_batch(
+        {.file = folder_ / "q.jsonl", .output = folder_ / "a.jsonl", .run = name},
+        [&](const BatchItem& item) -> Result<BatchReply> {
+          asked_.push_back(item.prompt);
+          if (item.prompt == stop_at_) {
+            request_interrupt();
+            return check_interrupt().error();
+          }
+          if (item.prompt == fails_) return BatchReply{.error = "no such picture"};
+          return BatchReply{.answer = {.ids = {1, 2}, .text = "<" + item.prompt + ">"}};
+        },
+        progress);
   }
   void TearDown() override { clear_interrupt(); }
 
@@ -52,8 +53,8 @@ TEST_F(Batch, ReadsQuestionsWithTheirLinesAndPicturesBesideTheFile) {
 }
 
 TEST_F(Batch, NamesTheLineThatIsNoQuestion) {
-  for (const char* line : {"{\"image\": \"cat.png\"}", "[1]", "{\"prompt\": 1}", "{\"prompt\": \"x\", \"image\": \"\"}", "{\"prompt\": \"x\", \"id\": {}}", "{",
-                           "{\"prompt\": \"x\", \"prompt\": \"y\"}"}) {
+  for (const char* line : {"{\"image\": \"cat.png\"}", "[1]", "{\"prompt\": 1}", "{\"prompt\": \"x\", \"image\": \"\"}",
+                           "{\"prompt\": \"x\", \"id\": {}}", "{", "{\"prompt\": \"x\", \"prompt\": \"y\"}"}) {
     auto items = parse_batch(std::string("{\"prompt\": \"x\"}\n") + line, "", "q");
     ASSERT_FALSE(items.ok()) << line;
     EXPECT_NE(items.error().message.find("line 2"), std::string::npos) << items.error().message;

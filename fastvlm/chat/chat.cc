@@ -21,7 +21,8 @@ Result<std::int64_t> choose_image_size(const OutputFolder& folder, std::optional
   for (const GraphFile& graph : folder.graphs)
     if (graph.group == "vision") sizes.push_back(graph.image_size);
   if (sizes.empty() || !folder.has_decoder())
-    return bad_input("{}: has no static graphs to talk through; export again with --target, for example --target sm8750", folder.path.string());
+    return bad_input("{}: has no static graphs to talk through; export again with --target, for example --target sm8750",
+                     folder.path.string());
   const std::int64_t size = wanted.value_or(folder.image_size);
   if (std::ranges::find(sizes, size) != sizes.end()) return size;
   if (!wanted) return std::ranges::max(sizes);
@@ -38,7 +39,8 @@ Result<std::optional<std::int32_t>> stop_token(const OutputFolder& folder, const
   if (prompt == nullptr || !prompt->is_object()) return bad_input("{}: \"prompt\" must be an object", what);
   if (json_find(*prompt, "stop_token_id") == nullptr) return std::optional<std::int32_t>();
   TRY_ASSIGN(const std::int64_t id, json_integer(*prompt, "stop_token_id", what));
-  if (id < 0 || id >= folder.vocab_size) return bad_input("{}: \"stop_token_id\" is {}, but the vocabulary has {} rows", what, id, folder.vocab_size);
+  if (id < 0 || id >= folder.vocab_size)
+    return bad_input("{}: \"stop_token_id\" is {}, but the vocabulary has {} rows", what, id, folder.vocab_size);
   return std::optional<std::int32_t>(static_cast<std::int32_t>(id));
 }
 
@@ -86,8 +88,8 @@ Status Chat::read_folder() {
                                        .keep_open = options_.keep_vision_open});
   TRY_ASSIGN(Tokenizer tokenizer, Tokenizer::load(options_.folder));
   if (tokenizer.size() > folder_.vocab_size)
-    return bad_input("{}: the tokenizer has {} ids, the model only {}; they do not belong together", options_.folder.string(), tokenizer.size(),
-                     folder_.vocab_size);
+    return bad_input("{}: the tokenizer has {} ids, the model only {}; they do not belong together", options_.folder.string(),
+                     tokenizer.size(), folder_.vocab_size);
   tokenizer_ = std::make_unique<Tokenizer>(std::move(tokenizer));
   TRY_ASSIGN(prompt_, ChatPrompt::create(*tokenizer_, {.system = options_.system, .eos_token_id = stop}));
   sampler_.emplace(options_.sampling, tokens_of(*tokenizer_));
@@ -139,9 +141,11 @@ Status Chat::check_rows(const std::vector<Segment>& segments) const {
     if (!segment.picture.empty()) picture += segment.rows;
   std::string parts = fmt::format("{} of text", rows - picture);
   if (picture > 0) parts += fmt::format(" and {} of the picture", picture);
-  if (before == 0) return bad_usage("the prompt has {} tokens ({}), but the context has {}; shorten it or export with a larger --context", rows, parts, context_);
-  return bad_usage("the question has {} tokens ({}) behind the {} of the conversation, but the context has {}; shorten it or begin anew", rows, parts,
-                   before, context_);
+  if (before == 0)
+    return bad_usage("the prompt has {} tokens ({}), but the context has {}; shorten it or export with a larger --context", rows, parts,
+                     context_);
+  return bad_usage("the question has {} tokens ({}) behind the {} of the conversation, but the context has {}; shorten it or begin anew",
+                   rows, parts, before, context_);
 }
 
 Status Chat::check_fits(std::string_view question) const { return check_rows(segments_for(question)); }
@@ -184,7 +188,8 @@ Result<Answer> Chat::ask(std::string_view question, const std::function<void(std
 Result<std::vector<float>> Chat::run_prompt(const std::vector<Segment>& segments, Answer& answer) {
   // The vision graph goes first and is closed again, so that its memory is there for the decoder.
   std::size_t known = turns_.empty() && cache_ ? cache_->shared(segments) : 0;
-  const bool new_picture = std::any_of(segments.begin() + static_cast<std::ptrdiff_t>(known), segments.end(), [](const Segment& s) { return !s.picture.empty(); });
+  const bool new_picture = std::any_of(segments.begin() + static_cast<std::ptrdiff_t>(known), segments.end(),
+                                       [](const Segment& s) { return !s.picture.empty(); });
   if (new_picture) TRY(features(answer.timings.vision_seconds));
   TRY(open_decoder());
   const std::size_t before = turns_.empty() ? known : cache_->size();

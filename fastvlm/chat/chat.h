@@ -18,8 +18,8 @@
 namespace fastvlm {
 
 struct ChatOptions {
-  Path folder;           // of export, with npu/
-  OpenGraph open_graph;  // decides where the graphs run
+  Path folder;                             // of export, with npu/
+  OpenGraph open_graph;                    // decides where the graphs run
   std::optional<std::int64_t> image_size;  // nothing: what the model was trained with, or else the largest there is
   SamplingOptions sampling;
   std::int64_t max_new_tokens = 256;
@@ -28,10 +28,10 @@ struct ChatOptions {
 };
 
 enum class Finish {
-  kStopToken,     // the model ended its reply
+  kStopToken,  // the model ended its reply
   kMaxNewTokens,
   kContextFull,
-  kInterrupted,   // the answer is what came until then
+  kInterrupted,  // the answer is what came until then
 };
 // "stop", "length", "context", "interrupted".
 std::string_view name(Finish finish);
@@ -40,12 +40,12 @@ struct AnswerTimings {
   double vision_seconds = 0;       // 0 when the picture was known already
   double first_token_seconds = 0;  // from the question to the first token, the vision included
   double total_seconds = 0;
-  double tokens_per_second = 0;    // of those after the first; 0 when there is none
+  double tokens_per_second = 0;  // of those after the first; 0 when there is none
 };
 
 struct Answer {
-  std::vector<std::int32_t> ids;   // without the token that ended it
-  std::string text;                // special tokens left out
+  std::vector<std::int32_t> ids;  // without the token that ended it
+  std::string text;               // special tokens left out
   Finish finish = Finish::kStopToken;
   std::int64_t prompt_tokens = 0;  // in the context before the first token of the answer, picture included
   std::int64_t reused_tokens = 0;  // of these, those that were in the cache already

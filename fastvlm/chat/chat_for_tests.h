@@ -34,8 +34,8 @@ class ExportsForTests {
     const Path folder = root_ / std::to_string(folders_.size());
     std::filesystem::create_directories(root_);
     ProcessOptions process{.program = FASTVLM_PROGRAM,
-                           .arguments = {"export", "--model-dir", (kGoldenFolder / golden / "checkpoint").string(), "--output-dir", folder.string(),
-                                         "--target", "sm8750", "--image-sizes", "128,256", "--no-compile"}};
+                           .arguments = {"export", "--model-dir", (kGoldenFolder / golden / "checkpoint").string(), "--output-dir",
+                                         folder.string(), "--target", "sm8750", "--image-sizes", "128,256", "--no-compile"}};
     process.arguments.insert(process.arguments.end(), more.begin(), more.end());
     auto result = run_process(process);
     EXPECT_TRUE(result.ok() && result->ok()) << FASTVLM_PROGRAM << (result.ok() ? result->output : result.error().message);

@@ -69,7 +69,10 @@ TEST(Chat, AnswersTheSecondTurnAsIfTheWholeConversationWereReadAnew) {
   tail.insert(tail.end(), next.begin(), next.end());
   segments.back().rows = static_cast<std::int64_t>(tail.size());
   EXPECT_EQ(second.prompt_tokens, row_count(segments));
-  ImageEncoder encoder({.graph = output.path / output.vision(256)->file, .preprocess = {.size = 256}, .hidden_size = output.hidden_size, .open = cpu_graphs()});
+  ImageEncoder encoder({.graph = output.path / output.vision(256)->file,
+                        .preprocess = {.size = 256},
+                        .hidden_size = output.hidden_size,
+                        .open = cpu_graphs()});
   const std::vector<float> picture = *encoder.encode(*encoder.load(kPhoto));
   std::vector<float> logits = *cache.append(segments, [&] { return Result<std::span<const float>>(picture); });
   std::vector<bool> allowed(static_cast<std::size_t>(tokenizer.size()), true);

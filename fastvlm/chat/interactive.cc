@@ -49,8 +49,7 @@ Status ask(Chat& chat, const std::string& question, const InteractiveOptions& op
 
 Status run_command(Chat& chat, const Command& command, const InteractiveOptions& options) {
   switch (command.kind) {
-    case CommandKind::kQuestion:
-      return ask(chat, command.argument, options);
+    case CommandKind::kQuestion: return ask(chat, command.argument, options);
     case CommandKind::kImage:
       TRY(chat.start(command.argument));
       options.write_note(fmt::format("a new conversation about {}\n", command.argument));
@@ -63,15 +62,10 @@ Status run_command(Chat& chat, const Command& command, const InteractiveOptions&
       TRY(write_file_atomically(command.argument, transcript_json(chat).dump(2, ' ', false, OrderedJson::error_handler_t::replace) + "\n"));
       options.write_note(fmt::format("{}: {} turns\n", command.argument, chat.turns().size()));
       return {};
-    case CommandKind::kHelp:
-      options.write_note(help_text());
-      return {};
-    case CommandKind::kWrong:
-      options.write_note(command.argument + "\n");
-      return {};
+    case CommandKind::kHelp: options.write_note(help_text()); return {};
+    case CommandKind::kWrong: options.write_note(command.argument + "\n"); return {};
     case CommandKind::kNothing:
-    case CommandKind::kQuit:
-      return {};
+    case CommandKind::kQuit: return {};
   }
   return {};
 }
@@ -79,7 +73,8 @@ Status run_command(Chat& chat, const Command& command, const InteractiveOptions&
 }  // namespace
 
 Command parse_command(std::string_view line) {
-  if (line.size() > kMaxLineBytes) return {CommandKind::kWrong, fmt::format("the line has {} bytes; at most {} are read", line.size(), kMaxLineBytes)};
+  if (line.size() > kMaxLineBytes)
+    return {CommandKind::kWrong, fmt::format("the line has {} bytes; at most {} are read", line.size(), kMaxLineBytes)};
   line = trimmed(line);
   if (line.empty()) return {};
   if (!line.starts_with('/')) return {CommandKind::kQuestion, std::string(line)};
@@ -90,12 +85,14 @@ Command parse_command(std::string_view line) {
   for (const CommandRow& row : kCommands) {
     if (row.name != word) continue;
     if (row.argument.empty() != argument.empty())
-      return {CommandKind::kWrong, fmt::format("{} {}", row.name, row.argument.empty() ? "takes nothing behind it" : "needs the name of a file behind it")};
+      return {CommandKind::kWrong,
+              fmt::format("{} {}", row.name, row.argument.empty() ? "takes nothing behind it" : "needs the name of a file behind it")};
     if (argument.find('\0') != std::string_view::npos) return {CommandKind::kWrong, "a file name cannot hold a zero byte"};
     return {row.kind, std::string(argument)};
   }
-  return {CommandKind::kWrong, fmt::format("there is no command {}; /help shows those there are, and //… asks a question that begins with a slash",
-                                           word.substr(0, 40))};
+  return {CommandKind::kWrong,
+          fmt::format("there is no command {}; /help shows those there are, and //… asks a question that begins with a slash",
+                      word.substr(0, 40))};
 }
 
 Status run_interactive(Chat& chat, const InteractiveOptions& options) {
@@ -106,7 +103,8 @@ Status run_interactive(Chat& chat, const InteractiveOptions& options) {
     if (command.kind == CommandKind::kQuit) return {};
     if (Status done = run_command(chat, command, options); !done.ok()) {
       if (command.kind == CommandKind::kQuestion && done.error().kind == ErrorKind::kEnvironment) return done;
-      options.write_note((done.error().kind == ErrorKind::kInterrupted ? "(stopped before the answer began)" : done.error().message) + "\n");
+      options.write_note((done.error().kind == ErrorKind::kInterrupted ? "(stopped before the answer began)" : done.error().message) +
+                         "\n");
     }
     clear_interrupt();
   }
@@ -114,7 +112,8 @@ Status run_interactive(Chat& chat, const InteractiveOptions& options) {
 
 OrderedJson transcript_json(const Chat& chat) {
   OrderedJson turns = OrderedJson::array();
-  for (const ChatTurn& turn : chat.turns()) turns.push_back({{"role", turn.role == Role::kUser ? "user" : "assistant"}, {"text", turn.text}});
+  for (const ChatTurn& turn : chat.turns())
+    turns.push_back({{"role", turn.role == Role::kUser ? "user" : "assistant"}, {"text", turn.text}});
   OrderedJson json = {{"format", "fastvlm-npu chat"}};
   if (!chat.image().empty()) json["image"] = chat.image().string();
   json["turns"] = std::move(turns);

@@ -29,8 +29,8 @@ using Write = std::function<void(std::string_view)>;
 
 struct InteractiveOptions {
   ReadLine read_line;
-  Write write_answer;  // the text of answers as it comes, and the line feed behind it
-  Write write_note;    // everything else, whole lines with their line feed
+  Write write_answer;                               // the text of answers as it comes, and the line feed behind it
+  Write write_note;                                 // everything else, whole lines with their line feed
   std::function<void(const Answer&)> after_answer;  // may be empty
 };
 

@@ -44,10 +44,11 @@ class Talk : public testing::Test {
     return run_interactive(*chat_, {.read_line = [&]() -> std::optional<std::string> {
                                       return next < lines.size() ? std::optional(lines[next++]) : std::nullopt;
                                     },
-                                    .write_answer = [&](std::string_view text) {
-                                      answers_ += text;
-                                      if (std::exchange(interrupt_, false)) request_interrupt();
-                                    },
+                                    .write_answer =
+                                        [&](std::string_view text) {
+                                          answers_ += text;
+                                          if (std::exchange(interrupt_, false)) request_interrupt();
+                                        },
                                     .write_note = [&](std::string_view text) { notes_ += text; }});
   }
   void SetUp() override { ASSERT_TRUE(chat_->start(kPhoto).ok()); }

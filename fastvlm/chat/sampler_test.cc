@@ -36,7 +36,8 @@ TEST(Sampler, DrawsAsOftenAsTheSoftmaxSays) {
 TEST(Sampler, RepeatsItselfFromTheSeed) {
   const std::vector<float> logits(50, 0.0f);
   const std::vector<bool> allowed(50, true);
-  Sampler one({.temperature = 1, .seed = 5}, allowed), same({.temperature = 1, .seed = 5}, allowed), other({.temperature = 1, .seed = 6}, allowed);
+  Sampler one({.temperature = 1, .seed = 5}, allowed), same({.temperature = 1, .seed = 5}, allowed),
+      other({.temperature = 1, .seed = 6}, allowed);
   const auto ids = draw(one, logits, 40);
   EXPECT_EQ(draw(same, logits, 40), ids);
   EXPECT_NE(draw(other, logits, 40), ids);

@@ -41,9 +41,8 @@ constexpr std::array kPrefixes = {
 
 // Apple's flat `network` list, entry by entry.
 constexpr std::array<std::string_view, 11> kNetwork = {
-    "stages.0.blocks.", "stages.1.downsample.", "stages.1.blocks.",  "stages.2.downsample.",
-    "stages.2.blocks.", "stages.3.downsample.", "stages.3.pos_emb.", "stages.3.blocks.",
-    "stages.4.downsample.", "stages.4.pos_emb.", "stages.4.blocks."};
+    "stages.0.blocks.",  "stages.1.downsample.", "stages.1.blocks.",     "stages.2.downsample.", "stages.2.blocks.", "stages.3.downsample.",
+    "stages.3.pos_emb.", "stages.3.blocks.",     "stages.4.downsample.", "stages.4.pos_emb.",    "stages.4.blocks."};
 
 constexpr std::array kVisionHeads = {
     Rename{"patch_embed.blocks.", "stem."},
@@ -53,8 +52,8 @@ constexpr std::array kVisionHeads = {
 
 // Apple's module names inside a block.
 constexpr std::array kVisionParts = {
-    Rename{".lkb_reparam.", ".reparam_conv."}, Rename{".convffn.", ".mlp."},        Rename{".se.reduce.", ".se.fc1."},
-    Rename{".se.expand.", ".se.fc2."},         Rename{".rbr_conv.", ".conv_kxk."},  Rename{".rbr_scale.", ".conv_scale."},
+    Rename{".lkb_reparam.", ".reparam_conv."}, Rename{".convffn.", ".mlp."},           Rename{".se.reduce.", ".se.fc1."},
+    Rename{".se.expand.", ".se.fc2."},         Rename{".rbr_conv.", ".conv_kxk."},     Rename{".rbr_scale.", ".conv_scale."},
     Rename{".rbr_skip.", ".identity."},        Rename{".lkb_origin.", ".large_conv."}, Rename{".pos_emb.pe.", ".pos_emb.pos_enc."},
 };
 

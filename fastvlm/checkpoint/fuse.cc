@@ -88,7 +88,8 @@ ConvWeights as_weights(const Kernel& kernel, const ConvShape& shape, const char*
   if (kernel.from.empty())
     model_error("conv", w.path(), "neither a fused convolution (reparam_conv) nor the branches to fuse are in the checkpoint");
   auto weight = rounded(kernel.weight), bias = rounded(kernel.bias);
-  return {.weight = Weight::computed(shape.weight(), [weight]() -> Result<std::vector<float>> { return weight; }, kernel.from, done),
+  return {.weight = Weight::computed(
+              shape.weight(), [weight]() -> Result<std::vector<float>> { return weight; }, kernel.from, done),
           .bias = Weight::computed({shape.out_channels}, [bias]() -> Result<std::vector<float>> { return bias; }, kernel.from, done)};
 }
 

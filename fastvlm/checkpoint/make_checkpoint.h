@@ -22,7 +22,7 @@ struct MakeCheckpointOptions {
 
 struct MakeCheckpointReport {
   std::uint64_t files = 0;
-  std::uint64_t bytes = 0;       // of all files
+  std::uint64_t bytes = 0;  // of all files
   std::uint64_t tensors = 0;
   std::uint64_t parameters = 0;  // stored floating-point elements: with BatchNorm statistics, and a tied head counted twice
 };

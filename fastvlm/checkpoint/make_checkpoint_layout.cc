@@ -53,13 +53,13 @@ constexpr ModuleNames kHfNames = {
 // The spread of the numbers. A gain of 1 keeps the variance of a normal input; GELU takes about half, which the layer behind
 // makes good. Measured at 0.5b: values grow through the tower from about 1 to some ten and stay far from float16's limit.
 constexpr float kAfterGelu = 1.5f;
-constexpr float kStemGain = 10;         // pixels are in [0, 1]; HTP computes GELU with an absolute error, so values must not be small
-constexpr float kKernelNoise = 0.05f;   // of kernels that carry a folded identity
+constexpr float kStemGain = 10;        // pixels are in [0, 1]; HTP computes GELU with an absolute error, so values must not be small
+constexpr float kKernelNoise = 0.05f;  // of kernels that carry a folded identity
 constexpr float kPositionNoise = 0.02f;
 constexpr float kBias = 0.05f;
-constexpr float kLogitSpread = 4;       // standard deviation of the logits
-constexpr float kResidualGain = 0.7f;   // what a decoder layer adds, relative to the embeddings
-constexpr float kQueryGain = 1.5f;      // of queries and keys: attention picks some positions, not all alike
+constexpr float kLogitSpread = 4;      // standard deviation of the logits
+constexpr float kResidualGain = 0.7f;  // what a decoder layer adds, relative to the embeddings
+constexpr float kQueryGain = 1.5f;     // of queries and keys: attention picks some positions, not all alike
 constexpr TensorFill kNorm = {.mean = 1, .spread = 0.1f};
 // Of both signs: with positive weights a tied model would always repeat its last token.
 constexpr TensorFill kLastNorm = {.spread = 1};
@@ -96,7 +96,8 @@ class TensorList {
   // Each channel goes on to one other, with some of all mixed in: a plain random mixture of what a GELU leaves (all positive)
   // would nearly cancel, and half precision would lose half of its digits there.
   void passing(const std::string& name, std::int64_t channels) {
-    conv(name, {channels, channels, 1, 1}, {.spread = 0.3f / std::sqrt(static_cast<float>(channels)), .centre = kAfterGelu, .taps = channels + 1});
+    conv(name, {channels, channels, 1, 1},
+         {.spread = 0.3f / std::sqrt(static_cast<float>(channels)), .centre = kAfterGelu, .taps = channels + 1});
   }
   void pointwise(const std::string& name, std::int64_t out, std::int64_t in, float gain) {
     conv(name, {out, in, 1, 1}, {.spread = gain / std::sqrt(static_cast<float>(in))});
@@ -174,8 +175,10 @@ void TensorList::stage(std::size_t index) {
          {.spread = kPositionNoise, .centre = 1, .taps = 49});
   for (std::int64_t i = 0; i < size_.depths[index]; ++i) {
     const std::string name = fmt::format("{}{}.{}", vision, names_.blocks[index], i);
-    if (has_attention(index)) attention_block(name, channels);
-    else rep_mixer_block(name, channels);
+    if (has_attention(index))
+      attention_block(name, channels);
+    else
+      rep_mixer_block(name, channels);
   }
 }
 
@@ -236,7 +239,8 @@ std::vector<MadeTensor> checkpoint_tensors(CheckpointSize size, CheckpointDialec
   std::vector<MadeTensor> tensors = shared_tensors(row, dialect, vocab);
   // The same modules in the same order under Apple's names; only the unused CLIP head has no partner.
   std::vector<MadeTensor> keys = shared_tensors(row, CheckpointDialect::kApple, vocab);
-  if (dialect != CheckpointDialect::kApple) std::erase_if(keys, [](const MadeTensor& t) { return t.declaration.name.ends_with("head.proj"); });
+  if (dialect != CheckpointDialect::kApple)
+    std::erase_if(keys, [](const MadeTensor& t) { return t.declaration.name.ends_with("head.proj"); });
   FASTVLM_ASSERT(keys.size() == tensors.size(), "both dialects hold the same modules");
   for (std::size_t i = 0; i < tensors.size(); ++i) tensors[i].key = keys[i].declaration.name;
   // Apple stores a tied head too, equal to the embeddings byte by byte; transformers leaves it out.
@@ -321,12 +325,8 @@ OrderedJson hf_vision_config(const CheckpointSizeFacts& size) {
     model_args["embed_dims"] = size.channels;
   }
   return {
-      {"architecture", "fastvit_mci3"},
-      {"do_pooling", true},
-      {"global_pool", "avg"},
-      {"hidden_size", 2 * size.channels[4]},
-      {"initializer_range", 0.02},
-      {"model_args", std::move(model_args)},
+      {"architecture", "fastvit_mci3"},      {"do_pooling", true},        {"global_pool", "avg"},
+      {"hidden_size", 2 * size.channels[4]}, {"initializer_range", 0.02}, {"model_args", std::move(model_args)},
       {"model_type", "timm_wrapper"},
   };
 }

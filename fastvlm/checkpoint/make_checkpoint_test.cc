@@ -19,7 +19,8 @@ namespace fs = std::filesystem;
 class MakeCheckpoint : public testing::Test {
  protected:
   void SetUp() override {
-    root_ = Path(testing::TempDir()) / fmt::format("make-checkpoint-{}-{}", ::getpid(), testing::UnitTest::GetInstance()->current_test_info()->name());
+    root_ = Path(testing::TempDir()) /
+            fmt::format("make-checkpoint-{}-{}", ::getpid(), testing::UnitTest::GetInstance()->current_test_info()->name());
     fs::create_directories(root_);
   }
   void TearDown() override {
@@ -32,7 +33,8 @@ class MakeCheckpoint : public testing::Test {
   }
   std::map<std::string, std::string> bytes_of(const char* name) const {
     std::map<std::string, std::string> files;
-    for (const auto& entry : fs::directory_iterator(root_ / name)) files[entry.path().filename()] = read_file(entry.path(), 1 << 24).value();
+    for (const auto& entry : fs::directory_iterator(root_ / name))
+      files[entry.path().filename()] = read_file(entry.path(), 1 << 24).value();
     return files;
   }
   bool root_is_empty() const { return fs::is_empty(root_); }

@@ -32,8 +32,8 @@ constexpr std::array<std::string_view, 3> kQwen2Tokens = {"<|endoftext|>", "<|im
 constexpr std::array<std::string_view, 11> kQwen25SpecialTokens = {
     "<|object_ref_start|>", "<|object_ref_end|>", "<|box_start|>",  "<|box_end|>",   "<|quad_start|>", "<|quad_end|>",
     "<|vision_start|>",     "<|vision_end|>",     "<|vision_pad|>", "<|image_pad|>", "<|video_pad|>"};
-constexpr std::array<std::string_view, 8> kQwen25PlainTokens = {"<tool_call>",    "</tool_call>",   "<|fim_prefix|>", "<|fim_middle|>",
-                                                                "<|fim_suffix|>", "<|fim_pad|>",    "<|repo_name|>",  "<|file_sep|>"};
+constexpr std::array<std::string_view, 8> kQwen25PlainTokens = {"<tool_call>",    "</tool_call>", "<|fim_prefix|>", "<|fim_middle|>",
+                                                                "<|fim_suffix|>", "<|fim_pad|>",  "<|repo_name|>",  "<|file_sep|>"};
 
 // Two-byte UTF-8 up to U+07FF.
 std::string utf8(unsigned code) {
@@ -41,9 +41,7 @@ std::string utf8(unsigned code) {
   return {static_cast<char>(0xc0 | code >> 6), static_cast<char>(0x80 | (code & 0x3f))};
 }
 
-bool is_printable_byte(unsigned byte) {
-  return (byte >= '!' && byte <= '~') || (byte >= 0xa1 && byte <= 0xac) || byte >= 0xae;
-}
+bool is_printable_byte(unsigned byte) { return (byte >= '!' && byte <= '~') || (byte >= 0xa1 && byte <= 0xac) || byte >= 0xae; }
 
 class VocabularyBuilder {
  public:
@@ -216,7 +214,8 @@ std::string tokenizer_json(const MadeVocabulary& vocabulary, const std::vector<M
 
   std::string merges = "[";
   for (const auto& [left, right] : vocabulary.merges)
-    merges += fmt::format("{}[{}, {}]", merges.size() == 1 ? "" : ", ", json_text(vocabulary.tokens[left]), json_text(vocabulary.tokens[right]));
+    merges +=
+        fmt::format("{}[{}, {}]", merges.size() == 1 ? "" : ", ", json_text(vocabulary.tokens[left]), json_text(vocabulary.tokens[right]));
   merges += "]";
   std::string text = json.dump(2);
   text.resize(text.size() - 2);  // the closing brace and its line feed
@@ -285,7 +284,8 @@ std::vector<MadeTextFile> checkpoint_text_files(CheckpointSize size, CheckpointD
   files.push_back({"merges.txt", merges_text(vocabulary)});
   files.push_back({"added_tokens.json", lines(added_tokens_json(added, row.base_tokens))});
   files.push_back({"special_tokens_map.json", lines(roles())});
-  files.push_back({"generation_config.json", lines({{"do_sample", true}, {"temperature", nullptr}, {"top_p", nullptr}, {"transformers_version", "4.39.3"}})});
+  files.push_back({"generation_config.json",
+                   lines({{"do_sample", true}, {"temperature", nullptr}, {"top_p", nullptr}, {"transformers_version", "4.39.3"}})});
   return files;
 }
 

@@ -169,7 +169,8 @@ class Reader {
     TRY_ASSIGN(Shape second, shape_of("model.multi_modal_projector.linear_2.weight", 2));
     const std::string folder = checkpoint_.folder().string();
     if (first[1] != model_.vision.hidden_size)
-      return bad_input("{}: projection mismatch: the tower gives {} channels, projector linear_1 takes {}", folder, model_.vision.hidden_size, first[1]);
+      return bad_input("{}: projection mismatch: the tower gives {} channels, projector linear_1 takes {}", folder,
+                       model_.vision.hidden_size, first[1]);
     if (second[0] != model_.text.hidden_size)
       return bad_input("{}: projection mismatch: projector linear_2 gives {} channels, the decoder's hidden size is {}", folder, second[0],
                        model_.text.hidden_size);
@@ -248,8 +249,9 @@ class Reader {
 Status check_image_size(std::int64_t image_size) {
   if (image_size >= kVisionStride && image_size % kVisionStride == 0 && image_size <= kMaxVisionSize) return {};
   auto nearest = std::clamp<std::int64_t>((image_size + kVisionStride / 2) / kVisionStride * kVisionStride, kVisionStride, kMaxVisionSize);
-  return bad_usage("image size {}: must be a multiple of {} from 64 to {}, because the tower halves the picture six times; the nearest is {}",
-                   image_size, kVisionStride, kMaxVisionSize, nearest);
+  return bad_usage(
+      "image size {}: must be a multiple of {} from 64 to {}, because the tower halves the picture six times; the nearest is {}",
+      image_size, kVisionStride, kMaxVisionSize, nearest);
 }
 
 Result<ModelConfig> read_model_config(const Checkpoint& checkpoint) { return Reader(checkpoint).read(); }

@@ -23,11 +23,11 @@ struct VisionStage {
 struct VisionConfig {
   std::int64_t stem_channels = 0;
   std::vector<VisionStage> stages;
-  std::int64_t hidden_size = 0;     // channels of the feature map, 3072
+  std::int64_t hidden_size = 0;  // channels of the feature map, 3072
   std::int64_t squeeze_channels = 0;
   std::int64_t head_dim = 32;
   double layer_norm_eps = 1e-5;
-  bool training_form = false;       // branches not fused yet
+  bool training_form = false;  // branches not fused yet
 };
 
 struct TextConfig {
@@ -47,10 +47,10 @@ struct TextConfig {
 struct ModelConfig {
   VisionConfig vision;
   TextConfig text;
-  std::int64_t image_size = 1024;                // what the checkpoint was trained with
-  std::optional<std::int64_t> image_token_id;    // only where the config names one
+  std::int64_t image_size = 1024;              // what the checkpoint was trained with
+  std::optional<std::int64_t> image_token_id;  // only where the config names one
   std::optional<std::int64_t> eos_token_id;
-  std::string image_aspect_ratio = "pad";        // preprocessing rule
+  std::string image_aspect_ratio = "pad";  // preprocessing rule
   // What is odd about this checkpoint, a sentence each.
   std::vector<std::string> findings;
 };

@@ -84,9 +84,8 @@ Result<SafetensorsHeader> parse_safetensors_header(std::string_view json, std::u
       return bad_input("{}: cut short: tensor \"{}\" begins at byte {}, the file has {}", what, name, entry.offset, file_size);
     header.tensors.push_back(std::move(entry));
   }
-  std::sort(header.tensors.begin(), header.tensors.end(), [](const auto& a, const auto& b) {
-    return std::tie(a.offset, a.bytes, a.name) < std::tie(b.offset, b.bytes, b.name);
-  });
+  std::sort(header.tensors.begin(), header.tensors.end(),
+            [](const auto& a, const auto& b) { return std::tie(a.offset, a.bytes, a.name) < std::tie(b.offset, b.bytes, b.name); });
   TRY(check_coverage(header.tensors, data_begin, file_size, what));
   return header;
 }

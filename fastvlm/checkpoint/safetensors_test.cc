@@ -16,8 +16,10 @@ std::string row(const std::string& name, const std::string& dtype, const std::st
 }
 
 TEST(Safetensors, ReadsTensorsInTheOrderOfTheirData) {
-  auto header = parse("{\"__metadata__\":{\"format\":\"pt\"}," + row("b", "BF16", "[2,3]", "[8,20]") + "," + row("a", "F32", "[2]", "[0,8]") + "," +
-                          row("empty", "F32", "[0,7]", "[20,20]") + "," + row("scalar", "I64", "[]", "[20,28]") + "}", 28);
+  auto header =
+      parse("{\"__metadata__\":{\"format\":\"pt\"}," + row("b", "BF16", "[2,3]", "[8,20]") + "," + row("a", "F32", "[2]", "[0,8]") + "," +
+                row("empty", "F32", "[0,7]", "[20,20]") + "," + row("scalar", "I64", "[]", "[20,28]") + "}",
+            28);
   ASSERT_TRUE(header.ok()) << header.error().message;
   ASSERT_EQ(header->tensors.size(), 4u);
   EXPECT_EQ(header->tensors[0].name, "a");

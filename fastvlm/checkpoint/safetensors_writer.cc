@@ -42,8 +42,8 @@ std::string header_json(std::span<const SafetensorsEntry> entries, const std::ma
   std::string json = "{";
   if (!metadata.empty()) json += fmt::format("{}:{},", json_text(kMetadataKey), Json(metadata).dump());
   for (const SafetensorsEntry& entry : entries)
-    json += fmt::format(R"({}:{{"dtype":"{}","shape":{},"data_offsets":[{},{}]}},)", json_text(entry.name),
-                        facts(entry.dtype).safetensors, Json(entry.shape).dump(), entry.offset, entry.offset + entry.bytes);
+    json += fmt::format(R"({}:{{"dtype":"{}","shape":{},"data_offsets":[{},{}]}},)", json_text(entry.name), facts(entry.dtype).safetensors,
+                        Json(entry.shape).dump(), entry.offset, entry.offset + entry.bytes);
   if (json.back() == ',') json.pop_back();
   json += "}";
   json.resize((json.size() + kAlignment - 1) / kAlignment * kAlignment, ' ');
@@ -52,8 +52,7 @@ std::string header_json(std::span<const SafetensorsEntry> entries, const std::ma
 
 }  // namespace
 
-SafetensorsLayout lay_out_safetensors(std::span<const TensorDeclaration> tensors,
-                                      const std::map<std::string, std::string>& metadata) {
+SafetensorsLayout lay_out_safetensors(std::span<const TensorDeclaration> tensors, const std::map<std::string, std::string>& metadata) {
   SafetensorsLayout layout{.tensors = place(tensors)};
   std::string json = header_json(layout.tensors, metadata);
   // The format is little-endian on every machine.
@@ -81,8 +80,7 @@ Status SafetensorsWriter::write(std::size_t index, std::uint64_t position, std::
   return file_.write_at(entry.offset + position, bytes);
 }
 
-Status write_safetensors(const Path& path, std::span<const NamedTensor> tensors,
-                         const std::map<std::string, std::string>& metadata) {
+Status write_safetensors(const Path& path, std::span<const NamedTensor> tensors, const std::map<std::string, std::string>& metadata) {
   std::vector<TensorDeclaration> declarations;
   std::unordered_map<std::string_view, const Tensor*> by_name;
   for (const NamedTensor& tensor : tensors) {

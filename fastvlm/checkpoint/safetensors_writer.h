@@ -28,8 +28,7 @@ struct SafetensorsLayout {
 
 // Wide elements come first, then the order is by name, and the data begins at a multiple of 8: every tensor is aligned to
 // its elements. Two tensors of one name, or one called "__metadata__", are our own bug.
-SafetensorsLayout lay_out_safetensors(std::span<const TensorDeclaration> tensors,
-                                      const std::map<std::string, std::string>& metadata);
+SafetensorsLayout lay_out_safetensors(std::span<const TensorDeclaration> tensors, const std::map<std::string, std::string>& metadata);
 
 class SafetensorsWriter {
  public:
@@ -49,7 +48,6 @@ class SafetensorsWriter {
 };
 
 // A file of tensors that are in memory. An unfinished file is removed.
-Status write_safetensors(const Path& path, std::span<const NamedTensor> tensors,
-                         const std::map<std::string, std::string>& metadata);
+Status write_safetensors(const Path& path, std::span<const NamedTensor> tensors, const std::map<std::string, std::string>& metadata);
 
 }  // namespace fastvlm

@@ -42,9 +42,7 @@ TEST(SafetensorsWriter, TheLayoutIsAlignedAndDoesNotDependOnTheOrderGiven) {
   EXPECT_EQ(layout.file_size, layout.header.size() + 3 + 8 + 10);
 }
 
-TEST(SafetensorsWriter, AFolderThatDoesNotExistIsAnError) {
-  EXPECT_FALSE(write_safetensors("/nonexistent/a.safetensors", {}, {}).ok());
-}
+TEST(SafetensorsWriter, AFolderThatDoesNotExistIsAnError) { EXPECT_FALSE(write_safetensors("/nonexistent/a.safetensors", {}, {}).ok()); }
 
 }  // namespace
 }  // namespace fastvlm

@@ -74,7 +74,8 @@ TEST_F(WeightsTest, AMisfitNamesTheTensorAndBothShapes) {
   EXPECT_EQ(message_of([](const Weights& w) { w.at("model.layers.7").take("mlp.up_proj.weight", {1}); }),
             "[weight] model.layers.7.mlp.up_proj.weight: the checkpoint " + folder + " has no such tensor");
   EXPECT_EQ(message_of([](const Weights& w) { w.take("model.layers.0.mlp.up_proj.weight", {4, 6}); }),
-            "[weight] model.layers.0.mlp.up_proj.weight: tensor \"model.layers.0.mlp.up_proj.weight\" of model.safetensors has shape [6, 4], expected [4, 6]");
+            "[weight] model.layers.0.mlp.up_proj.weight: tensor \"model.layers.0.mlp.up_proj.weight\" of model.safetensors has shape [6, "
+            "4], expected [4, 6]");
   EXPECT_EQ(message_of([](const Weights& w) { w.take("model.norm.weight", {4}); }),
             "[weight] model.norm.weight: tensor \"model.norm.weight\" holds int64, a floating type was expected");
   EXPECT_EQ(message_of([](const Weights& w) { w.take_values("model.norm.weight", {5}); }),
@@ -87,7 +88,8 @@ TEST_F(WeightsTest, WhatNobodyTookIsLeftOver) {
   branch.take("0.mlp.up_proj.weight", {6, 4});
   w.find("model.norm.weight");
   EXPECT_THROW(w.take("model.layers.1.mlp.up_proj.weight", {1}), ModelError);
-  EXPECT_EQ(w.leftovers(), (std::vector<std::string>{"model.layers.1.mlp.up_proj.weight", "model.layers.10.mlp.up_proj.weight", "model.norm.weight"}));
+  EXPECT_EQ(w.leftovers(),
+            (std::vector<std::string>{"model.layers.1.mlp.up_proj.weight", "model.layers.10.mlp.up_proj.weight", "model.norm.weight"}));
   branch.take("1.mlp.up_proj.weight", {2, 3, 2});
   branch.take_values("10.mlp.up_proj.weight", {1});
   EXPECT_EQ(w.leftovers(), (std::vector<std::string>{"model.norm.weight"}));

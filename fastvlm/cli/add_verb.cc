@@ -16,7 +16,8 @@ CLI::Option* add_path(CLI::App& verb, const std::string& name, Path& value, cons
   return verb.add_option(name, value, what)->type_name("PATH")->check(not_empty);
 }
 
-CLI::Option* add_choice(CLI::App& verb, const std::string& name, std::string& value, std::vector<std::string> choices, const std::string& what) {
+CLI::Option* add_choice(CLI::App& verb, const std::string& name, std::string& value, std::vector<std::string> choices,
+                        const std::string& what) {
   std::string type;
   for (const std::string& choice : choices) type += (type.empty() ? "" : "|") + choice;
   CLI::Validator known(

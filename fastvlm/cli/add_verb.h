@@ -42,7 +42,8 @@ Verb<Arguments> add_verb(const VerbSet& verbs, const VerbText& text, int (*run)(
 
 // A path that must not be empty.
 CLI::Option* add_path(CLI::App& verb, const std::string& name, Path& value, const std::string& what);
-CLI::Option* add_choice(CLI::App& verb, const std::string& name, std::string& value, std::vector<std::string> choices, const std::string& what);
+CLI::Option* add_choice(CLI::App& verb, const std::string& name, std::string& value, std::vector<std::string> choices,
+                        const std::string& what);
 void add_json(CLI::App& verb, CommonArguments& common);
 
 }  // namespace fastvlm::cli

@@ -18,7 +18,8 @@ namespace {
 constexpr std::size_t kLongestLine = std::size_t{2} << 20;  // what is longer is read to its end and refused
 
 Status check_arguments(const ChatArguments& a, const CommonArguments& common) {
-  if (!a.batch.empty() && (a.prompt || !a.image.empty())) return bad_usage("--batch brings its own pictures and prompts; leave out --image and --prompt");
+  if (!a.batch.empty() && (a.prompt || !a.image.empty()))
+    return bad_usage("--batch brings its own pictures and prompts; leave out --image and --prompt");
   if (!a.batch_output.empty() && a.batch.empty()) return bad_usage("--batch-output needs --batch");
   if (a.prompt && a.prompt->find_first_not_of(" \t\r\n") == std::string::npos) return bad_usage("--prompt is empty");
   if (common.json && !a.prompt && a.batch.empty()) return bad_usage("--json needs --prompt or --batch");
@@ -33,7 +34,8 @@ Result<ChatOptions> options_of(const ChatArguments& a, const CommonArguments& co
                       .max_new_tokens = a.max_new_tokens,
                       .keep_vision_open = !a.batch.empty()};
   if (a.system) options.system = *a.system;
-  TRY_ASSIGN(options.open_graph, graph_opener({.output_dir = a.output_dir, .runner = a.runner, .target = a.target, .share_weights = !a.prepack}, common));
+  TRY_ASSIGN(options.open_graph,
+             graph_opener({.output_dir = a.output_dir, .runner = a.runner, .target = a.target, .share_weights = !a.prepack}, common));
   return options;
 }
 
@@ -111,8 +113,8 @@ Result<int> answer_many(Chat& chat, const ChatArguments& a, const ChatOptions& o
                 {"new_tokens", report.new_tokens},
                 {"seconds", seconds}});
   } else {
-    print_line(fmt::format("{}: {} questions, {} answered before, {} now, {} failed; {} tokens in {:.1f} s", batch.output.string(), report.questions,
-                           report.answered_before, report.answered, report.failed, report.new_tokens, seconds));
+    print_line(fmt::format("{}: {} questions, {} answered before, {} now, {} failed; {} tokens in {:.1f} s", batch.output.string(),
+                           report.questions, report.answered_before, report.answered, report.failed, report.new_tokens, seconds));
   }
   return report.failed > 0 ? static_cast<int>(ErrorKind::kCheckFailed) : 0;
 }

@@ -39,10 +39,18 @@ OrderedJson to_json(const qnn::CheckOpsReport& report, bool all, const std::opti
   for (const qnn::NodeVerdict& node : report.nodes)
     if (all || node.verdict != qnn::Verdict::kOk) nodes.push_back(to_json(node));
   for (const Finding& finding : report.graph)
-    model.push_back({{"severity", finding.severity == Severity::kError ? "error" : finding.severity == Severity::kWarning ? "warning" : "note"},
-                     {"subject", finding.subject}, {"message", finding.message}});
-  OrderedJson json = {{"target", report.target}, {"accepted", report.accepted()}, {"ok", report.ok}, {"warnings", report.warnings},
-                      {"refused", report.refused}, {"model", model}, {"nodes", nodes}};
+    model.push_back({{"severity", finding.severity == Severity::kError     ? "error"
+                                  : finding.severity == Severity::kWarning ? "warning"
+                                                                           : "note"},
+                     {"subject", finding.subject},
+                     {"message", finding.message}});
+  OrderedJson json = {{"target", report.target},
+                      {"accepted", report.accepted()},
+                      {"ok", report.ok},
+                      {"warnings", report.warnings},
+                      {"refused", report.refused},
+                      {"model", model},
+                      {"nodes", nodes}};
   if (answer) json["backend"] = to_json(*answer);
   return json;
 }
@@ -59,8 +67,10 @@ void print_every_node(const qnn::CheckOpsReport& report, const std::optional<qnn
 }
 
 void print_answer(const qnn::BackendAnswer& answer) {
-  if (answer.accepted) print_line("backend: accepted, the file compiles");
-  else print_line("backend: REFUSED: " + answer.sentence);
+  if (answer.accepted)
+    print_line("backend: accepted, the file compiles");
+  else
+    print_line("backend: REFUSED: " + answer.sentence);
   for (const RefusedNode& node : answer.refused) print_line(fmt::format("backend: {} ({}): {}", node.name, node.type, node.reason));
 }
 
@@ -92,8 +102,8 @@ std::vector<Group> grouped_issues(const qnn::CheckOpsReport& report) {
 
 void print_groups(const qnn::CheckOpsReport& report) {
   for (const Group& group : grouped_issues(report)) {
-    print_line(fmt::format("{}: {}, {} node{}: {}", name(group.issue->verdict), group.first->op, group.nodes.size(), group.nodes.size() == 1 ? "" : "s",
-                           group.issue->reason));
+    print_line(fmt::format("{}: {}, {} node{}: {}", name(group.issue->verdict), group.first->op, group.nodes.size(),
+                           group.nodes.size() == 1 ? "" : "s", group.issue->reason));
     if (!group.issue->advice.empty()) print_line("  do: " + group.issue->advice);
     std::string names;
     for (std::size_t i = 0; i < std::min(kNamedNodes, group.nodes.size()); ++i) names += (i == 0 ? "" : ", ") + group.nodes[i];
@@ -101,7 +111,11 @@ void print_groups(const qnn::CheckOpsReport& report) {
     print_line(fmt::format("  at: {} ({})", names, group.issue->source));
   }
   for (const Finding& finding : report.graph)
-    print_line(fmt::format("{}: {}", finding.severity == Severity::kError ? "refused" : finding.severity == Severity::kWarning ? "warning" : "note", finding.message));
+    print_line(fmt::format("{}: {}",
+                           finding.severity == Severity::kError     ? "refused"
+                           : finding.severity == Severity::kWarning ? "warning"
+                                                                    : "note",
+                           finding.message));
 }
 
 }  // namespace

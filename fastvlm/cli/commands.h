@@ -18,8 +18,8 @@ namespace fastvlm::cli {
 
 struct CommonArguments {
   bool json = false;
-  bool quiet = false;     // no progress
-  unsigned threads = 0;   // 0: one per core
+  bool quiet = false;    // no progress
+  unsigned threads = 0;  // 0: one per core
   RuntimeSearch runtimes;
 };
 
@@ -83,7 +83,7 @@ int doctor_command(const DoctorArguments& arguments, const CommonArguments& comm
 struct CheckOpsArguments {
   Path model;
   std::string target;
-  bool all = false;  // accepted nodes too
+  bool all = false;      // accepted nodes too
   bool compile = false;  // ask the real backend too
 };
 int check_ops_command(const CheckOpsArguments& arguments, const CommonArguments& common);
@@ -123,8 +123,8 @@ int chat_command(const ChatArguments& arguments, const CommonArguments& common);
 
 struct VerifyArguments {
   Path output_dir;
-  Path model_dir;   // empty: without the checkpoint
-  Path reference;   // empty: without expected values
+  Path model_dir;  // empty: without the checkpoint
+  Path reference;  // empty: without expected values
   std::string runner = "cpu";
   std::string target = "sm8750";
 };

@@ -17,8 +17,8 @@ int print_compiled(const std::vector<CompiledTarget>& targets, bool json) {
     for (const qnn::CompiledGroup& group : target.groups) {
       std::string graphs;
       for (const qnn::CompiledGraph& graph : group.graphs) graphs += (graphs.empty() ? "" : ", ") + graph.name;
-      rows.push_back({target.target, group.binary, human_bytes(group.bytes), graphs, group.cached ? "cached" : fmt::format("{:.1f}", group.seconds),
-                      human_bytes(group.peak_rss_bytes)});
+      rows.push_back({target.target, group.binary, human_bytes(group.bytes), graphs,
+                      group.cached ? "cached" : fmt::format("{:.1f}", group.seconds), human_bytes(group.peak_rss_bytes)});
     }
   print_table(rows);
   return 0;

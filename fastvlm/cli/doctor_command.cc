@@ -11,7 +11,8 @@ namespace fastvlm::cli {
 namespace {
 
 Result<std::vector<FetchedRuntime>> fetch(const CommonArguments& common) {
-  if (common.runtimes.cache_folder.empty()) return bad_environment("there is no cache folder, because HOME is not set; name one with --cache");
+  if (common.runtimes.cache_folder.empty())
+    return bad_environment("there is no cache folder, because HOME is not set; name one with --cache");
   FetchOptions options{.cache_folder = common.runtimes.cache_folder};
   if (!common.quiet && !common.json) options.on_output_line = [](std::string_view line) { print_line(line); };
   return fetch_runtimes(options);
@@ -20,15 +21,18 @@ Result<std::vector<FetchedRuntime>> fetch(const CommonArguments& common) {
 OrderedJson to_json(const std::vector<FetchedRuntime>& fetched) {
   OrderedJson rows = OrderedJson::array();
   for (const FetchedRuntime& runtime : fetched)
-    rows.push_back({{"package", runtime.wheel->package}, {"version", runtime.wheel->version}, {"folder", runtime.folder.string()},
-                    {"licence", runtime.licence.string()}, {"was_there", runtime.was_there}});
+    rows.push_back({{"package", runtime.wheel->package},
+                    {"version", runtime.wheel->version},
+                    {"folder", runtime.folder.string()},
+                    {"licence", runtime.licence.string()},
+                    {"was_there", runtime.was_there}});
   return rows;
 }
 
 void print_fetched(const std::vector<FetchedRuntime>& fetched) {
   for (const FetchedRuntime& runtime : fetched)
-    print_line(fmt::format("{} {}: {} in {}; its licence: {}", runtime.wheel->package, runtime.wheel->version, runtime.was_there ? "was there" : "fetched",
-                           runtime.folder.string(), runtime.licence.string()));
+    print_line(fmt::format("{} {}: {} in {}; its licence: {}", runtime.wheel->package, runtime.wheel->version,
+                           runtime.was_there ? "was there" : "fetched", runtime.folder.string(), runtime.licence.string()));
   print_line("");
 }
 
@@ -36,7 +40,9 @@ void print_report(const DoctorReport& report) {
   print_table({{"fastvlm-npu", kVersion},
                {"machine", fmt::format("{}, {} cores, {} of memory", report.machine, report.cores, human_bytes(report.memory_bytes))},
                {"glibc", report.glibc},
-               {"cache folder", report.cache_folder.empty() ? "none" : fmt::format("{} ({} free)", report.cache_folder.string(), human_bytes(report.cache_free_bytes))}});
+               {"cache folder", report.cache_folder.empty()
+                                    ? "none"
+                                    : fmt::format("{} ({} free)", report.cache_folder.string(), human_bytes(report.cache_free_bytes))}});
   for (const RuntimeHealth& health : report.runtimes) {
     print_line("");
     const std::string state = health.path.empty() ? "not found" : health.loads ? "loads" : "found, but does not load";
@@ -47,8 +53,11 @@ void print_report(const DoctorReport& report) {
   if (!report.advice.empty()) print_line("");
   for (const std::string& advice : report.advice) print_line("note: " + advice);
   print_line("");
-  if (report.complete()) print_line("Everything is there: export, compile, verify and chat can run.");
-  else print_line("export, plan, inspect, check-ops, preprocess and tokenize run without any runtime; what is missing: fastvlm-npu doctor --fetch");
+  if (report.complete())
+    print_line("Everything is there: export, compile, verify and chat can run.");
+  else
+    print_line(
+        "export, plan, inspect, check-ops, preprocess and tokenize run without any runtime; what is missing: fastvlm-npu doctor --fetch");
 }
 
 }  // namespace

@@ -2,10 +2,10 @@
 
 #include <chrono>
 
+#include "fastvlm/base/process.h"
 #include "fastvlm/cli/commands.h"
 #include "fastvlm/cli/npu_arguments.h"
 #include "fastvlm/cli/print.h"
-#include "fastvlm/base/process.h"
 #include "fastvlm/export/compile_output.h"
 #include "fastvlm/export/export.h"
 #include "fastvlm/export/npu_plan.h"
@@ -46,10 +46,11 @@ void print_model(const OrderedJson& plan) {
 
 void print_npu_plan(const OrderedJson& targets) {
   for (const auto& target : targets) {
-    print_line(fmt::format("\n{} ({}): HTP v{}, VTCM {}, at most {} in one context, cache {} for each token", target["target"].get<std::string>(),
-                           target["marketing"].get<std::string>(), target["htp_arch"].get<int>(),
+    print_line(fmt::format("\n{} ({}): HTP v{}, VTCM {}, at most {} in one context, cache {} for each token",
+                           target["target"].get<std::string>(), target["marketing"].get<std::string>(), target["htp_arch"].get<int>(),
                            target["vtcm_mib"] == 0 ? "not known" : target["vtcm_mib"].dump() + " MiB",
-                           human_bytes(target["context_limit_bytes"].get<std::uint64_t>()), human_bytes(target["cache_bytes_per_token"].get<std::uint64_t>())));
+                           human_bytes(target["context_limit_bytes"].get<std::uint64_t>()),
+                           human_bytes(target["cache_bytes_per_token"].get<std::uint64_t>())));
     std::vector<std::vector<std::string>> rows = {{"context", "weights", "graphs"}};
     for (const auto& context : target["contexts"]) {
       std::string graphs;
@@ -65,8 +66,10 @@ void print_plan(const OrderedJson& plan) {
   print_model(plan);
   std::vector<std::vector<std::string>> graphs = {{"graph", "nodes", "GMACs"}}, files = {{"file", "bytes", "made"}};
   for (const auto& row : plan["graphs"])
-    graphs.push_back({row["file"].get<std::string>(), row["nodes"].dump(), row.contains("macs") ? fmt::format("{:.2f}", row["macs"].get<double>() / 1e9) : "-"});
-  for (const auto& row : plan["files"]) files.push_back({row["name"].get<std::string>(), row["bytes"].dump(), row["made"].get<std::string>()});
+    graphs.push_back({row["file"].get<std::string>(), row["nodes"].dump(),
+                      row.contains("macs") ? fmt::format("{:.2f}", row["macs"].get<double>() / 1e9) : "-"});
+  for (const auto& row : plan["files"])
+    files.push_back({row["name"].get<std::string>(), row["bytes"].dump(), row["made"].get<std::string>()});
   print_line("");
   print_table(graphs);
   print_line("");
@@ -105,12 +108,17 @@ int export_command(const ExportArguments& arguments, const CommonArguments& comm
     contexts = std::move(*compiled);
   }
   if (common.json) {
-    print_json({{"output_dir", arguments.output_dir.string()}, {"bytes", report->bytes}, {"seconds", seconds}, {"files", to_json(report->files)},
-                {"findings", report->findings}, {"contexts", compiled_json(contexts)}});
+    print_json({{"output_dir", arguments.output_dir.string()},
+                {"bytes", report->bytes},
+                {"seconds", seconds},
+                {"files", to_json(report->files)},
+                {"findings", report->findings},
+                {"contexts", compiled_json(contexts)}});
     return 0;
   }
   print_findings(report->findings);
-  print_line(fmt::format("{}: {} files, {}, {:.1f} s", arguments.output_dir.string(), report->files.size() + 1, human_bytes(report->bytes), seconds));
+  print_line(fmt::format("{}: {} files, {}, {:.1f} s", arguments.output_dir.string(), report->files.size() + 1, human_bytes(report->bytes),
+                         seconds));
   if (!contexts.empty()) print_compiled(contexts, false);
   return 0;
 }
@@ -124,8 +132,10 @@ int plan_command(const ExportArguments& arguments, const CommonArguments& common
   auto npu = npu_plan_json(**prepared);
   if (!npu) return print_error(npu.error());
   plan["npu"] = *npu;
-  if (common.json) print_json(plan);
-  else print_plan(plan);
+  if (common.json)
+    print_json(plan);
+  else
+    print_plan(plan);
   return 0;
 }
 

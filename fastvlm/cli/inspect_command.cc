@@ -26,7 +26,8 @@ std::string plain(const OrderedJson& value) {
 std::string plain_at(const OrderedJson& object, const char* key) { return object.contains(key) ? plain(object[key]) : "-"; }
 
 std::string bytes_text(const OrderedJson& value) {
-  return value.is_number() ? fmt::format("{} ({} bytes)", human_bytes(value.get<std::uint64_t>()), grouped(value.get<std::uint64_t>())) : plain(value);
+  return value.is_number() ? fmt::format("{} ({} bytes)", human_bytes(value.get<std::uint64_t>()), grouped(value.get<std::uint64_t>()))
+                           : plain(value);
 }
 
 // {"Conv": 3, "Add": 2} as "Conv 3, Add 2", the most frequent first.
@@ -72,12 +73,14 @@ void print_sentences(const char* head, const OrderedJson& facts, const char* key
 
 void print_model(const OrderedJson& model, Rows& rows) {
   const auto &text = model["text"], &vision = model["vision"];
-  rows.push_back({"decoder", fmt::format("{} layers, hidden size {}, MLP {}, {} heads over {} key/value heads of {}, vocabulary {}{}",
-                                         plain_at(text, "num_hidden_layers"), plain_at(text, "hidden_size"), plain_at(text, "intermediate_size"),
-                                         plain_at(text, "num_attention_heads"), plain_at(text, "num_key_value_heads"), plain_at(text, "head_dim"),
-                                         plain_at(text, "vocab_size"), text.value("tie_word_embeddings", false) ? ", head tied" : "")});
-  rows.push_back({"tower", fmt::format("stages of {} blocks with {} channels, {} at the end{}", plain_at(vision, "depths"), plain_at(vision, "channels"),
-                                       plain_at(vision, "hidden_size"), vision.value("training_form", false) ? ", in training form" : "")});
+  rows.push_back(
+      {"decoder", fmt::format("{} layers, hidden size {}, MLP {}, {} heads over {} key/value heads of {}, vocabulary {}{}",
+                              plain_at(text, "num_hidden_layers"), plain_at(text, "hidden_size"), plain_at(text, "intermediate_size"),
+                              plain_at(text, "num_attention_heads"), plain_at(text, "num_key_value_heads"), plain_at(text, "head_dim"),
+                              plain_at(text, "vocab_size"), text.value("tie_word_embeddings", false) ? ", head tied" : "")});
+  rows.push_back({"tower", fmt::format("stages of {} blocks with {} channels, {} at the end{}", plain_at(vision, "depths"),
+                                       plain_at(vision, "channels"), plain_at(vision, "hidden_size"),
+                                       vision.value("training_form", false) ? ", in training form" : "")});
 }
 
 // A row for each key that is there, in this order; everything else has a table or a sentence of its own.
@@ -123,7 +126,8 @@ constexpr Field kFields[] = {
 
 // Blocks that became the same operators share a line.
 void print_qnn_operators(const OrderedJson& graph, bool nodes) {
-  print_line(fmt::format("\n{}: {} ONNX nodes became {}", plain_at(graph, "name"), plain_at(graph, "onnx_nodes"), counts_text(graph["operators"])));
+  print_line(fmt::format("\n{}: {} ONNX nodes became {}", plain_at(graph, "name"), plain_at(graph, "onnx_nodes"),
+                         counts_text(graph["operators"])));
   std::vector<std::pair<std::string, std::vector<std::string>>> kinds;  // operators -> blocks
   for (const auto& block : graph["blocks"]) {
     const std::string operators = counts_text(block["operators"]);
@@ -171,7 +175,8 @@ void print_output_tables(const OrderedJson& facts) {
     for (int i = 0; i < 2; ++i)
       for (const auto& value : graph[i == 0 ? "inputs" : "outputs"]) {
         if (sides[i].size() > 120 && !sides[i].ends_with("…")) sides[i] += ", …";
-        if (!sides[i].ends_with("…")) sides[i] += fmt::format("{}{} {}", sides[i].empty() ? "" : ", ", plain_at(value, "name"), plain_at(value, "shape"));
+        if (!sides[i].ends_with("…"))
+          sides[i] += fmt::format("{}{} {}", sides[i].empty() ? "" : ", ", plain_at(value, "name"), plain_at(value, "shape"));
       }
     rows.push_back({plain_at(graph, "file"), sides[0], sides[1], plain_at(graph, "nodes")});
   }
@@ -179,12 +184,16 @@ void print_output_tables(const OrderedJson& facts) {
   print_table(rows);
   Rows files = {{"file", "size", "SHA-256", "made"}};
   for (const auto& file : facts["files"])
-    files.push_back({plain_at(file, "name"), human_bytes(file["bytes"].get<std::uint64_t>()), plain_at(file, "sha256").substr(0, 16), plain_at(file, "made")});
+    files.push_back({plain_at(file, "name"), human_bytes(file["bytes"].get<std::uint64_t>()), plain_at(file, "sha256").substr(0, 16),
+                     plain_at(file, "made")});
   print_line("");
   print_table(files);
   if (facts.contains("targets") && !facts["targets"].empty()) print_compiled_targets(facts["targets"]);
-  for (const auto& problem : facts["problems"]) print_line(fmt::format("problem: {} {}", plain_at(problem, "file"), plain_at(problem, "problem")));
-  if (facts["problems"].empty()) print_line(facts.value("hashes_checked", false) ? "\nevery file is as the manifest says" : "\nevery file has the size in the manifest; --hash checks the content");
+  for (const auto& problem : facts["problems"])
+    print_line(fmt::format("problem: {} {}", plain_at(problem, "file"), plain_at(problem, "problem")));
+  if (facts["problems"].empty())
+    print_line(facts.value("hashes_checked", false) ? "\nevery file is as the manifest says"
+                                                    : "\nevery file has the size in the manifest; --hash checks the content");
 }
 
 void print_facts(const OrderedJson& facts) {
@@ -198,7 +207,8 @@ void print_facts(const OrderedJson& facts) {
   if (output_folder) print_output_tables(facts);
   for (const char* side : {"inputs", "outputs"})
     if (facts.contains(side)) print_rows(side, facts[side], {"name", "type", "shape"});
-  if (facts.contains("external_data")) print_rows("external data", facts["external_data"], {"location", "tensors", "bytes", "sha256", "problem"});
+  if (facts.contains("external_data"))
+    print_rows("external data", facts["external_data"], {"location", "tensors", "bytes", "sha256", "problem"});
   if (facts.contains("files") && !output_folder) print_rows("files", facts["files"], {"name", "bytes", "sha256"});
   if (facts.contains("graphs") && !output_folder) print_context_graphs(facts["graphs"]);
   if (facts.contains("context")) print_context_graphs(facts["context"]["graphs"]);
@@ -220,8 +230,10 @@ int inspect_command(const InspectArguments& arguments, const CommonArguments& co
                          .runtimes = common.runtimes});
   if (!report) return print_error(report.error());
   if (report->problem) report->facts["problem"] = report->problem->message;
-  if (common.json) print_json(report->facts);
-  else print_facts(report->facts);
+  if (common.json)
+    print_json(report->facts);
+  else
+    print_facts(report->facts);
   return report->problem ? print_error(*report->problem) : 0;
 }
 

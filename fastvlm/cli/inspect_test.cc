@@ -13,8 +13,8 @@ class InspectVerb : public testing::Test {
   }
   void make_export() {
     make_checkpoint();
-    const ProcessResult result = run_program({"export", "--model-dir", at("tiny"), "--output-dir", at("out"), "--image-size", "128", "--quiet", "--target",
-                                              "sm8750", "--prefill", "16", "--context", "64", "--no-compile"});
+    const ProcessResult result = run_program({"export", "--model-dir", at("tiny"), "--output-dir", at("out"), "--image-size", "128",
+                                              "--quiet", "--target", "sm8750", "--prefill", "16", "--context", "64", "--no-compile"});
     ASSERT_EQ(result.exit_code, 0) << result.output;
   }
 
@@ -48,7 +48,8 @@ TEST_F(InspectVerb, DescribesAnExportAndItsFiles) {
   EXPECT_GT(graph["external_data"][0]["tensors"], 0);
   const Json table = run_json({"inspect", at("out/embedding_int8_lut.bin")});
   EXPECT_EQ(table["kind"], "data file of an output folder");
-  for (const char* thing : {"out", "tiny", "out/fastvlm_vision_encoder.onnx"}) EXPECT_EQ(run_program({"inspect", at(thing)}).exit_code, 0) << thing;
+  for (const char* thing : {"out", "tiny", "out/fastvlm_vision_encoder.onnx"})
+    EXPECT_EQ(run_program({"inspect", at(thing)}).exit_code, 0) << thing;
 }
 
 TEST_F(InspectVerb, FindsWhatWasChangedBehindTheManifest) {

@@ -61,14 +61,16 @@ std::string explain(CLI::App& app, CLI::App* verb, const CLI::ParseError& error)
   for (const std::string& word : extras) {
     if (word.starts_with("--")) {
       const std::string name = word.substr(2, word.find('=') - 2);
-      return fmt::format("there is no option --{}; did you mean --{}?", name, nearest_of(name, option_names(verb != nullptr ? *verb : app)));
+      return fmt::format("there is no option --{}; did you mean --{}?", name,
+                         nearest_of(name, option_names(verb != nullptr ? *verb : app)));
     }
     if (verb == nullptr && !word.starts_with("-")) return unknown_verb(app, word);
   }
   if (!extras.empty()) return fmt::format("\"{}\" was not expected here", extras[0]);
   if (verb == nullptr && dynamic_cast<const CLI::RequiredError*>(&error) != nullptr) return "a verb is missing";
   std::string text = error.what();
-  if (const auto twice = text.find(": At Most 1 required"); twice != std::string::npos) return text.substr(0, twice) + " is given more than once";
+  if (const auto twice = text.find(": At Most 1 required"); twice != std::string::npos)
+    return text.substr(0, twice) + " is given more than once";
   const std::string convert = "Could not convert: ";
   if (text.starts_with(convert)) text = "this is not a value of the right kind: " + text.substr(convert.size());
   return text;

@@ -13,15 +13,22 @@ int make_checkpoint_command(const MakeCheckpointArguments& arguments, const Comm
   if (!dialect) return print_error(bad_usage("--dialect {}: must be apple or hf", arguments.dialect));
   auto progress = make_progress(common.quiet || common.json);
   auto report = make_checkpoint(
-      {.size = *size, .dialect = *dialect, .output_dir = arguments.output_dir, .seed = arguments.seed, .force = arguments.force}, *progress);
+      {.size = *size, .dialect = *dialect, .output_dir = arguments.output_dir, .seed = arguments.seed, .force = arguments.force},
+      *progress);
   if (!report) return print_error(report.error());
   if (common.json) {
-    print_json({{"output_dir", arguments.output_dir.string()}, {"size", arguments.size}, {"dialect", arguments.dialect}, {"seed", arguments.seed},
-                {"files", report->files}, {"bytes", report->bytes}, {"tensors", report->tensors}, {"parameters", report->parameters}});
+    print_json({{"output_dir", arguments.output_dir.string()},
+                {"size", arguments.size},
+                {"dialect", arguments.dialect},
+                {"seed", arguments.seed},
+                {"files", report->files},
+                {"bytes", report->bytes},
+                {"tensors", report->tensors},
+                {"parameters", report->parameters}});
     return 0;
   }
-  print_line(fmt::format("{}: {} files, {}, {} tensors with {} parameters", arguments.output_dir.string(), report->files, human_bytes(report->bytes),
-                         report->tensors, grouped(report->parameters)));
+  print_line(fmt::format("{}: {} files, {}, {} tensors with {} parameters", arguments.output_dir.string(), report->files,
+                         human_bytes(report->bytes), report->tensors, grouped(report->parameters)));
   return 0;
 }
 

@@ -13,19 +13,23 @@ class EmulatedNpu : public testing::Test {
   std::string at(const std::string& name) const { return (folder_ / name).string(); }
   // Contexts of this test stay in its own cache.
   std::vector<std::string> export_arguments(const std::string& name, const std::string& targets) const {
-    return {"export",   "--model-dir", golden(name), "--output-dir", at("out"), "--image-size", "128", "--target",       targets, "--image-sizes",
-            "128,256", "--prefill",   "32",         "--context",    "96",      "--fused",      "4x11", "--quiet"};
+    return {"export",        "--model-dir", golden(name), "--output-dir", at("out"),   "--image-size", "128",     "--target", targets,
+            "--image-sizes", "128,256",     "--prefill",  "32",           "--context", "96",           "--fused", "4x11",     "--quiet"};
   }
   FolderForTests folder_;
 };
 
 TEST_F(EmulatedNpu, GoldenModelsCompileForThreeChipsAndComputeWhatTheCpuComputes) {
-  struct Case { const char* model; const char* target; };
+  struct Case {
+    const char* model;
+    const char* target;
+  };
   for (const auto& [model, target] : {Case{"apple-tied", "sm8550"}, Case{"hf-untied-sharded", "sm8650"}, Case{"hf-unfused", "sm8750"}}) {
     std::filesystem::remove_all(at("out"));
     const ProcessResult exported = run_program(export_arguments(model, target));
     ASSERT_EQ(exported.exit_code, 0) << exported.output;
-    const Json report = run_json({"verify", "--output-dir", at("out"), "--runner", "htp", "--target", target, "--reference", expected(model)});
+    const Json report =
+        run_json({"verify", "--output-dir", at("out"), "--runner", "htp", "--target", target, "--reference", expected(model)});
     EXPECT_EQ(report["missed"], 0) << model;
     int on_npu = 0;
     for (const Json& row : report["rows"])
@@ -43,7 +47,8 @@ TEST_F(EmulatedNpu, OlderChipsWithoutWeightSharingGetOneContextForEachGraph) {
   ASSERT_EQ(exported.exit_code, 0) << exported.output;
   std::map<std::string, int> binaries;
   for (const char* target : {"sm8450", "sm8850", "x-elite"})
-    for (const auto& entry : std::filesystem::directory_iterator(folder_ / "out" / "npu" / target)) binaries[target] += entry.path().extension() == ".bin";
+    for (const auto& entry : std::filesystem::directory_iterator(folder_ / "out" / "npu" / target))
+      binaries[target] += entry.path().extension() == ".bin";
   EXPECT_EQ(binaries, (std::map<std::string, int>{{"sm8450", 5}, {"sm8850", 3}, {"x-elite", 3}}));
   const Json wrapper = run_json({"inspect", at("out/npu/sm8850/vision_128_ctx.onnx")});
   EXPECT_EQ(wrapper["soc"], "sm8850 (Snapdragon 8 Elite Gen 5)") << wrapper.dump();
@@ -77,12 +82,17 @@ TEST_F(EmulatedNpu, ADecoderAboveTheLimitIsCutAndStillAgrees) {
   ASSERT_EQ(exported.exit_code, 0) << exported.output;
   EXPECT_TRUE(std::filesystem::exists(folder_ / "out/npu/decoder_ar1_cl96_part_2_of_2.onnx") ||
               std::filesystem::exists(folder_ / "out/npu/decoder_ar1_cl96_part_3_of_3.onnx"));
-  const ProcessResult verified = run_program({"verify", "--output-dir", at("out"), "--runner", "htp", "--target", "sm8750", "--reference", expected("hf-untied-sharded"), "--quiet"});
+  const ProcessResult verified = run_program({"verify", "--output-dir", at("out"), "--runner", "htp", "--target", "sm8750", "--reference",
+                                              expected("hf-untied-sharded"), "--quiet"});
   EXPECT_EQ(verified.exit_code, 0) << verified.output;
 }
 
 TEST_F(EmulatedNpu, ChipsThatCannotAreRefusedBeforeAnythingIsWritten) {
-  struct Case { const char* target; int code; const char* words; };
+  struct Case {
+    const char* target;
+    int code;
+    const char* words;
+  };
   for (const auto& [target, code, words] : {Case{"sm8350", 2, "half precision"}, Case{"sm9999", 2, "sm8750"}}) {
     const ProcessResult result = run_program(export_arguments("apple-tied", target));
     EXPECT_EQ(result.exit_code, code) << result.output;

@@ -32,8 +32,13 @@ Result<OrderedJson> run_preprocess(const PreprocessArguments& arguments) {
   } else {
     TRY(write_pixel_values(arguments.output, seen));
   }
-  return OrderedJson{{"image", arguments.image.string()}, {"width", picture.width}, {"height", picture.height}, {"image_size", size},
-                     {"mode", arguments.mode}, {"output", arguments.output.string()}, {"content", kind == ".png" ? "RGB picture" : "float32 [3, S, S]"},
+  return OrderedJson{{"image", arguments.image.string()},
+                     {"width", picture.width},
+                     {"height", picture.height},
+                     {"image_size", size},
+                     {"mode", arguments.mode},
+                     {"output", arguments.output.string()},
+                     {"content", kind == ".png" ? "RGB picture" : "float32 [3, S, S]"},
                      {"bytes", std::filesystem::file_size(arguments.output, ignored)}};
 }
 
@@ -42,10 +47,12 @@ Result<OrderedJson> run_preprocess(const PreprocessArguments& arguments) {
 int preprocess_command(const PreprocessArguments& arguments, const CommonArguments& common) {
   auto facts = run_preprocess(arguments);
   if (!facts) return print_error(facts.error());
-  if (common.json) print_json(*facts);
+  if (common.json)
+    print_json(*facts);
   else if (!common.quiet)
-    print_line(fmt::format("{}: {} x {} by {} from {} x {}, {}", arguments.output.string(), arguments.image_size, arguments.image_size, arguments.mode,
-                           (*facts)["width"].get<int>(), (*facts)["height"].get<int>(), human_bytes((*facts)["bytes"].get<std::uint64_t>())));
+    print_line(fmt::format("{}: {} x {} by {} from {} x {}, {}", arguments.output.string(), arguments.image_size, arguments.image_size,
+                           arguments.mode, (*facts)["width"].get<int>(), (*facts)["height"].get<int>(),
+                           human_bytes((*facts)["bytes"].get<std::uint64_t>())));
   return 0;
 }
 

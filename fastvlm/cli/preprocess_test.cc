@@ -1,6 +1,6 @@
+#include "fastvlm/image/preprocess.h"
 #include "fastvlm/cli/program_for_tests.h"
 #include "fastvlm/image/decode.h"
-#include "fastvlm/image/preprocess.h"
 
 namespace fastvlm::cli {
 namespace {
@@ -13,15 +13,19 @@ struct PictureCase {
 };
 // The reference's names: "upright" pictures were turned by their EXIF orientation, the others left as stored.
 const PictureCase kPictureCases[] = {
-    {"chelsea.png", "pad", false, "chelsea.png.pad256.png"},   {"rocket.jpg", "crop", false, "rocket.jpg.crop256.png"},
-    {"exif6.jpg", "pad", true, "exif6.jpg.pad256.png"},        {"exif6.jpg", "pad", false, "exif6.jpg.upright.pad256.png"},
-    {"exif6.jpg", "crop", false, "exif6.jpg.upright.crop256.png"}, {"tall_rgba.png", "crop", false, "tall_rgba.png.crop256.png"},
+    {"chelsea.png", "pad", false, "chelsea.png.pad256.png"},
+    {"rocket.jpg", "crop", false, "rocket.jpg.crop256.png"},
+    {"exif6.jpg", "pad", true, "exif6.jpg.pad256.png"},
+    {"exif6.jpg", "pad", false, "exif6.jpg.upright.pad256.png"},
+    {"exif6.jpg", "crop", false, "exif6.jpg.upright.crop256.png"},
+    {"tall_rgba.png", "crop", false, "tall_rgba.png.crop256.png"},
 };
 
 TEST(PreprocessVerb, MakesThePixelsOfTheReference) {
   FolderForTests folder;
   for (const PictureCase& row : kPictureCases) {
-    std::vector<std::string> arguments = {"preprocess", "--image", (kTestData / "images/input" / row.input).string(), "--image-size", "256", "--mode", row.mode};
+    std::vector<std::string> arguments = {"preprocess", "--image", (kTestData / "images/input" / row.input).string(), "--image-size", "256",
+                                          "--mode",     row.mode};
     if (row.ignore_exif) arguments.push_back("--ignore-exif");
     std::vector<std::string> to_png = arguments, to_bin = arguments;
     to_png.insert(to_png.end(), {"--output", (folder / "out.png").string()});
@@ -34,7 +38,8 @@ TEST(PreprocessVerb, MakesThePixelsOfTheReference) {
     EXPECT_EQ(got->rgb, expected->rgb) << row.expected;
     std::vector<float> values(expected->rgb.size());
     to_pixel_values(*expected, values);
-    EXPECT_EQ(folder.read("out.bin"), std::string(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float))) << row.expected;
+    EXPECT_EQ(folder.read("out.bin"), std::string(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float)))
+        << row.expected;
   }
 }
 

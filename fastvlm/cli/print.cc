@@ -41,7 +41,8 @@ class TerminalBar {
       const double share = static_cast<double>(event.done) / static_cast<double>(event.total), spent = seconds_since(begin_);
       line += fmt::format(" of {} ({:.0f} %)", amount(event, event.total), 100 * share);
       if (spent > 0.5 && event.done > 0)
-        line += fmt::format(", {}/s, {:.0f} s left", amount(event, static_cast<std::uint64_t>(static_cast<double>(event.done) / spent)), spent / share - spent);
+        line += fmt::format(", {}/s, {:.0f} s left", amount(event, static_cast<std::uint64_t>(static_cast<double>(event.done) / spent)),
+                            spent / share - spent);
     }
     to_stderr(fmt::format("\r\033[K{}{}", line, last ? "\n" : ""));
     bar_is_open = !last;
@@ -57,15 +58,18 @@ std::string without_controls(std::string_view text) {
   clean.reserve(text.size());
   for (char c : text) {
     const auto byte = static_cast<unsigned char>(c);
-    if ((byte < 0x20 && c != '\n') || byte == 0x7f) clean += fmt::format("\\x{:02x}", byte);
-    else clean += c;
+    if ((byte < 0x20 && c != '\n') || byte == 0x7f)
+      clean += fmt::format("\\x{:02x}", byte);
+    else
+      clean += c;
   }
   return clean;
 }
 
 // Characters, not bytes: continuation bytes of UTF-8 take no column.
 std::size_t columns(const std::string& text) {
-  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
+  return static_cast<std::size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
 }
 
 }  // namespace

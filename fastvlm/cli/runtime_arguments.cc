@@ -8,8 +8,12 @@ namespace fastvlm::cli {
 
 void add_runtime_options(CLI::App& verb, RuntimeSearch& search) {
   constexpr const char* kGroup = "Runtimes (doctor shows what is found without these)";
-  add_path(verb, "--ort-library", search.onnxruntime_library, "libonnxruntime.so, or its folder")->envname("FASTVLM_NPU_ORT_LIBRARY")->group(kGroup);
-  add_path(verb, "--qnn-plugin", search.qnn_plugin, "libonnxruntime_providers_qnn.so, or its folder")->envname("FASTVLM_NPU_QNN_PLUGIN")->group(kGroup);
+  add_path(verb, "--ort-library", search.onnxruntime_library, "libonnxruntime.so, or its folder")
+      ->envname("FASTVLM_NPU_ORT_LIBRARY")
+      ->group(kGroup);
+  add_path(verb, "--qnn-plugin", search.qnn_plugin, "libonnxruntime_providers_qnn.so, or its folder")
+      ->envname("FASTVLM_NPU_QNN_PLUGIN")
+      ->group(kGroup);
   add_path(verb, "--cache", search.cache_folder, "Folder of fetched runtimes and compiled contexts; default ~/.cache/fastvlm-npu/runtimes")
       ->envname("FASTVLM_NPU_CACHE")
       ->group(kGroup);

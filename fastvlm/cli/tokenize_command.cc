@@ -54,8 +54,10 @@ void print_ids(const std::vector<std::int32_t>& ids) {
   std::string line;
   for (std::int32_t id : ids) {
     if (!line.empty()) line += ' ';
-    if (id == kImagePlace) line += kImageText;
-    else line += fmt::format_int(id).c_str();
+    if (id == kImagePlace)
+      line += kImageText;
+    else
+      line += fmt::format_int(id).c_str();
   }
   print_text(line + "\n");
 }
@@ -112,7 +114,8 @@ Result<std::vector<std::int32_t>> parse_ids(std::string_view text) {
 std::string decode_with_images(const Tokenizer& tokenizer, std::span<const std::int32_t> ids) {
   std::string text;
   for (std::size_t begin = 0;;) {
-    const auto end = static_cast<std::size_t>(std::find(ids.begin() + static_cast<std::ptrdiff_t>(begin), ids.end(), kImagePlace) - ids.begin());
+    const auto end =
+        static_cast<std::size_t>(std::find(ids.begin() + static_cast<std::ptrdiff_t>(begin), ids.end(), kImagePlace) - ids.begin());
     text += tokenizer.decode(ids.subspan(begin, end - begin));
     if (end == ids.size()) return text;
     text += kImageText;
@@ -123,7 +126,8 @@ std::string decode_with_images(const Tokenizer& tokenizer, std::span<const std::
 Status print_decoded(const Tokenizer& tokenizer, std::string_view input, bool json) {
   TRY_ASSIGN(auto ids, parse_ids(input));
   for (std::int32_t id : ids)
-    if (id != kImagePlace && !tokenizer.is_token(id)) return bad_input("standard input: {} is no token id; this tokenizer has ids below {}", id, tokenizer.size());
+    if (id != kImagePlace && !tokenizer.is_token(id))
+      return bad_input("standard input: {} is no token id; this tokenizer has ids below {}", id, tokenizer.size());
   const std::string text = decode_with_images(tokenizer, ids);
   if (json) {
     print_json({{"text", text}});
@@ -144,8 +148,10 @@ Status run_tokenize(const TokenizeArguments& arguments, bool json) {
   } else {
     ids = tokenizer.encode(input);
   }
-  if (json) print_ids_json(tokenizer, ids);
-  else print_ids(ids);
+  if (json)
+    print_ids_json(tokenizer, ids);
+  else
+    print_ids(ids);
   return {};
 }
 

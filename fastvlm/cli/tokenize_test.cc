@@ -40,7 +40,8 @@ TEST(TokenizeVerb, ShowsThePlaceOfTheImageInAChat) {
   const ProcessResult ids = run_program({"tokenize", "--model-dir", model, "--chat"}, "What is this?");
   const ProcessResult text = run_program({"tokenize", "--model-dir", model, "--decode"}, ids.output);
   EXPECT_EQ(text.output,
-            "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\n<image>\nWhat is this?<|im_end|>\n<|im_start|>assistant\n");
+            "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\n<image>\nWhat is "
+            "this?<|im_end|>\n<|im_start|>assistant\n");
   const Json json = run_json({"tokenize", "--model-dir", model, "--chat"}, "What is this?");
   const auto place = std::find(json["tokens"].begin(), json["tokens"].end(), "<image>") - json["tokens"].begin();
   EXPECT_TRUE(json["ids"][static_cast<std::size_t>(place)].is_null());

@@ -75,7 +75,8 @@ TEST(CommandLine, AFullDiskBehindStandardOutputIsAnEnvironmentError) {
 
 TEST(CommandLine, AClosedPipeEndsQuietly) {
   const std::string folder = (kTestData / "golden/apple-tied/checkpoint").string();
-  auto result = run_process({.program = "/bin/sh", .arguments = {"-c", std::string(FASTVLM_PROGRAM) + " inspect --tensors " + folder + " | true"}});
+  auto result =
+      run_process({.program = "/bin/sh", .arguments = {"-c", std::string(FASTVLM_PROGRAM) + " inspect --tensors " + folder + " | true"}});
   ASSERT_TRUE(result.ok());
   EXPECT_EQ(result->exit_code, 0);
   EXPECT_EQ(result->output, "");

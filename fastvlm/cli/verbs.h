@@ -33,7 +33,8 @@ void add_tokenize(const VerbSet& verbs);
 
 // In the order of --help.
 inline constexpr void (*kVerbs[])(const VerbSet&) = {
-    add_export, add_plan, add_inspect, add_verify, add_compile, add_chat, add_make_checkpoint, add_doctor, add_check_ops, add_preprocess, add_tokenize,
+    add_export,          add_plan,   add_inspect,   add_verify,     add_compile,  add_chat,
+    add_make_checkpoint, add_doctor, add_check_ops, add_preprocess, add_tokenize,
 };
 
 }  // namespace fastvlm::cli

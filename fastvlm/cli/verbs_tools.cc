@@ -54,13 +54,14 @@ void add_doctor(const VerbSet& verbs) {
 }
 
 void add_check_ops(const VerbSet& verbs) {
-  auto verb = add_verb(verbs,
-                       {.name = "check-ops",
-                        .group = kProveGroup,
-                        .summary = "Say which nodes of an ONNX file the NPU refuses, why, and what to do",
-                        .details = "Works from a table of rules; no runtime is needed, except with --compile. Exit code 1 when a node is refused.",
-                        .examples = "  fastvlm-npu check-ops model.onnx --target sm8750"},
-                       check_ops_command);
+  auto verb =
+      add_verb(verbs,
+               {.name = "check-ops",
+                .group = kProveGroup,
+                .summary = "Say which nodes of an ONNX file the NPU refuses, why, and what to do",
+                .details = "Works from a table of rules; no runtime is needed, except with --compile. Exit code 1 when a node is refused.",
+                .examples = "  fastvlm-npu check-ops model.onnx --target sm8750"},
+               check_ops_command);
   add_path(verb.app, "model", verb.arguments.model, "ONNX file, ours or any other")->required();
   verb.app.add_option("--target", verb.arguments.target, "Chip, such as sm8750")->type_name("CHIP")->required();
   verb.app.add_flag("--all", verb.arguments.all, "List the accepted nodes too");
@@ -70,14 +71,15 @@ void add_check_ops(const VerbSet& verbs) {
 }
 
 void add_preprocess(const VerbSet& verbs) {
-  auto verb = add_verb(verbs,
-                       {.name = "preprocess",
-                        .group = kToolsGroup,
-                        .summary = "Make the picture that the vision tower sees",
-                        .details = "out.png is the picture; out.bin holds pixel_values: little-endian float32 [3, S, S] (red, green and blue\n"
-                                   "plane) from 0 to 1. Byte for byte what the Python reference makes.",
-                        .examples = "  fastvlm-npu preprocess --image cat.jpg --image-size 512 --output cat.png"},
-                       preprocess_command);
+  auto verb =
+      add_verb(verbs,
+               {.name = "preprocess",
+                .group = kToolsGroup,
+                .summary = "Make the picture that the vision tower sees",
+                .details = "out.png is the picture; out.bin holds pixel_values: little-endian float32 [3, S, S] (red, green and blue\n"
+                           "plane) from 0 to 1. Byte for byte what the Python reference makes.",
+                .examples = "  fastvlm-npu preprocess --image cat.jpg --image-size 512 --output cat.png"},
+               preprocess_command);
   add_path(verb.app, "--image", verb.arguments.image, "JPEG or PNG file")->required();
   verb.app.add_option("--image-size", verb.arguments.image_size, "Side in pixels, a multiple of 64")->type_name("N")->capture_default_str();
   add_choice(verb.app, "--mode", verb.arguments.mode, {"pad", "crop"}, "pad: on a black square (Apple); crop: the middle square (hf)");
@@ -87,18 +89,19 @@ void add_preprocess(const VerbSet& verbs) {
 }
 
 void add_tokenize(const VerbSet& verbs) {
-  auto verb = add_verb(verbs,
-                       {.name = "tokenize",
-                        .group = kToolsGroup,
-                        .summary = "Turn text into token ids, or ids into text",
-                        .details = "Reads standard input up to its end; a line feed at the end counts. Prints ids with blanks between them,\n"
-                                   "or with --json {\"ids\": […], \"tokens\": […]}. The place of the image in --chat is printed as <image>\n"
-                                   "(null in ids of --json). --decode takes ids with blanks or commas between them, or a JSON list, and prints the\n"
-                                   "text as it is.",
-                        .examples = "  printf 'What is this?' | fastvlm-npu tokenize --model-dir FastVLM-0.5B\n"
-                                    "  printf 'What is this?' | fastvlm-npu tokenize --model-dir FastVLM-0.5B --chat --json\n"
-                                    "  echo 3838 374 419 30 | fastvlm-npu tokenize --model-dir FastVLM-0.5B --decode"},
-                       tokenize_command);
+  auto verb = add_verb(
+      verbs,
+      {.name = "tokenize",
+       .group = kToolsGroup,
+       .summary = "Turn text into token ids, or ids into text",
+       .details = "Reads standard input up to its end; a line feed at the end counts. Prints ids with blanks between them,\n"
+                  "or with --json {\"ids\": […], \"tokens\": […]}. The place of the image in --chat is printed as <image>\n"
+                  "(null in ids of --json). --decode takes ids with blanks or commas between them, or a JSON list, and prints the\n"
+                  "text as it is.",
+       .examples = "  printf 'What is this?' | fastvlm-npu tokenize --model-dir FastVLM-0.5B\n"
+                   "  printf 'What is this?' | fastvlm-npu tokenize --model-dir FastVLM-0.5B --chat --json\n"
+                   "  echo 3838 374 419 30 | fastvlm-npu tokenize --model-dir FastVLM-0.5B --decode"},
+      tokenize_command);
   add_path(verb.app, "--model-dir", verb.arguments.model_dir, "Folder with tokenizer.json, or vocab.json and merges.txt")->required();
   auto* decode = verb.app.add_flag("--decode", verb.arguments.decode, "Ids in, text out");
   verb.app.add_flag("--chat", verb.arguments.chat, "Wrap the text as a question about a picture, as chat does")->excludes(decode);

@@ -15,7 +15,8 @@ namespace {
 
 constexpr const char* kNpu = "npu";
 
-Result<std::vector<qnn::CompileGroup>> groups_of(const Json& manifest, const std::map<std::string, ManifestFile>& files, const Path& folder) {
+Result<std::vector<qnn::CompileGroup>> groups_of(const Json& manifest, const std::map<std::string, ManifestFile>& files,
+                                                 const Path& folder) {
   std::map<std::string, qnn::CompileGroup> groups;
   std::vector<std::string> order;
   // A graph may name the data file of another group, so every data file counts.
@@ -30,8 +31,7 @@ Result<std::vector<qnn::CompileGroup>> groups_of(const Json& manifest, const std
     groups[group].graphs.push_back(graph.value("name", ""));
     groups[group].weights_sha256 = weights;
   }
-  if (groups.empty())
-    return bad_input("{}: holds no static graphs for an NPU; export again with --target", folder.string());
+  if (groups.empty()) return bad_input("{}: holds no static graphs for an NPU; export again with --target", folder.string());
   std::vector<qnn::CompileGroup> ordered;
   for (const std::string& name : order) ordered.push_back(std::move(groups[name]));
   return ordered;
@@ -129,7 +129,8 @@ Result<std::vector<CompiledTarget>> compile_output(const CompileOptions& options
                                       .jobs = jobs_for(options, files),
                                       .cache_folder = options.cache_folder,
                                       .log_folder = std::filesystem::temp_directory_path()};
-    TRY_ASSIGN(auto done, options.sdk.empty() ? qnn::compile_groups(request, progress) : qnn::compile_groups_with_sdk(options.sdk, request, progress));
+    TRY_ASSIGN(auto done,
+               options.sdk.empty() ? qnn::compile_groups(request, progress) : qnn::compile_groups_with_sdk(options.sdk, request, progress));
     TRY(staged.commit());
     TRY(enter_files(options.output_dir, fmt::format("npu/{}/", name), files));
     compiled.push_back({.target = name, .groups = std::move(done)});
@@ -146,8 +147,14 @@ OrderedJson compiled_json(const std::vector<CompiledTarget>& targets) {
       OrderedJson graphs = OrderedJson::array();
       for (const qnn::CompiledGraph& graph : group.graphs)
         graphs.push_back({{"name", graph.name}, {"wrapper", graph.wrapper}, {"backend_seconds", graph.seconds}});
-      rows.push_back({{"target", target.target}, {"group", group.name}, {"binary", group.binary}, {"bytes", group.bytes}, {"graphs", graphs},
-                      {"seconds", group.seconds}, {"peak_rss_bytes", group.peak_rss_bytes}, {"cached", group.cached}});
+      rows.push_back({{"target", target.target},
+                      {"group", group.name},
+                      {"binary", group.binary},
+                      {"bytes", group.bytes},
+                      {"graphs", graphs},
+                      {"seconds", group.seconds},
+                      {"peak_rss_bytes", group.peak_rss_bytes},
+                      {"cached", group.cached}});
     }
   return rows;
 }

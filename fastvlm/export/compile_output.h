@@ -15,10 +15,10 @@ struct CompileOptions {
   Path output_dir;
   std::vector<std::string> targets;
   RuntimeSearch runtimes;
-  Path program;        // fastvlm-npu, for child processes
-  Path cache_folder;   // empty: no cache
-  unsigned jobs = 0;   // 0: as many as memory allows
-  Path sdk;            // a QAIRT SDK whose tools compile instead of the plug-in; its contexts have no ONNX wrappers
+  Path program;       // fastvlm-npu, for child processes
+  Path cache_folder;  // empty: no cache
+  unsigned jobs = 0;  // 0: as many as memory allows
+  Path sdk;           // a QAIRT SDK whose tools compile instead of the plug-in; its contexts have no ONNX wrappers
 };
 
 struct CompiledTarget {

@@ -71,18 +71,20 @@ bool DoctorReport::complete() const {
 
 Result<DoctorReport> run_doctor(const RuntimeSearch& search, const Path& program) {
   TRY_ASSIGN(RuntimePaths paths, find_runtimes(search));
-  DoctorReport report{.machine = machine_name(),
-                      .glibc = ::gnu_get_libc_version(),
-                      .cores = std::thread::hardware_concurrency(),
-                      .memory_bytes = static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) * static_cast<std::uint64_t>(::sysconf(_SC_PAGE_SIZE)),
-                      .cache_folder = search.cache_folder};
+  DoctorReport report{
+      .machine = machine_name(),
+      .glibc = ::gnu_get_libc_version(),
+      .cores = std::thread::hardware_concurrency(),
+      .memory_bytes = static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) * static_cast<std::uint64_t>(::sysconf(_SC_PAGE_SIZE)),
+      .cache_folder = search.cache_folder};
   if (!search.cache_folder.empty()) {
     auto free = free_bytes(search.cache_folder);
     report.cache_free_bytes = free.ok() ? *free : 0;
   } else {
     report.advice.push_back("no cache folder: HOME and XDG_CACHE_HOME are not set; name one with --cache");
   }
-  RuntimeHealth onnxruntime{.name = "ONNX Runtime", .path = paths.onnxruntime_library, .version = paths.onnxruntime_version, .note = paths.onnxruntime_missing};
+  RuntimeHealth onnxruntime{
+      .name = "ONNX Runtime", .path = paths.onnxruntime_library, .version = paths.onnxruntime_version, .note = paths.onnxruntime_missing};
   RuntimeHealth qnn{.name = "QNN plug-in", .path = paths.qnn_plugin, .version = paths.qnn_version, .note = paths.qnn_missing};
   if (!onnxruntime.path.empty()) {
     TRY_ASSIGN(std::string version, try_to_load(program, {onnxruntime.path.string()}, onnxruntime));
@@ -98,8 +100,12 @@ Result<DoctorReport> run_doctor(const RuntimeSearch& search, const Path& program
 OrderedJson to_json(const DoctorReport& report) {
   OrderedJson runtimes = OrderedJson::array();
   for (const RuntimeHealth& health : report.runtimes)
-    runtimes.push_back({{"name", health.name}, {"found", !health.path.empty()}, {"path", health.path.string()}, {"version", health.version},
-                        {"loads", health.loads}, {"note", health.note}});
+    runtimes.push_back({{"name", health.name},
+                        {"found", !health.path.empty()},
+                        {"path", health.path.string()},
+                        {"version", health.version},
+                        {"loads", health.loads},
+                        {"note", health.note}});
   return {{"machine", report.machine},
           {"glibc", report.glibc},
           {"cores", report.cores},
@@ -113,9 +119,13 @@ OrderedJson to_json(const DoctorReport& report) {
 
 int load_worker_main(const Path& library, const Path& plugin) {
   OrderedJson answer;
-  auto runtime = plugin.empty() ? OrtRuntime::load(library) : qnn::load_backend({.onnxruntime_library = library, .qnn_plugin = plugin, .qnn_folder = plugin.parent_path()});
-  if (runtime.ok()) answer = {{"ok", true}, {"version", (*runtime)->version()}};
-  else answer = {{"ok", false}, {"message", runtime.error().message}};
+  auto runtime = plugin.empty()
+                     ? OrtRuntime::load(library)
+                     : qnn::load_backend({.onnxruntime_library = library, .qnn_plugin = plugin, .qnn_folder = plugin.parent_path()});
+  if (runtime.ok())
+    answer = {{"ok", true}, {"version", (*runtime)->version()}};
+  else
+    answer = {{"ok", false}, {"message", runtime.error().message}};
   std::printf("\n%s%s\n", kMark.data(), answer.dump(-1, ' ', false, OrderedJson::error_handler_t::replace).c_str());
   std::fflush(stdout);
   return 0;

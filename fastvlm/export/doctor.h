@@ -14,12 +14,12 @@ struct RuntimeHealth {
   Path path;            // empty: not found
   std::string version;  // empty: not known
   bool loads = false;
-  std::string note;     // how to get it, or why it does not load; empty when all is well
+  std::string note;  // how to get it, or why it does not load; empty when all is well
 };
 
 struct DoctorReport {
-  std::string machine;      // "Linux 6.1.0 x86_64"
-  std::string glibc;        // "2.36"
+  std::string machine;  // "Linux 6.1.0 x86_64"
+  std::string glibc;    // "2.36"
   unsigned cores = 0;
   std::uint64_t memory_bytes = 0;
   Path cache_folder;

@@ -81,7 +81,8 @@ Result<Int8Table> write_int8_table(const WeightPtr& table, const Path& path, con
                thread_local std::vector<float> values;
                values.resize(static_cast<std::size_t>((row_end - row_begin) * width));
                TRY(table->read_rows(row_begin, row_end, values));
-               powers[index] = quantise(std::span(values).subspan(static_cast<std::size_t>(first - row_begin * width), out.size()), result.scale, out);
+               powers[index] =
+                   quantise(std::span(values).subspan(static_cast<std::size_t>(first - row_begin * width), out.size()), result.scale, out);
                return {};
              }));
   Power sum;

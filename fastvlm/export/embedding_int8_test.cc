@@ -16,7 +16,8 @@ struct Written {
 
 Written written(const FolderForTests& folder, Shape shape, std::vector<float> values, unsigned threads = 1) {
   Progress silent;
-  auto table = write_int8_table(Weight::of_values(std::move(shape), std::move(values), "test"), folder / "lut.bin", {.threads = threads}, silent);
+  auto table =
+      write_int8_table(Weight::of_values(std::move(shape), std::move(values), "test"), folder / "lut.bin", {.threads = threads}, silent);
   EXPECT_TRUE(table.ok());
   Written result{*table, {}};
   for (char byte : folder.read("lut.bin")) result.values.push_back(static_cast<signed char>(byte));
@@ -26,7 +27,8 @@ Written written(const FolderForTests& folder, Shape shape, std::vector<float> va
 TEST(Int8Table, TheLargestMagnitudeBecomes127AndHalvesGoToTheEvenNeighbour) {
   FolderForTests folder;
   // The largest is 127, so that the scale is 1 and the numbers below are quotients.
-  const Written w = written(folder, {2, 7}, {127, 0.5f, 1.5f, 2.5f, -0.5f, -1.5f, -2.5f, 0.49999997f, 0.50000006f, -126.5f, 125.5f, 1e-30f, -0.0f, 3});
+  const Written w =
+      written(folder, {2, 7}, {127, 0.5f, 1.5f, 2.5f, -0.5f, -1.5f, -2.5f, 0.49999997f, 0.50000006f, -126.5f, 125.5f, 1e-30f, -0.0f, 3});
   EXPECT_EQ(w.table.scale, 1.0);
   EXPECT_EQ(w.values, (std::vector<int>{127, 0, 2, 2, 0, -2, -2, 0, 1, -126, 126, 0, 0, 3}));
 }
@@ -120,7 +122,8 @@ TEST(Int8Table, AnyNumberOfThreadsGivesTheSameBytes) {
 TEST(Int8Table, AnErrorOfTheTablePassesThrough) {
   FolderForTests folder;
   Progress silent;
-  auto table = write_int8_table(Weight::computed({4, 4}, []() -> Result<std::vector<float>> { return bad_input("tensor \"t\" is cut off"); }, {"t"}, ""),
+  auto table = write_int8_table(Weight::computed(
+                                    {4, 4}, []() -> Result<std::vector<float>> { return bad_input("tensor \"t\" is cut off"); }, {"t"}, ""),
                                 folder / "lut.bin", {.threads = 2}, silent);
   ASSERT_FALSE(table.ok());
   EXPECT_EQ(table.error().message, "tensor \"t\" is cut off");

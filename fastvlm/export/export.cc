@@ -10,7 +10,8 @@
 namespace fastvlm {
 namespace {
 
-Status write_small_file(const Path& folder, const std::string& name, const std::string& bytes, const std::string& made, WrittenFacts& facts) {
+Status write_small_file(const Path& folder, const std::string& name, const std::string& bytes, const std::string& made,
+                        WrittenFacts& facts) {
   std::error_code failure;
   std::filesystem::create_directories((folder / name).parent_path(), failure);
   if (failure) return bad_environment("{}: cannot make the folder ({})", (folder / name).parent_path().string(), failure.message());
@@ -27,7 +28,8 @@ struct WeightFiles {
 
 Status write_weights(const WeightFiles& w, const WriteOptions& options, Progress& progress, WrittenFacts& facts) {
   TRY_ASSIGN(WrittenData written, write_data_files(w.data, w.folder / w.prefix, options, progress));
-  for (const auto& [name, file] : written.files) facts.files[w.prefix + name] = {.bytes = file.bytes, .sha256 = file.sha256, .made = "weights"};
+  for (const auto& [name, file] : written.files)
+    facts.files[w.prefix + name] = {.bytes = file.bytes, .sha256 = file.sha256, .made = "weights"};
   for (const auto& [weight, losses] : written.losses) facts.losses[weight].add(losses);
   return {};
 }
@@ -56,11 +58,14 @@ Status write_weights_and_tables(PreparedExport& p, const Path& folder, Progress&
 Status report_losses(PreparedExport& p, const WrittenFacts& facts) {
   for (const auto& [weight, loss] : facts.losses) {
     if (loss.not_finite > 0) {
-      if (p.options.refuse_not_finite) return bad_input("{}: weight \"{}\" holds {} NaN or infinite values", p.options.model_dir.string(), weight, loss.not_finite);
+      if (p.options.refuse_not_finite)
+        return bad_input("{}: weight \"{}\" holds {} NaN or infinite values", p.options.model_dir.string(), weight, loss.not_finite);
       p.findings.push_back(fmt::format("weight \"{}\" holds {} NaN or infinite values", weight, loss.not_finite));
     }
-    if (loss.overflowed > 0) p.findings.push_back(fmt::format("weight \"{}\": {} values overflow float16 and became infinite", weight, loss.overflowed));
-    if (loss.vanished > 0) p.findings.push_back(fmt::format("weight \"{}\": {} values are too small for float16 and became zero", weight, loss.vanished));
+    if (loss.overflowed > 0)
+      p.findings.push_back(fmt::format("weight \"{}\": {} values overflow float16 and became infinite", weight, loss.overflowed));
+    if (loss.vanished > 0)
+      p.findings.push_back(fmt::format("weight \"{}\": {} values are too small for float16 and became zero", weight, loss.vanished));
   }
   return {};
 }
@@ -77,10 +82,11 @@ Status check_space(const Path& folder, std::uint64_t bytes) {
 
 Result<ExportReport> run_export(const ExportOptions& options, Progress& progress) {
   const StageOptions stage{.force = options.force,
-                           .may_replace = [](const Path& folder) {
-                             std::error_code unreadable;
-                             return std::filesystem::exists(folder / kManifestFile, unreadable);
-                           },
+                           .may_replace =
+                               [](const Path& folder) {
+                                 std::error_code unreadable;
+                                 return std::filesystem::exists(folder / kManifestFile, unreadable);
+                               },
                            .replaceable = fmt::format("an export (a folder with {})", kManifestFile)};
   // What is wrong with the target is said before the checkpoint is looked at.
   TRY(check_target(options.output_dir, stage));
@@ -115,15 +121,16 @@ OrderedJson plan_json(const PreparedExport& p) {
   }
   std::int64_t parameters = 0;
   for (const CheckpointTensor& tensor : p.checkpoint->tensors()) parameters += element_count(tensor.shape);
-  OrderedJson json = {{"model_dir", p.options.model_dir.string()},
-                      {"model", model_json(p)},
-                      {"image_size", p.image_size},
-                      {"dtype", name(p.options.dtype)},
-                      {"checkpoint", {{"bytes", p.checkpoint->total_bytes()}, {"tensors", p.checkpoint->tensors().size()}, {"parameters", parameters}}},
-                      {"files", files},
-                      {"total_bytes", total},
-                      {"peak_memory_bytes", planned_peak_memory(p)},
-                      {"findings", p.findings}};
+  OrderedJson json = {
+      {"model_dir", p.options.model_dir.string()},
+      {"model", model_json(p)},
+      {"image_size", p.image_size},
+      {"dtype", name(p.options.dtype)},
+      {"checkpoint", {{"bytes", p.checkpoint->total_bytes()}, {"tensors", p.checkpoint->tensors().size()}, {"parameters", parameters}}},
+      {"files", files},
+      {"total_bytes", total},
+      {"peak_memory_bytes", planned_peak_memory(p)},
+      {"findings", p.findings}};
   OrderedJson graphs = OrderedJson::array();
   for (const PreparedGraph& graph : p.graphs) {
     OrderedJson row = {{"name", graph.name}, {"file", graph.file}, {"nodes", graph.graph->nodes().size()}};

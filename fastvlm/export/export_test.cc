@@ -32,7 +32,8 @@ TEST(Export, WritesTheSameBytesForAnyNumberOfThreads) {
     EXPECT_EQ(files, first) << threads << " threads";
   }
   EXPECT_GT(first.size(), 15u);
-  for (const auto& [name, bytes] : first) EXPECT_EQ(bytes.find(folder.path().string()), std::string::npos) << name << " holds a path of this machine";
+  for (const auto& [name, bytes] : first)
+    EXPECT_EQ(bytes.find(folder.path().string()), std::string::npos) << name << " holds a path of this machine";
 }
 
 TEST(Export, PlansExactlyTheFilesThatItWrites) {
@@ -77,8 +78,10 @@ struct Shard {
 
 void change_config(const Path& folder, const std::string& key, const Json& value) {
   Json config = Json::parse(text_of(folder / "config.json"));
-  if (value.is_discarded()) config.erase(key);
-  else config[key] = value;
+  if (value.is_discarded())
+    config.erase(key);
+  else
+    config[key] = value;
   write_text(folder / "config.json", config.dump());
 }
 const Json kErased = Json(Json::value_t::discarded);
@@ -115,7 +118,8 @@ const Refusal kRefusals[] = {
     {"truncated header", "apple-tied", [](const Path& f) { fs::resize_file(weights_of(f), 100); }, "cut short"},
     {"seven bytes", "apple-tied", [](const Path& f) { fs::resize_file(weights_of(f), 7); }, "too few"},
     {"header length of 2^63", "apple-tied",
-     [](const Path& f) { change_bytes(weights_of(f), [](std::string& bytes) { bytes.replace(0, 8, std::string(7, '\0') + "\x80"); }); }, "passes the limit"},
+     [](const Path& f) { change_bytes(weights_of(f), [](std::string& bytes) { bytes.replace(0, 8, std::string(7, '\0') + "\x80"); }); },
+     "passes the limit"},
     {"overlapping tensors", "apple-tied",
      [](const Path& f) {
        Shard shard = Shard::read(weights_of(f));
@@ -123,11 +127,13 @@ const Refusal kRefusals[] = {
        for (auto& offset : header["model.norm.weight"]["data_offsets"]) offset = offset.get<std::uint64_t>() - 2;
        shard.json = header.dump();
        shard.write(weights_of(f));
-     }, "overlaps"},
+     },
+     "overlaps"},
     {"the same tensor twice", "apple-tied",
      [](const Path& f) { change_header(f, "\"model.layers.1.input_layernorm.weight\"", "\"model.norm.weight\""); }, "stands twice"},
     {"two names for one tensor", "apple-tied",
-     [](const Path& f) { change_header(f, "\"model.layers.1.input_layernorm.weight\"", "\"model.language_model.norm.weight\""); }, "gave already"},
+     [](const Path& f) { change_header(f, "\"model.layers.1.input_layernorm.weight\"", "\"model.language_model.norm.weight\""); },
+     "gave already"},
     {"a missing tensor", "apple-tied",
      [](const Path& f) { change_header(f, "\"model.layers.1.mlp.down_proj.weight\"", "\"model.layers.1.mlp.down_projx.weight\""); },
      "model.layers.1.mlp.down_proj"},
@@ -139,7 +145,8 @@ const Refusal kRefusals[] = {
        std::swap(shape[0], shape[1]);
        shard.json = header.dump();
        shard.write(weights_of(f));
-     }, "model.layers.1.mlp.down_proj.weight"},
+     },
+     "model.layers.1.mlp.down_proj.weight"},
     {"a projector of another size", "apple-tied",
      [](const Path& f) {
        Shard shard = Shard::read(weights_of(f));
@@ -147,30 +154,37 @@ const Refusal kRefusals[] = {
        header["model.mm_projector.0.weight"]["shape"] = {128, 128};
        shard.json = header.dump();
        shard.write(weights_of(f));
-     }, "projection mismatch: the tower gives 256 channels, projector linear_1 takes 128"},
+     },
+     "projection mismatch: the tower gives 256 channels, projector linear_1 takes 128"},
     {"an index that names an absent shard", "hf-untied-sharded", [](const Path& f) { fs::remove(f / "model-00002-of-00003.safetensors"); },
      "model-00002-of-00003.safetensors, which is not in the folder"},
     {"an index that lies about a shard", "hf-untied-sharded",
      [](const Path& f) {
        Json index = Json::parse(text_of(f / "model.safetensors.index.json"));
-       index["weight_map"].begin().value() = index["weight_map"].begin().value() == "model-00001-of-00003.safetensors" ? "model-00003-of-00003.safetensors" : "model-00001-of-00003.safetensors";
+       index["weight_map"].begin().value() = index["weight_map"].begin().value() == "model-00001-of-00003.safetensors"
+                                                 ? "model-00003-of-00003.safetensors"
+                                                 : "model-00001-of-00003.safetensors";
        write_text(f / "model.safetensors.index.json", index.dump());
-     }, "index says"},
+     },
+     "index says"},
     {"an index with a path", "hf-untied-sharded",
      [](const Path& f) {
        Json index = Json::parse(text_of(f / "model.safetensors.index.json"));
        index["weight_map"].begin().value() = "../model.safetensors";
        write_text(f / "model.safetensors.index.json", index.dump());
-     }, "plain file name"},
+     },
+     "plain file name"},
     {"no safetensors file", "apple-tied", [](const Path& f) { fs::remove(weights_of(f)); }, "no *.safetensors file"},
     {"no config", "apple-tied", [](const Path& f) { fs::remove(f / "config.json"); }, "config.json"},
     {"a config that is no JSON", "apple-tied", [](const Path& f) { write_text(f / "config.json", "{\"model_type\": "); }, "not valid JSON"},
     {"a config without model_type", "apple-tied", [](const Path& f) { change_config(f, "model_type", kErased); }, "model_type"},
-    {"a config without heads", "apple-tied", [](const Path& f) { change_config(f, "num_attention_heads", kErased); }, "num_attention_heads"},
+    {"a config without heads", "apple-tied", [](const Path& f) { change_config(f, "num_attention_heads", kErased); },
+     "num_attention_heads"},
     {"heads as text", "apple-tied", [](const Path& f) { change_config(f, "num_attention_heads", "four"); }, "num_attention_heads"},
     {"no heads at all", "apple-tied", [](const Path& f) { change_config(f, "num_attention_heads", 0); }, "num_attention_heads"},
     {"a head size that is odd", "apple-tied", [](const Path& f) { change_config(f, "num_attention_heads", 64); }, "cannot be rotated"},
-    {"another architecture", "apple-tied", [](const Path& f) { change_config(f, "model_type", "llava_qwen"); }, "the nearest is llava_qwen2"},
+    {"another architecture", "apple-tied", [](const Path& f) { change_config(f, "model_type", "llava_qwen"); },
+     "the nearest is llava_qwen2"},
     {"another projector", "apple-tied", [](const Path& f) { change_config(f, "mm_projector_type", "linear"); }, "mm_projector_type"},
     {"rope scaling", "apple-tied", [](const Path& f) { change_config(f, "rope_scaling", {{"type", "yarn"}}); }, "rope_scaling"},
 };
@@ -191,12 +205,16 @@ TEST_P(Refused, WithOneSentenceAndWithoutATrace) {
   EXPECT_NE(report.error().message.find(GetParam().sentence), std::string::npos) << report.error().message;
   EXPECT_NE(report.error().message.find(folder.path().string()), std::string::npos) << "names no file: " << report.error().message;
   EXPECT_EQ(report.error().message.find('\n'), std::string::npos);
-  EXPECT_EQ(std::distance(fs::directory_iterator(folder.path()), fs::directory_iterator()), 1) << "something was left beside the checkpoint";
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder.path()), fs::directory_iterator()), 1)
+      << "something was left beside the checkpoint";
 }
 INSTANTIATE_TEST_SUITE_P(Checkpoints, Refused, testing::ValuesIn(kRefusals));
 
 TEST(Export, ReportsWeightsThatAreNotFiniteAndRefusesThemOnRequest) {
-  struct Case { std::uint16_t value; std::string weight; };
+  struct Case {
+    std::uint16_t value;
+    std::string weight;
+  };
   // NaN and infinity as bfloat16, in a data file and inside the ONNX file.
   for (const auto& [value, weight] : {Case{0x7FC0, "model.layers.0.mlp.up_proj.weight"}, Case{0x7F80, "model.layers.0.mlp.up_proj.weight"},
                                       Case{0x7FC0, "model.layers.0.input_layernorm.weight"}}) {
@@ -207,7 +225,9 @@ TEST(Export, ReportsWeightsThatAreNotFiniteAndRefusesThemOnRequest) {
     overwrite(checkpoint, weight, value);
     ExportOptions options{.model_dir = checkpoint, .output_dir = folder.path() / "out", .image_size = 128};
     const ExportReport report = export_or_fail(options);
-    EXPECT_TRUE(std::ranges::any_of(report.findings, [&](const std::string& f) { return f.find(weight + "\" holds 1 NaN") != std::string::npos; })) << weight;
+    EXPECT_TRUE(std::ranges::any_of(report.findings, [&](const std::string& f) {
+      return f.find(weight + "\" holds 1 NaN") != std::string::npos;
+    })) << weight;
     options.output_dir = folder.path() / "strict";
     options.refuse_not_finite = true;
     Progress silent;
@@ -232,7 +252,10 @@ TEST(Export, NamesTheNearestImageSizeThatItCanTake) {
 }
 
 TEST(Export, RefusesStaticExtentsThatCannotBe) {
-  struct Row { NpuOptions options; const char* part; };
+  struct Row {
+    NpuOptions options;
+    const char* part;
+  };
   const Row rows[] = {{{.targets = {"sm8750"}, .image_sizes = {100}}, "image size 100"},
                       {{.targets = {"sm8750"}, .prefill = {64}, .context = 64}, "--prefill 64"},
                       {{.targets = {"sm8750"}, .context = 1}, "--context 1"},

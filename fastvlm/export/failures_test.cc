@@ -142,7 +142,8 @@ TEST_F(Failures, TheNpuComparisonNamesTheFirstValueThatDeparts) {
   };
   VerifyReport report;
   ASSERT_TRUE(compare_npu_graphs(*opened, {.open_reference = cpu_for_tests(), .open_candidate = damaged}, report).ok());
-  expect_miss(report, "npu", "decoder_ar16_cl64.onnx", "the first value that departs is \"model.layers.1.mlp.down_proj/MatMul:0\" (MatMul)");
+  expect_miss(report, "npu", "decoder_ar16_cl64.onnx",
+              "the first value that departs is \"model.layers.1.mlp.down_proj/MatMul:0\" (MatMul)");
   VerifyReport same;
   ASSERT_TRUE(compare_npu_graphs(*opened, {.open_reference = cpu_for_tests(), .open_candidate = cpu_for_tests()}, same).ok());
   EXPECT_TRUE(same.passed());

@@ -17,13 +17,16 @@ std::ostream& operator<<(std::ostream& out, const Case& c) { return out << c.che
 class Golden : public testing::TestWithParam<Case> {};
 
 // Keys of the file that are inputs of the graphs.
-bool is_input(const std::string& key) { return key.ends_with("input_ids") || key.ends_with("image_start") || key.ends_with("pixel_values"); }
+bool is_input(const std::string& key) {
+  return key.ends_with("input_ids") || key.ends_with("image_start") || key.ends_with("pixel_values");
+}
 
 std::string misses(const VerifyReport& report) {
   std::string text;
   for (const VerifyRow& row : report.rows)
     if (row.outcome == Outcome::kMissed)
-      text += fmt::format("{} {}: {} ({:.2e})\n", row.check, row.subject, row.sentence, row.difference ? row.difference->max_relative : 0.0);
+      text +=
+          fmt::format("{} {}: {} ({:.2e})\n", row.check, row.subject, row.sentence, row.difference ? row.difference->max_relative : 0.0);
   return text;
 }
 
@@ -32,7 +35,8 @@ Result<VerifyReport> verify_golden(const Path& output, const std::string& checkp
   return verify({.output_dir = output,
                  .model_dir = golden_folder(checkpoint) / "checkpoint",
                  .reference = golden_folder(checkpoint) / "expected.safetensors",
-                 .open_cpu = cpu_for_tests()}, silent);
+                 .open_cpu = cpu_for_tests()},
+                silent);
 }
 
 TEST_P(Golden, EveryKeyIsReproducedByPlainAndStaticGraphs) {
@@ -57,7 +61,8 @@ TEST_P(Golden, EveryKeyIsReproducedByPlainAndStaticGraphs) {
   const std::string other = c.image_size == 128 ? "s256." : "s128.";
   for (const NamedTensor& tensor : *expected) {
     // The plain encoder has one size; for the other one the static graphs speak, which hold the projector as well.
-    const bool needs_encoder = tensor.name.starts_with(other) && !tensor.name.ends_with("image_features") && !tensor.name.ends_with("first.logits");
+    const bool needs_encoder =
+        tensor.name.starts_with(other) && !tensor.name.ends_with("image_features") && !tensor.name.ends_with("first.logits");
     EXPECT_TRUE(is_input(tensor.name) || compared.contains(tensor.name) || (needs_encoder && skipped.contains(tensor.name))) << tensor.name;
   }
 }
@@ -82,7 +87,8 @@ TEST(GoldenForms, ADecoderInPartsAndPrefillWithoutLogitsComputeTheSame) {
   std::set<std::string> compared;
   for (const VerifyRow& row : report->rows)
     if (row.check == "golden" && row.outcome == Outcome::kPassed) compared.insert(row.subject);
-  for (const char* key : {"chat.greedy_ids", "chat.step_logits", "chat.logits", "chat.hidden.1", "chat.hidden.2", "chat.key.2", "chat.value.2"})
+  for (const char* key :
+       {"chat.greedy_ids", "chat.step_logits", "chat.logits", "chat.hidden.1", "chat.hidden.2", "chat.key.2", "chat.value.2"})
     EXPECT_TRUE(compared.contains(key)) << key;
 }
 
@@ -97,7 +103,8 @@ TEST(GoldenForms, HalfPrecisionStaysWithinItsGate) {
   ASSERT_TRUE(report.ok()) << report.error().message;
   for (const VerifyRow& row : report->rows) {
     // With random weights the best two logits may lie closer than half precision can tell.
-    EXPECT_TRUE(row.subject == "chat.greedy_ids" || row.outcome != Outcome::kMissed) << row.check << " " << row.subject << ": " << row.sentence;
+    EXPECT_TRUE(row.subject == "chat.greedy_ids" || row.outcome != Outcome::kMissed)
+        << row.check << " " << row.subject << ": " << row.sentence;
   }
 }
 

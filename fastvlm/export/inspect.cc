@@ -24,9 +24,13 @@ struct ForeignFile {
 constexpr std::array kForeignFiles = {
     ForeignFile{"\x89PNG", "a PNG picture; try preprocess --image"},
     ForeignFile{"\xff\xd8\xff", "a JPEG picture; try preprocess --image"},
-    ForeignFile{"PK\3\4", "a ZIP archive, such as a PyTorch checkpoint or contexts for several SoCs; save the weights as safetensors, or compile for one SoC"},
+    ForeignFile{"PK\3\4",
+                "a ZIP archive, such as a PyTorch checkpoint or contexts for several SoCs; save the weights as safetensors, or compile for "
+                "one SoC"},
     ForeignFile{"GGUF", "a GGUF file of llama.cpp; inspect the safetensors checkpoint that it was made from"},
-    ForeignFile{"\x7f" "ELF", "a program or library"},
+    ForeignFile{"\x7f"
+                "ELF",
+                "a program or library"},
     ForeignFile{"\x80\2", "a Python pickle; save the weights as safetensors"},
     ForeignFile{"version https://git-lfs", "the stub of a file in Git LFS; fetch the real one with git lfs pull"},
 };
@@ -63,7 +67,8 @@ bool may_be_onnx(std::string_view head) {
 Result<bool> add_data_file(const InspectOptions& options, InspectReport& report) {
   std::error_code ignored;
   const Path file = fs::absolute(options.path, ignored);
-  for (Path folder = file.parent_path(); folder.has_relative_path() && !file.lexically_relative(folder).empty(); folder = folder.parent_path()) {
+  for (Path folder = file.parent_path(); folder.has_relative_path() && !file.lexically_relative(folder).empty();
+       folder = folder.parent_path()) {
     const Path name = file.lexically_relative(folder);
     if (std::distance(name.begin(), name.end()) > 3) break;
     if (!fs::exists(folder / kManifestFile, ignored)) continue;
@@ -153,8 +158,10 @@ Result<OrderedJson> file_json(const Path& path, const std::string& name, bool ha
 OrderedJson dims_json(const Dims& dims) {
   OrderedJson json = OrderedJson::array();
   for (const Dim& dim : dims) {
-    if (dim.is_static()) json.push_back(dim.value);
-    else json.push_back(dim.symbol);
+    if (dim.is_static())
+      json.push_back(dim.value);
+    else
+      json.push_back(dim.symbol);
   }
   return json;
 }
@@ -163,7 +170,8 @@ OrderedJson dims_json(const Dims& dims) {
 
 Result<InspectReport> inspect(const InspectOptions& options) {
   std::error_code ignored;
-  if (options.path.empty() || !fs::exists(options.path, ignored)) return bad_input("{}: there is no such file or folder", options.path.string());
+  if (options.path.empty() || !fs::exists(options.path, ignored))
+    return bad_input("{}: there is no such file or folder", options.path.string());
   InspectReport report;
   report.facts = {{"path", options.path.string()}, {"kind", ""}};
   if (fs::is_directory(options.path, ignored)) {

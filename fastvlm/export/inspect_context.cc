@@ -29,8 +29,10 @@ Status check_head(const Path& context) {
 int context_worker_main(const Path& context, const Path& qnn_system_library) {
   auto info = read_context(context, qnn_system_library);
   OrderedJson answer;
-  if (info.ok()) answer = {{"ok", true}, {"context", context_info_to_json(*info)}};
-  else answer = {{"ok", false}, {"kind", static_cast<int>(info.error().kind)}, {"message", info.error().message}};
+  if (info.ok())
+    answer = {{"ok", true}, {"context", context_info_to_json(*info)}};
+  else
+    answer = {{"ok", false}, {"kind", static_cast<int>(info.error().kind)}, {"message", info.error().message}};
   std::printf("\n%s%s\n", kMark.data(), answer.dump(-1, ' ', false, OrderedJson::error_handler_t::replace).c_str());
   std::fflush(stdout);
   return 0;
@@ -40,11 +42,13 @@ Result<ContextInfo> read_context_in_child(const InspectOptions& options, const P
   TRY(check_head(context));
   TRY_ASSIGN(RuntimePaths runtimes, find_runtimes(options.runtimes));
   if (runtimes.qnn_folder.empty()) return bad_environment("{}", runtimes.qnn_missing);
-  TRY_ASSIGN(ProcessResult child, run_process({.program = options.program,
-                                               .arguments = {kContextVerb, context.string(), (runtimes.qnn_folder / "libQnnSystem.so").string()},
-                                               .timeout_seconds = kTimeoutSeconds}));
+  TRY_ASSIGN(ProcessResult child,
+             run_process({.program = options.program,
+                          .arguments = {kContextVerb, context.string(), (runtimes.qnn_folder / "libQnnSystem.so").string()},
+                          .timeout_seconds = kTimeoutSeconds}));
   const auto line = marked_line(child.output);
-  if (!line) return bad_input("{}: QnnSystem crashed while reading it (the process {}); the file is damaged", context.string(), describe(child));
+  if (!line)
+    return bad_input("{}: QnnSystem crashed while reading it (the process {}); the file is damaged", context.string(), describe(child));
   TRY_ASSIGN(Json answer, parse_json(*line, context.string()));
   const Json* info = json_find(answer, "context");
   if (info != nullptr) return context_info_from_json(*info, context.string());

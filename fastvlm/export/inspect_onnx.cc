@@ -119,8 +119,10 @@ Status add_context_wrapper(const OnnxModel& model, const InspectOptions& options
   if (wrapper.context_file.empty()) return {};
   facts["context_file"] = wrapper.context_file.string();
   auto context = read_context_in_child(options, wrapper.context_file);
-  if (context.ok()) facts["context"] = context_info_to_json(*context);
-  else facts["context_note"] = context.error().message;
+  if (context.ok())
+    facts["context"] = context_info_to_json(*context);
+  else
+    facts["context_note"] = context.error().message;
   return {};
 }
 

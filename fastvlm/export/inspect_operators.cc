@@ -10,7 +10,8 @@ namespace {
 
 OrderedJson blocks_json(const QnnGraphReport& report) {
   OrderedJson blocks = OrderedJson::array();
-  for (const auto& [block, operators] : report.groups()) blocks.push_back({{"name", block.empty() ? "inserted" : block}, {"operators", operators}});
+  for (const auto& [block, operators] : report.groups())
+    blocks.push_back({{"name", block.empty() ? "inserted" : block}, {"operators", operators}});
   return blocks;
 }
 
@@ -34,7 +35,8 @@ Status add_qnn_operators(const Path& wrapper, const InspectOptions& options, Ord
   std::error_code ignored;
   if (!std::filesystem::exists(file, ignored)) return {};
   TRY_ASSIGN(const QnnGraphReport report, read_qnn_graph_json(file));
-  OrderedJson graph = {{"name", name}, {"onnx_nodes", report.onnx_node_count}, {"operators", report.histogram()}, {"blocks", blocks_json(report)}};
+  OrderedJson graph = {
+      {"name", name}, {"onnx_nodes", report.onnx_node_count}, {"operators", report.histogram()}, {"blocks", blocks_json(report)}};
   if (options.tensors) graph["nodes"] = nodes_json(report);
   facts["qnn_graphs"].push_back(std::move(graph));
   return {};

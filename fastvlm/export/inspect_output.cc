@@ -24,8 +24,8 @@ Status add_output_folder(const InspectOptions& options, InspectReport& report) {
   facts["problems"] = OrderedJson::array();
   for (const FileProblem& problem : problems) facts["problems"].push_back({{"file", problem.file}, {"problem", problem.problem}});
   if (!problems.empty())
-    report.problem = check_failed("{}: {} of {} files differ from {}; the first is {}, which {}", options.path.string(), problems.size(), files.size(),
-                                  kManifestFile, problems[0].file, problems[0].problem);
+    report.problem = check_failed("{}: {} of {} files differ from {}; the first is {}, which {}", options.path.string(), problems.size(),
+                                  files.size(), kManifestFile, problems[0].file, problems[0].problem);
   return {};
 }
 

@@ -31,9 +31,15 @@ OrderedJson tensor_json(const std::string& tensor, Dtype dtype, const Shape& sha
 }
 
 // The files beside the weights that an export looks at.
-constexpr const char* kSideFiles[] = {"tokenizer.json",          "vocab.json",         "merges.txt",
-                                      "added_tokens.json",       "tokenizer_config.json", "special_tokens_map.json",
-                                      "chat_template.jinja",     "generation_config.json", "preprocessor_config.json"};
+constexpr const char* kSideFiles[] = {"tokenizer.json",
+                                      "vocab.json",
+                                      "merges.txt",
+                                      "added_tokens.json",
+                                      "tokenizer_config.json",
+                                      "special_tokens_map.json",
+                                      "chat_template.jinja",
+                                      "generation_config.json",
+                                      "preprocessor_config.json"};
 
 OrderedJson side_files(const Path& folder) {
   OrderedJson names = OrderedJson::array();

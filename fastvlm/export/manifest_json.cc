@@ -8,8 +8,10 @@ namespace {
 OrderedJson dims_json(const Dims& dims) {
   OrderedJson json = OrderedJson::array();
   for (const Dim& dim : dims) {
-    if (dim.is_static()) json.push_back(dim.value);
-    else json.push_back(dim.symbol);
+    if (dim.is_static())
+      json.push_back(dim.value);
+    else
+      json.push_back(dim.symbol);
   }
   return json;
 }
@@ -31,8 +33,8 @@ OrderedJson operators_json(const Graph& graph) {
 
 void add_weights(const DataLayout& data, const std::string& folder, OrderedJson& rows) {
   for (const PlacedWeight& placed : data.weights()) {
-    OrderedJson row = {{"name", placed.name},           {"file", folder + placed.place.file}, {"offset", placed.place.offset},
-                       {"bytes", placed.place.bytes},   {"type", name(placed.dtype)},         {"shape", placed.weight->shape()},
+    OrderedJson row = {{"name", placed.name},          {"file", folder + placed.place.file}, {"offset", placed.place.offset},
+                       {"bytes", placed.place.bytes},  {"type", name(placed.dtype)},         {"shape", placed.weight->shape()},
                        {"from", placed.weight->from()}};
     if (!placed.weight->done().empty()) row["done"] = placed.weight->done();
     rows.push_back(std::move(row));
@@ -41,10 +43,10 @@ void add_weights(const DataLayout& data, const std::string& folder, OrderedJson&
 
 OrderedJson preprocessing_json(const PreparedExport& p) {
   const std::int64_t side = p.image_size / kVisionStride;
-  return {{"image_size", p.image_size},  {"mode", p.config.image_aspect_ratio == "pad" ? "pad" : "crop"},
-          {"pad_color", {0, 0, 0}},      {"resample", "bicubic (Pillow, a = -0.5, antialiased, 8 bit)"},
-          {"layout", "NCHW RGB"},        {"rescale", "divide by 255"},
-          {"mean", {0.0, 0.0, 0.0}},     {"std", {1.0, 1.0, 1.0}},
+  return {{"image_size", p.image_size}, {"mode", p.config.image_aspect_ratio == "pad" ? "pad" : "crop"},
+          {"pad_color", {0, 0, 0}},     {"resample", "bicubic (Pillow, a = -0.5, antialiased, 8 bit)"},
+          {"layout", "NCHW RGB"},       {"rescale", "divide by 255"},
+          {"mean", {0.0, 0.0, 0.0}},    {"std", {1.0, 1.0, 1.0}},
           {"image_tokens", side * side}};
 }
 
@@ -118,7 +120,8 @@ OrderedJson manifest_json(const PreparedExport& p, const WrittenFacts& written) 
           {"preprocessing", preprocessing_json(p)},
           {"prompt", prompt_json(p)},
           {"graphs", graphs_json(p)},
-          {"embedding_int8", {{"file", kInt8TableFile}, {"scale", fixed_number(written.int8.scale)}, {"sqnr_db", fixed_number(written.int8.sqnr_db)}}},
+          {"embedding_int8",
+           {{"file", kInt8TableFile}, {"scale", fixed_number(written.int8.scale)}, {"sqnr_db", fixed_number(written.int8.sqnr_db)}}},
           {"findings", p.findings},
           {"losses", losses_json(written.losses)},
           {"weights", weights},

@@ -41,9 +41,7 @@ struct DecoderGraph {
   std::int64_t count = 1;
 };
 
-std::string part_suffix(const DecoderGraph& d) {
-  return d.count == 1 ? std::string() : fmt::format("_part_{}_of_{}", d.index, d.count);
-}
+std::string part_suffix(const DecoderGraph& d) { return d.count == 1 ? std::string() : fmt::format("_part_{}_of_{}", d.index, d.count); }
 
 ops::Positions position_inputs(Graph& graph, const ModelConfig& config, const NpuOptions& o, std::int64_t new_tokens) {
   ops::Positions p;
@@ -62,8 +60,9 @@ NpuGraph decoder_graph(const ModelConfig& config, const Weights& w, const NpuOpt
   ops::Positions positions;
   if (d.part.end > d.part.begin) positions = position_inputs(graph, config, o, a);
   for (std::int64_t i = d.part.begin; i < d.part.end; ++i)
-    past.push_back({graph.add_input(fmt::format("past_key_{}_in", i), o.io_dtype, {text.num_key_value_heads, 1, text.head_dim, past_slots}),
-                    graph.add_input(fmt::format("past_value_{}_in", i), o.io_dtype, {text.num_key_value_heads, 1, past_slots, text.head_dim})});
+    past.push_back(
+        {graph.add_input(fmt::format("past_key_{}_in", i), o.io_dtype, {text.num_key_value_heads, 1, text.head_dim, past_slots}),
+         graph.add_input(fmt::format("past_value_{}_in", i), o.io_dtype, {text.num_key_value_heads, 1, past_slots, text.head_dim})});
   CachedLayers layers = qwen2_cached_layers(hidden, text, w, {d.part.begin, d.part.end}, positions, past);
   const bool logits = d.part.head && (o.prefill_logits || a == 1);
   if (logits) {
@@ -114,12 +113,13 @@ Status check_npu_options(const NpuOptions& o, const ModelConfig& config) {
   if (o.context < 2 || o.context > config.text.max_position_embeddings)
     return bad_usage("--context {}: must be from 2 to the model's {} positions", o.context, config.text.max_position_embeddings);
   for (std::int64_t length : o.prefill)
-    if (length < 1 || length >= o.context) return bad_usage("--prefill {}: must be at least 1 and below the context of {}", length, o.context);
+    if (length < 1 || length >= o.context)
+      return bad_usage("--prefill {}: must be at least 1 and below the context of {}", length, o.context);
   for (const FusedSize& size : o.fused)
     if (size.vision_tokens < 1 || size.text_tokens < 1 || size.vision_tokens > config.text.max_position_embeddings ||
         size.text_tokens > config.text.max_position_embeddings - size.vision_tokens)
-      return bad_usage("--fused {}x{}: vision and text tokens must be at least 1 and together at most {}", size.vision_tokens, size.text_tokens,
-                       config.text.max_position_embeddings);
+      return bad_usage("--fused {}x{}: vision and text tokens must be at least 1 and together at most {}", size.vision_tokens,
+                       size.text_tokens, config.text.max_position_embeddings);
   return {};
 }
 
@@ -155,7 +155,9 @@ std::vector<NpuGraph> npu_graphs(const ModelConfig& config, const Weights& weigh
       // Without logits a prefill pass has nothing to ask of a part that is only the head.
       if (parts[i].begin == parts[i].end && length > 1 && !options.prefill_logits) continue;
       graphs.push_back(decoder_graph(config, weights, options, target,
-                                     {.new_tokens = length, .part = parts[i], .index = static_cast<std::int64_t>(i) + 1,
+                                     {.new_tokens = length,
+                                      .part = parts[i],
+                                      .index = static_cast<std::int64_t>(i) + 1,
                                       .count = static_cast<std::int64_t>(parts.size())}));
     }
   for (const FusedSize& size : options.fused) graphs.push_back(fused_graph(config, weights, options, target, size));

@@ -19,14 +19,14 @@ struct FusedSize {
 };
 
 struct NpuOptions {
-  std::vector<std::string> targets;            // rows of the SoC table
-  std::vector<std::int64_t> image_sizes;       // empty: the export's own
-  std::vector<std::int64_t> prefill = {128};   // new tokens of the prefill graphs; 1 is always added
-  std::int64_t context = 1024;                 // slots of the cache
-  bool prefill_logits = true;                  // false: prefill graphs end before the head
+  std::vector<std::string> targets;           // rows of the SoC table
+  std::vector<std::int64_t> image_sizes;      // empty: the export's own
+  std::vector<std::int64_t> prefill = {128};  // new tokens of the prefill graphs; 1 is always added
+  std::int64_t context = 1024;                // slots of the cache
+  bool prefill_logits = true;                 // false: prefill graphs end before the head
   std::vector<FusedSize> fused;
-  Dtype io_dtype = Dtype::kFloat32;            // float16: the whole graph in half precision, edges included
-  std::uint64_t part_limit_bytes = 0;          // 0: the SoC's own; decoders above it are cut into parts
+  Dtype io_dtype = Dtype::kFloat32;    // float16: the whole graph in half precision, edges included
+  std::uint64_t part_limit_bytes = 0;  // 0: the SoC's own; decoders above it are cut into parts
 };
 
 // Refuses extents that cannot be, with the reason.

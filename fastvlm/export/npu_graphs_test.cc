@@ -25,7 +25,8 @@ TextConfig text_config(CheckpointSize size) {
 
 // Bytes of the decoder's matrices in half precision.
 std::uint64_t total_bytes(const TextConfig& c) {
-  const std::int64_t layer = 2 * c.hidden_size * c.hidden_size + 2 * c.hidden_size * c.num_key_value_heads * c.head_dim + 3 * c.hidden_size * c.intermediate_size;
+  const std::int64_t layer =
+      2 * c.hidden_size * c.hidden_size + 2 * c.hidden_size * c.num_key_value_heads * c.head_dim + 3 * c.hidden_size * c.intermediate_size;
   return 2 * static_cast<std::uint64_t>(c.num_hidden_layers * layer + c.vocab_size * c.hidden_size);
 }
 
@@ -38,7 +39,7 @@ TEST(DecoderParts, EveryPartFitsAndTheHeadIsLast) {
   const Case cases[] = {
       {CheckpointSize::k0_5b, 1'800'000'000, 1}, {CheckpointSize::k1_5b, 1'800'000'000, 2}, {CheckpointSize::k7b, 1'800'000'000, 11},
       {CheckpointSize::k7b, 3'600'000'000, 5},   {CheckpointSize::k7b, 100'000'000'000, 1}, {CheckpointSize::kTiny, 250'000, 1},
-      {CheckpointSize::kTiny, 200'000, 2},       {CheckpointSize::kTiny, 140'000, 2},         {CheckpointSize::kTiny, 120'000, 3},
+      {CheckpointSize::kTiny, 200'000, 2},       {CheckpointSize::kTiny, 140'000, 2},       {CheckpointSize::kTiny, 120'000, 3},
   };
   for (const Case& c : cases) {
     const TextConfig text = text_config(c.size);
@@ -123,7 +124,8 @@ class NpuGraphs : public testing::Test {
   static std::map<std::string, std::string> edges(const Graph& graph) {
     std::map<std::string, std::string> edges;
     for (const auto& list : {graph.inputs(), graph.outputs()})
-      for (int index : list) edges[graph.value(index).name] = fmt::format("{} {}", name(graph.value(index).dtype), to_string(graph.value(index).dims));
+      for (int index : list)
+        edges[graph.value(index).name] = fmt::format("{} {}", name(graph.value(index).dtype), to_string(graph.value(index).dims));
     return edges;
   }
   static inline Checkpoint* checkpoint_ = nullptr;
@@ -148,11 +150,13 @@ TEST_F(NpuGraphs, EveryExtentIsKnownAndEveryNodeIsRankFourAtMost) {
 
 TEST_F(NpuGraphs, HaveTheNamesGroupsAndEdgesOfTheContract) {
   const auto graphs = make({.image_sizes = {128}, .prefill = {8, 1, 8}, .context = 24, .fused = {{4, 6}}});
-  ASSERT_EQ(names(graphs), (std::vector<std::string>{"vision_128 in vision", "decoder_ar8_cl24 in decoder", "decoder_ar1_cl24 in decoder", "fused_v4_t6 in fused_v4_t6"}));
+  ASSERT_EQ(names(graphs), (std::vector<std::string>{"vision_128 in vision", "decoder_ar8_cl24 in decoder", "decoder_ar1_cl24 in decoder",
+                                                     "fused_v4_t6 in fused_v4_t6"}));
   const TextConfig& t = config_->text;
-  const std::string h = std::to_string(t.hidden_size), d = std::to_string(t.head_dim), half = std::to_string(t.head_dim / 2), kv = std::to_string(t.num_key_value_heads),
-                    v = std::to_string(t.vocab_size);
-  EXPECT_EQ(edges(*graphs[0].graph), (std::map<std::string, std::string>{{"pixel_values", "float32 [1, 3, 128, 128]"}, {"image_features", "float32 [1, 4, " + h + "]"}}));
+  const std::string h = std::to_string(t.hidden_size), d = std::to_string(t.head_dim), half = std::to_string(t.head_dim / 2),
+                    kv = std::to_string(t.num_key_value_heads), v = std::to_string(t.vocab_size);
+  EXPECT_EQ(edges(*graphs[0].graph), (std::map<std::string, std::string>{{"pixel_values", "float32 [1, 3, 128, 128]"},
+                                                                         {"image_features", "float32 [1, 4, " + h + "]"}}));
   const auto decoder = edges(*graphs[1].graph);
   EXPECT_EQ(decoder.size(), 5u + 4 * static_cast<std::size_t>(t.num_hidden_layers));
   EXPECT_EQ(decoder.at("inputs_embeds"), "float32 [1, 8, " + h + "]");
@@ -168,13 +172,16 @@ TEST_F(NpuGraphs, HaveTheNamesGroupsAndEdgesOfTheContract) {
 
 TEST_F(NpuGraphs, ALowLimitCutsTheDecoderIntoPartsThatHandOnTheHiddenStates) {
   const auto graphs = make({.image_sizes = {}, .prefill = {8}, .context = 24}, 1);
-  ASSERT_EQ(names(graphs), (std::vector<std::string>{
-                               "decoder_ar8_cl24_part_1_of_3 in decoder_part_1_of_3", "decoder_ar1_cl24_part_1_of_3 in decoder_part_1_of_3",
-                               "decoder_ar8_cl24_part_2_of_3 in decoder_part_2_of_3", "decoder_ar1_cl24_part_2_of_3 in decoder_part_2_of_3",
-                               "decoder_ar8_cl24_part_3_of_3 in decoder_part_3_of_3", "decoder_ar1_cl24_part_3_of_3 in decoder_part_3_of_3"}));
+  ASSERT_EQ(names(graphs),
+            (std::vector<std::string>{
+                "decoder_ar8_cl24_part_1_of_3 in decoder_part_1_of_3", "decoder_ar1_cl24_part_1_of_3 in decoder_part_1_of_3",
+                "decoder_ar8_cl24_part_2_of_3 in decoder_part_2_of_3", "decoder_ar1_cl24_part_2_of_3 in decoder_part_2_of_3",
+                "decoder_ar8_cl24_part_3_of_3 in decoder_part_3_of_3", "decoder_ar1_cl24_part_3_of_3 in decoder_part_3_of_3"}));
   const auto first = edges(*graphs[0].graph), middle = edges(*graphs[2].graph), last = edges(*graphs[4].graph);
-  EXPECT_TRUE(first.contains("inputs_embeds") && first.contains("hidden_states_out") && first.contains("past_key_0_in") && !first.contains("past_key_1_in"));
-  EXPECT_TRUE(middle.contains("hidden_states_in") && middle.contains("hidden_states_out") && middle.contains("past_key_1_in") && !middle.contains("past_key_0_in"));
+  EXPECT_TRUE(first.contains("inputs_embeds") && first.contains("hidden_states_out") && first.contains("past_key_0_in") &&
+              !first.contains("past_key_1_in"));
+  EXPECT_TRUE(middle.contains("hidden_states_in") && middle.contains("hidden_states_out") && middle.contains("past_key_1_in") &&
+              !middle.contains("past_key_0_in"));
   EXPECT_EQ(last.size(), 2u);
   EXPECT_EQ(first.at("hidden_states_out"), last.at("hidden_states_in"));
   EXPECT_TRUE(last.contains("logits"));
@@ -184,7 +191,8 @@ TEST_F(NpuGraphs, PrefillWithoutLogitsEndsBeforeTheHead) {
   const auto graphs = make({.image_sizes = {}, .prefill = {8}, .context = 24, .prefill_logits = false});
   EXPECT_FALSE(edges(*graphs[0].graph).contains("logits"));
   EXPECT_TRUE(edges(*graphs[1].graph).contains("logits"));
-  EXPECT_EQ(make({.image_sizes = {}, .prefill = {8}, .context = 24, .prefill_logits = false}, 1).size(), 5u) << "no prefill graph for a part that is only the head";
+  EXPECT_EQ(make({.image_sizes = {}, .prefill = {8}, .context = 24, .prefill_logits = false}, 1).size(), 5u)
+      << "no prefill graph for a part that is only the head";
 }
 
 TEST_F(NpuGraphs, HalfPrecisionReachesTheEdges) {

@@ -26,7 +26,8 @@ std::map<std::string, PlannedContext> contexts_of(const PreparedExport& p, bool 
     PlannedContext& context = contexts[sharing ? graph.details["group"].get<std::string>() : graph.name];
     context.graphs.push_back(graph.name);
     for (const ValueInfo& value : graph.graph->values())
-      if (value.weight != nullptr) context.weights[value.weight->identity()] = static_cast<std::uint64_t>(element_count(value.weight->shape())) * kHalfBytes;
+      if (value.weight != nullptr)
+        context.weights[value.weight->identity()] = static_cast<std::uint64_t>(element_count(value.weight->shape())) * kHalfBytes;
   }
   return contexts;
 }
@@ -40,12 +41,16 @@ OrderedJson target_json(const PreparedExport& p, const qnn::Soc& soc) {
   for (const auto& [name, context] : contexts_of(p, soc.weight_sharing())) {
     contexts.push_back({{"group", name}, {"graphs", context.graphs}, {"weight_bytes", context.bytes()}});
     if (context.bytes() > soc.context_limit_bytes)
-      findings.push_back(fmt::format("{} needs {}, more than the {} that one context of {} may have; {}", name, gigabytes(context.bytes()),
-                                     gigabytes(soc.context_limit_bytes), soc.name,
-                                     name.starts_with("decoder") ? "cut the decoder with a smaller --part-limit" : "this graph cannot be cut"));
+      findings.push_back(
+          fmt::format("{} needs {}, more than the {} that one context of {} may have; {}", name, gigabytes(context.bytes()),
+                      gigabytes(soc.context_limit_bytes), soc.name,
+                      name.starts_with("decoder") ? "cut the decoder with a smaller --part-limit" : "this graph cannot be cut"));
   }
-  if (!soc.fp16) findings.push_back(fmt::format("{} computes no half precision; float graphs cannot run on it, choose HTP v69 or newer", soc.name));
-  if (!soc.weight_sharing()) findings.push_back(fmt::format("{} (HTP v{}) cannot share weights between graphs; each graph gets a context of its own", soc.name, soc.htp_arch));
+  if (!soc.fp16)
+    findings.push_back(fmt::format("{} computes no half precision; float graphs cannot run on it, choose HTP v69 or newer", soc.name));
+  if (!soc.weight_sharing())
+    findings.push_back(
+        fmt::format("{} (HTP v{}) cannot share weights between graphs; each graph gets a context of its own", soc.name, soc.htp_arch));
   return {{"target", soc.name},
           {"marketing", soc.marketing},
           {"soc_model", soc.soc_model},
@@ -53,7 +58,8 @@ OrderedJson target_json(const PreparedExport& p, const qnn::Soc& soc) {
           {"vtcm_mib", soc.vtcm_mib},
           {"context_limit_bytes", soc.context_limit_bytes},
           {"contexts", contexts},
-          {"cache_bytes_per_token", static_cast<std::uint64_t>(2 * text.num_hidden_layers * text.num_key_value_heads * text.head_dim) * kHalfBytes},
+          {"cache_bytes_per_token",
+           static_cast<std::uint64_t>(2 * text.num_hidden_layers * text.num_key_value_heads * text.head_dim) * kHalfBytes},
           {"findings", findings}};
 }
 

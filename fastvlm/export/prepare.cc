@@ -83,7 +83,9 @@ Status note_head(PreparedExport& p) {
   if (!p.config.text.tie_word_embeddings || p.checkpoint->find("lm_head.weight") == nullptr) return {};
   TRY_ASSIGN(bool equal, stored_head_equals_embedding(*p.checkpoint));
   if (!equal)
-    p.findings.push_back("lm_head.weight differs from embed_tokens although config.json says they are tied; if answers are wrong, set tie_word_embeddings to false");
+    p.findings.push_back(
+        "lm_head.weight differs from embed_tokens although config.json says they are tied; if answers are wrong, set tie_word_embeddings "
+        "to false");
   return {};
 }
 

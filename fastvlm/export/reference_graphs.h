@@ -19,7 +19,8 @@ struct ReferenceGraphOptions {
 std::unique_ptr<Graph> vision_encoder_graph(const ModelConfig& config, const Weights& weights, const ReferenceGraphOptions& options);
 
 // vision_features [batch_size, num_vision_tokens, width], input_ids [batch_size, num_text_tokens] -> logits; vision first.
-std::unique_ptr<Graph> decoder_with_projection_graph(const ModelConfig& config, const Weights& weights, const ReferenceGraphOptions& options);
+std::unique_ptr<Graph> decoder_with_projection_graph(const ModelConfig& config, const Weights& weights,
+                                                     const ReferenceGraphOptions& options);
 
 // input_ids [batch_size, seq_len] -> embeddings [batch_size, seq_len, H].
 std::unique_ptr<Graph> token_embedder_graph(const ModelConfig& config, const Weights& weights, const ReferenceGraphOptions& options);

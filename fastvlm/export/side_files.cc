@@ -19,7 +19,8 @@ Status add_tokenizer(const Path& folder, SideFiles& files) {
   std::error_code ignored;
   const bool there = std::filesystem::exists(folder / "tokenizer.json", ignored);
   if (!there && !std::filesystem::exists(folder / "vocab.json", ignored)) {
-    files.findings.push_back("the checkpoint has no tokenizer files (tokenizer.json, or vocab.json and merges.txt), so the output has none either");
+    files.findings.push_back(
+        "the checkpoint has no tokenizer files (tokenizer.json, or vocab.json and merges.txt), so the output has none either");
     return {};
   }
   TRY_ASSIGN(files.bytes["tokenizer.json"], build_tokenizer_json(folder));

@@ -10,7 +10,10 @@ namespace fs = std::filesystem;
 // A copy of a golden checkpoint that a test may change.
 class SideFilesTest : public testing::Test {
  protected:
-  void use(const char* golden) { fs::copy(Path(FASTVLM_TEST_DATA) / "golden" / golden / "checkpoint", folder_.path(), fs::copy_options::overwrite_existing | fs::copy_options::recursive); }
+  void use(const char* golden) {
+    fs::copy(Path(FASTVLM_TEST_DATA) / "golden" / golden / "checkpoint", folder_.path(),
+             fs::copy_options::overwrite_existing | fs::copy_options::recursive);
+  }
   Result<SideFiles> files(std::int64_t image_size = 256) {
     TRY_ASSIGN(Checkpoint checkpoint, Checkpoint::open(folder_.path()));
     TRY_ASSIGN(ModelConfig config, read_model_config(checkpoint));
@@ -63,16 +66,18 @@ TEST_F(SideFilesTest, TheGenerationConfigAlwaysNamesAStop) {
     const char* text;  // nullptr: no such file
     const char* made;
   };
-  for (const Case& c : {Case{nullptr, "made"}, Case{R"({"top_k": 3})", "copied, eos_token_id added"}, Case{R"({"eos_token_id": null})", "copied, eos_token_id added"},
-                        Case{R"({"eos_token_id": [1, 2]})", "copied"}}) {
+  for (const Case& c : {Case{nullptr, "made"}, Case{R"({"top_k": 3})", "copied, eos_token_id added"},
+                        Case{R"({"eos_token_id": null})", "copied, eos_token_id added"}, Case{R"({"eos_token_id": [1, 2]})", "copied"}}) {
     fs::remove(folder_ / "generation_config.json");
     if (c.text != nullptr) folder_.write("generation_config.json", c.text);
     const SideFiles made = good();
     ASSERT_TRUE(eos_.has_value());
     EXPECT_EQ(made.made.at("generation_config.json"), c.made);
     const Json json = Json::parse(made.bytes.at("generation_config.json"));
-    if (std::string_view(c.made) == "copied") EXPECT_EQ(made.bytes.at("generation_config.json"), c.text);
-    else EXPECT_EQ(json["eos_token_id"], *eos_);
+    if (std::string_view(c.made) == "copied")
+      EXPECT_EQ(made.bytes.at("generation_config.json"), c.text);
+    else
+      EXPECT_EQ(json["eos_token_id"], *eos_);
     if (c.text != nullptr && json.contains("top_k")) {
       EXPECT_EQ(json["top_k"], 3);
     }

@@ -84,7 +84,8 @@ Value Graph::add_constant(Tensor tensor) {
   if (auto at = constants_.find(key); at != constants_.end()) return {this, at->second};
   Dims dims = to_dims(tensor.shape);
   Dtype dtype = tensor.dtype;
-  int index = add_value({.name = fmt::format("constant_{}", constants_.size()), .dtype = dtype, .dims = dims, .constant = std::move(tensor)});
+  int index =
+      add_value({.name = fmt::format("constant_{}", constants_.size()), .dtype = dtype, .dims = dims, .constant = std::move(tensor)});
   constants_[key] = index;
   return {this, index};
 }

@@ -44,7 +44,7 @@ inline constexpr const char* kMicrosoftDomain = "com.microsoft";
 struct Node {
   std::string domain;
   std::string op;
-  std::string name;  // module path, then "/op"
+  std::string name;         // module path, then "/op"
   std::vector<int> inputs;  // -1: optional input left out
   std::vector<int> outputs;
   Attributes attributes;
@@ -57,9 +57,9 @@ struct ValueInfo {
   std::string name;
   Dtype dtype = Dtype::kFloat32;
   Dims dims;
-  int producer = -1;                // index of the node, -1 for inputs and constants
-  WeightPtr weight;                 // an initializer whose numbers are still a recipe
-  std::optional<Tensor> constant;   // a small initializer
+  int producer = -1;               // index of the node, -1 for inputs and constants
+  WeightPtr weight;                // an initializer whose numbers are still a recipe
+  std::optional<Tensor> constant;  // a small initializer
   bool is_constant() const { return weight != nullptr || constant.has_value(); }
 };
 

@@ -46,8 +46,7 @@ constexpr Signature kSignatures[] = {
 
 const Signature* find_signature(std::string_view bytes) {
   for (const Signature& signature : kSignatures)
-    if (bytes.size() >= signature.offset && bytes.substr(signature.offset).starts_with(signature.magic))
-      return &signature;
+    if (bytes.size() >= signature.offset && bytes.substr(signature.offset).starts_with(signature.magic)) return &signature;
   return nullptr;
 }
 
@@ -56,12 +55,10 @@ const Signature* find_signature(std::string_view bytes) {
 Result<Image> decode_image(std::span<const std::byte> bytes, std::string_view what, const ImageDecodeOptions& options) {
   if (bytes.empty()) return bad_input("{}: the file is empty; a JPEG or PNG picture was expected", what);
   const Signature* signature = find_signature({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
-  if (signature == nullptr)
-    return bad_input("{}: this is neither a JPEG nor a PNG picture; convert it to one of them", what);
+  if (signature == nullptr) return bad_input("{}: this is neither a JPEG nor a PNG picture; convert it to one of them", what);
   if (signature->format == Format::kOther)
     return bad_input("{}: the format {} is not supported; convert the picture to JPEG or PNG", what, signature->name);
-  TRY_ASSIGN(StoredImage stored, signature->format == Format::kJpeg ? read_jpeg(bytes, what, options)
-                                                                    : read_png(bytes, what, options));
+  TRY_ASSIGN(StoredImage stored, signature->format == Format::kJpeg ? read_jpeg(bytes, what, options) : read_png(bytes, what, options));
   if (options.ignore_exif) return std::move(stored.image);
   return turn_upright(std::move(stored.image), stored.orientation);
 }

@@ -12,9 +12,7 @@ namespace {
 
 const Path kFolder = Path(FASTVLM_TEST_DATA) / "images";
 
-std::string hash_of(const Image& image) {
-  return sha256_of({reinterpret_cast<const char*>(image.rgb.data()), image.rgb.size()});
-}
+std::string hash_of(const Image& image) { return sha256_of({reinterpret_cast<const char*>(image.rgb.data()), image.rgb.size()}); }
 
 std::string bytes_of(const Path& name) {
   Result<std::string> text = read_file(kFolder / name, 1 << 24);
@@ -64,8 +62,7 @@ TEST(Decode, ScalesSixteenBitGreyDown) {
 }
 
 TEST(Decode, RefusesAFileThatIsCutOffAnywhere) {
-  for (const char* name :
-       {"edge/sampling_420.jpg", "edge/cmyk_progressive.jpg", "edge/interlaced.png", "edge/exif6.png"}) {
+  for (const char* name : {"edge/sampling_420.jpg", "edge/cmyk_progressive.jpg", "edge/interlaced.png", "edge/exif6.png"}) {
     SCOPED_TRACE(name);
     const std::string whole = bytes_of(name);
     // A PNG may lack what follows its pixels: the end chunk, and the check sum at the end of the pixels' own chunk.
@@ -76,10 +73,8 @@ TEST(Decode, RefusesAFileThatIsCutOffAnywhere) {
 }
 
 TEST(Decode, SaysThatAFileIsTruncated) {
-  EXPECT_EQ(message_of(bytes_of("input/rocket.jpg").substr(0, 20000)),
-            "cat.jpg: the JPEG cannot be decoded (the file is truncated)");
-  EXPECT_EQ(message_of(bytes_of("input/coffee.png").substr(0, 20000)),
-            "cat.jpg: the PNG cannot be decoded (the file is truncated)");
+  EXPECT_EQ(message_of(bytes_of("input/rocket.jpg").substr(0, 20000)), "cat.jpg: the JPEG cannot be decoded (the file is truncated)");
+  EXPECT_EQ(message_of(bytes_of("input/coffee.png").substr(0, 20000)), "cat.jpg: the PNG cannot be decoded (the file is truncated)");
 }
 
 TEST(Decode, RefusesDamagedPixels) {
@@ -93,11 +88,16 @@ TEST(Decode, RefusesDamagedPixels) {
 
 TEST(Decode, NamesTheFormatItCannotRead) {
   using namespace std::string_literals;
-  EXPECT_EQ(message_of("RIFF\x10\0\0\0WEBPVP8 "s),
-            "cat.jpg: the format WebP is not supported; convert the picture to JPEG or PNG");
+  EXPECT_EQ(message_of("RIFF\x10\0\0\0WEBPVP8 "s), "cat.jpg: the format WebP is not supported; convert the picture to JPEG or PNG");
   EXPECT_NE(message_of("GIF89a..........").find("format GIF"), std::string::npos);
-  EXPECT_NE(message_of("\0\0\0\x18" "ftypheic\0\0\0\0"s).find("format HEIC"), std::string::npos);
-  EXPECT_NE(message_of("\0\0\0\x18" "ftypavif\0\0\0\0"s).find("format AVIF"), std::string::npos);
+  EXPECT_NE(message_of("\0\0\0\x18"
+                       "ftypheic\0\0\0\0"s)
+                .find("format HEIC"),
+            std::string::npos);
+  EXPECT_NE(message_of("\0\0\0\x18"
+                       "ftypavif\0\0\0\0"s)
+                .find("format AVIF"),
+            std::string::npos);
   EXPECT_NE(message_of("BM..............").find("format BMP"), std::string::npos);
   EXPECT_NE(message_of("II*\0............"s).find("format TIFF"), std::string::npos);
   EXPECT_EQ(message_of("hello"), "cat.jpg: this is neither a JPEG nor a PNG picture; convert it to one of them");
@@ -123,8 +123,7 @@ TEST(Decode, RefusesAProgressiveJpegOfEndlessScans) {
   const std::string scan = jpeg.substr(jpeg.rfind("\xff\xda"), end - jpeg.rfind("\xff\xda"));
   std::string many = jpeg.substr(0, end);
   for (int i = 0; i < 300; ++i) many += scan;
-  EXPECT_EQ(message_of(many + "\xff\xd9"),
-            "cat.jpg: the JPEG cannot be decoded (it has more scans than any honest picture)");
+  EXPECT_EQ(message_of(many + "\xff\xd9"), "cat.jpg: the JPEG cannot be decoded (it has more scans than any honest picture)");
 }
 
 TEST(Decode, NamesAMissingFile) {

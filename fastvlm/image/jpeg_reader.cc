@@ -46,8 +46,8 @@ struct Reader {
 
 // After these warnings libjpeg goes on with made-up pixels.
 bool means_damage(int code) {
-  return code == JWRN_HIT_MARKER || code == JWRN_HUFF_BAD_CODE || code == JWRN_MUST_RESYNC ||
-         code == JWRN_ARITH_BAD_CODE || code == JWRN_JPEG_EOF;
+  return code == JWRN_HIT_MARKER || code == JWRN_HUFF_BAD_CODE || code == JWRN_MUST_RESYNC || code == JWRN_ARITH_BAD_CODE ||
+         code == JWRN_JPEG_EOF;
 }
 
 void on_message(j_common_ptr info, int level) {
@@ -65,8 +65,7 @@ void skip_input(j_decompress_ptr info, long count) {
 }
 
 void on_progress(j_common_ptr info) {
-  if (reinterpret_cast<j_decompress_ptr>(info)->input_scan_number > kMaxScans)
-    fail(info, "it has more scans than any honest picture");
+  if (reinterpret_cast<j_decompress_ptr>(info)->input_scan_number > kMaxScans) fail(info, "it has more scans than any honest picture");
 }
 
 void set_up(Reader& reader, std::span<const std::byte> bytes) {
@@ -112,8 +111,7 @@ int divide_by_255(int product) {
 // `cmyk` as Adobe stores it: 255 is no ink.
 void cmyk_to_rgb(const std::uint8_t* cmyk, std::uint8_t* rgb, std::size_t pixels) {
   for (std::size_t i = 0; i < pixels; ++i, cmyk += 4, rgb += 3)
-    for (int c = 0; c < 3; ++c)
-      rgb[c] = static_cast<std::uint8_t>(std::max(0, cmyk[3] - divide_by_255((255 - cmyk[c]) * cmyk[3])));
+    for (int c = 0; c < 3; ++c) rgb[c] = static_cast<std::uint8_t>(std::max(0, cmyk[3] - divide_by_255((255 - cmyk[c]) * cmyk[3])));
 }
 
 // `cmyk_row` has room for one row of four-channel pixels, or is null for RGB output.

@@ -28,9 +28,8 @@ Result<ImageMode> image_mode_of(std::string_view name) {
 
 Status check_image_size(int size) {
   if (size > 0 && size <= kMaxImageSize && size % 64 == 0) return {};
-  return bad_usage(
-      "the image size {} does not work: the vision tower shrinks a picture 64-fold, so use a multiple of 64 up to {}",
-      size, kMaxImageSize);
+  return bad_usage("the image size {} does not work: the vision tower shrinks a picture 64-fold, so use a multiple of 64 up to {}", size,
+                   kMaxImageSize);
 }
 
 Result<Image> preprocess(const Image& image, int size, ImageMode mode) {

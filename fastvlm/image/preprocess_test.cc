@@ -12,9 +12,7 @@ namespace {
 
 const Path kFolder = Path(FASTVLM_TEST_DATA) / "images";
 
-std::string hash_of(const Image& image) {
-  return sha256_of({reinterpret_cast<const char*>(image.rgb.data()), image.rgb.size()});
-}
+std::string hash_of(const Image& image) { return sha256_of({reinterpret_cast<const char*>(image.rgb.data()), image.rgb.size()}); }
 
 Image square_of(const Image& picture, int size, ImageMode mode) {
   Result<Image> square = preprocess(picture, size, mode);
@@ -65,18 +63,15 @@ TEST(Preprocess, CropsAThinStripAsPillowDoesWithMoreMemory) {
   // Pillow makes a picture of 238933 x 1024 pixels first; these are the hashes of what it then cuts out.
   Result<Image> picture = load_image(kFolder / "input/thin.png");
   ASSERT_TRUE(picture.ok());
-  EXPECT_EQ(hash_of(square_of(*picture, 256, ImageMode::kCrop)),
-            "19963c0ef9fe4002e17f4e4819c1d6776d7e0cd46cf182aa0d3579cda138e26b");
-  EXPECT_EQ(hash_of(square_of(*picture, 1024, ImageMode::kCrop)),
-            "ff393e57b3828ccbc5d76b84097bea6fbc38c5c0f46cefd06ca847a62eb12825");
+  EXPECT_EQ(hash_of(square_of(*picture, 256, ImageMode::kCrop)), "19963c0ef9fe4002e17f4e4819c1d6776d7e0cd46cf182aa0d3579cda138e26b");
+  EXPECT_EQ(hash_of(square_of(*picture, 1024, ImageMode::kCrop)), "ff393e57b3828ccbc5d76b84097bea6fbc38c5c0f46cefd06ca847a62eb12825");
 }
 
 TEST(Preprocess, ShrinksATallPictureAlongItsColumnsFirst) {
   // Pillow 13. Earlier versions go along the rows first, and 13 does so too unless the height shrinks much more.
   Result<Image> picture = load_image(kFolder / "edge/tall.jpg");
   ASSERT_TRUE(picture.ok());
-  EXPECT_EQ(hash_of(square_of(*picture, 64, ImageMode::kCrop)),
-            "ae23190440bd708533508f15af61d6957ec39f754c07e6dd84d36674dfcb3c8d");
+  EXPECT_EQ(hash_of(square_of(*picture, 64, ImageMode::kCrop)), "ae23190440bd708533508f15af61d6957ec39f754c07e6dd84d36674dfcb3c8d");
 }
 
 TEST(Preprocess, TakesAnyShape) {
@@ -87,16 +82,14 @@ TEST(Preprocess, TakesAnyShape) {
       const Image square = square_of(picture, 128, mode);
       EXPECT_EQ(square.rgb.size(), 128u * 128 * 3);
       const auto from_picture = std::count(square.rgb.begin(), square.rgb.end(), 200);
-      EXPECT_EQ(from_picture == 128 * 128 * 3, mode == ImageMode::kCrop || width == height)
-          << width << " x " << height << ", " << name;
+      EXPECT_EQ(from_picture == 128 * 128 * 3, mode == ImageMode::kCrop || width == height) << width << " x " << height << ", " << name;
     }
   }
 }
 
 TEST(Preprocess, RefusesSizesThatTheTowerCannotTake) {
   const Image picture = Image::black(4, 4);
-  for (int size : {-64, 0, 1, 100, 1000, kMaxImageSize + 64})
-    EXPECT_FALSE(preprocess(picture, size, ImageMode::kPad).ok()) << size;
+  for (int size : {-64, 0, 1, 100, 1000, kMaxImageSize + 64}) EXPECT_FALSE(preprocess(picture, size, ImageMode::kPad).ok()) << size;
   EXPECT_EQ(preprocess(picture, 1000, ImageMode::kPad).error().message,
             "the image size 1000 does not work: the vision tower shrinks a picture 64-fold, so use a multiple of 64 up "
             "to 4096");

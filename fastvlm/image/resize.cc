@@ -19,8 +19,7 @@ struct Rows {
   std::size_t count = 0;
   std::vector<std::uint8_t> bytes;
 
-  Rows(std::size_t length, std::size_t count)
-      : length(length), stride(length + kRowSlack), count(count), bytes(stride * count) {}
+  Rows(std::size_t length, std::size_t count) : length(length), stride(length + kRowSlack), count(count), bytes(stride * count) {}
   std::uint8_t* row(std::size_t y) { return bytes.data() + y * stride; }
 };
 
@@ -35,9 +34,7 @@ struct Source {
 Source source_of(const Image& image, int first_row) {
   return {image.row(first_row), image.row_bytes(), image.row_bytes(), image.rgb.data() + image.rgb.size()};
 }
-Source source_of(const Rows& rows) {
-  return {rows.bytes.data(), rows.length, rows.stride, rows.bytes.data() + rows.bytes.size()};
-}
+Source source_of(const Rows& rows) { return {rows.bytes.data(), rows.length, rows.stride, rows.bytes.data() + rows.bytes.size()}; }
 
 // Below this many source bytes a second thread costs more than it saves.
 constexpr std::size_t kBytesWorthThreads = std::size_t{1} << 20;
@@ -74,8 +71,7 @@ void resize_piece(const Source& source, const AxisWeights& columns, std::size_t 
 
 Rows resize_across(const Source& source, std::size_t count, const AxisWeights& columns) {
   Rows out(columns.outputs.size() * 3, count);
-  for_pieces(count, source.length * count,
-             [&](std::size_t begin, std::size_t end) { resize_piece(source, columns, begin, end, out); });
+  for_pieces(count, source.length * count, [&](std::size_t begin, std::size_t end) { resize_piece(source, columns, begin, end, out); });
   return out;
 }
 
@@ -114,9 +110,8 @@ Image resize_bicubic(const Image& image, const ResizeAxis& across, const ResizeA
 
   const Source source = source_of(image, rows.begin);
   const std::size_t needed = static_cast<std::size_t>(rows.end - rows.begin);
-  Rows result = columns_first(across, down)
-                    ? resize_across(source_of(resize_down(source, rows)), rows.outputs.size(), columns)
-                    : resize_down(source_of(resize_across(source, needed, columns)), rows);
+  Rows result = columns_first(across, down) ? resize_across(source_of(resize_down(source, rows)), rows.outputs.size(), columns)
+                                            : resize_down(source_of(resize_across(source, needed, columns)), rows);
   for (std::size_t y = 0; y < result.count; ++y) {
     std::uint8_t* row = out.row(rows.first_output + static_cast<int>(y));
     std::memcpy(row + static_cast<std::size_t>(columns.first_output) * 3, result.row(y), result.length);

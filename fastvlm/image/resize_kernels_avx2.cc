@@ -26,8 +26,8 @@ struct Spread {
 }
 
 // Adds four pixels, weighted, to the sums of a row.
-[[gnu::target("avx2"), gnu::always_inline]] inline __m256i add_pixels(__m256i sums, const std::uint8_t* from,
-                                                                      const Spread& spread, const Spread& weights) {
+[[gnu::target("avx2"), gnu::always_inline]] inline __m256i add_pixels(__m256i sums, const std::uint8_t* from, const Spread& spread,
+                                                                      const Spread& weights) {
   const __m256i pixels = _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
   const __m256i first = _mm256_mullo_epi32(_mm256_shuffle_epi8(pixels, spread.first), weights.first);
   const __m256i second = _mm256_mullo_epi32(_mm256_shuffle_epi8(pixels, spread.second), weights.second);
@@ -43,8 +43,7 @@ struct Spread {
   std::memcpy(to, &bytes, sizeof bytes);
 }
 
-[[gnu::target("avx2")]] void resize_rows_avx2(const AxisWeights& across, const std::uint8_t* const* from,
-                                              std::uint8_t* const* to) {
+[[gnu::target("avx2")]] void resize_rows_avx2(const AxisWeights& across, const std::uint8_t* const* from, std::uint8_t* const* to) {
   static_assert(kRowsAtOnce == 4 && AxisWeights::kGroup == 4);
   const Spread bytes = spread();
   const __m256i zeros_and_ones = _mm256_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1);
@@ -56,8 +55,7 @@ struct Spread {
     std::size_t pixel = static_cast<std::size_t>(output.begin) * 3;
     for (int i = 0; i < output.count; i += 4, weight += 4, pixel += 12) {
       const __m256i four = _mm256_castsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(weight)));
-      const Spread weights = {_mm256_permutevar8x32_epi32(four, zeros_and_ones),
-                              _mm256_permutevar8x32_epi32(four, twos_and_threes)};
+      const Spread weights = {_mm256_permutevar8x32_epi32(four, zeros_and_ones), _mm256_permutevar8x32_epi32(four, twos_and_threes)};
       sum0 = add_pixels(sum0, from[0] + pixel, bytes, weights);
       sum1 = add_pixels(sum1, from[1] + pixel, bytes, weights);
       sum2 = add_pixels(sum2, from[2] + pixel, bytes, weights);
@@ -71,8 +69,7 @@ struct Spread {
   }
 }
 
-[[gnu::target("avx2"), gnu::always_inline]] inline __m256i add_bytes(__m256i sums, const std::uint8_t* from,
-                                                                     __m256i weight) {
+[[gnu::target("avx2"), gnu::always_inline]] inline __m256i add_bytes(__m256i sums, const std::uint8_t* from, __m256i weight) {
   const __m256i bytes = _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(from)));
   return _mm256_add_epi32(sums, _mm256_mullo_epi32(bytes, weight));
 }

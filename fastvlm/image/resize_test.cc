@@ -19,15 +19,13 @@ Image random_picture(int width, int height) {
 
 Image on_canvas(const Image& image, int width, int height, int left, int top) {
   Image out = Image::black(width, height);
-  for (int y = 0; y < image.height; ++y)
-    std::copy(image.row(y), image.row(y) + image.row_bytes(), out.row(top + y) + left * 3);
+  for (int y = 0; y < image.height; ++y) std::copy(image.row(y), image.row(y) + image.row_bytes(), out.row(top + y) + left * 3);
   return out;
 }
 
 Image cut_out(const Image& image, int left, int top, int width, int height) {
   Image out = Image::black(width, height);
-  for (int y = 0; y < height; ++y)
-    std::copy(image.row(top + y) + left * 3, image.row(top + y) + (left + width) * 3, out.row(y));
+  for (int y = 0; y < height; ++y) std::copy(image.row(top + y) + left * 3, image.row(top + y) + (left + width) * 3, out.row(y));
   return out;
 }
 
@@ -75,8 +73,7 @@ TEST(Resize, KernelsOfThisProcessorEqualThePlainOnes) {
     for (int row = 0; row < kRowsAtOnce; ++row)
       EXPECT_TRUE(std::equal(plain_to[row], plain_to[row] + width * 3, best_to[row])) << "width " << width;
 
-    const WeightedRows rows = {
-        .from = image.rgb.data(), .stride = image.row_bytes(), .weights = across.weights.data(), .count = 4};
+    const WeightedRows rows = {.from = image.rgb.data(), .stride = image.row_bytes(), .weights = across.weights.data(), .count = 4};
     std::vector<std::uint8_t> plain_sum(width), best_sum(width);
     kPlainKernels.sum_rows(rows, plain_sum.data(), plain_sum.size());
     best_kernels().sum_rows(rows, best_sum.data(), best_sum.size());

@@ -18,9 +18,7 @@ double bicubic(double x) {
   return 0.0;
 }
 
-std::int32_t to_fixed(double weight) {
-  return static_cast<std::int32_t>((weight < 0 ? -0.5 : 0.5) + weight * (1 << kWeightBits));
-}
+std::int32_t to_fixed(double weight) { return static_cast<std::int32_t>((weight < 0 ? -0.5 : 0.5) + weight * (1 << kWeightBits)); }
 
 // The pixels [begin, end) of the canvas that one output looks at, and their real weights. Every operation is done in
 // Pillow's order: the last bit of a double can decide about a pixel.
@@ -65,9 +63,8 @@ AxisWeights axis_weights(const ResizeAxis& axis, int length) {
       result.begin = static_cast<int>(begin - axis.offset);
     }
     result.end = static_cast<int>(end - axis.offset);
-    result.outputs.push_back({.begin = static_cast<int>(begin - axis.offset),
-                              .count = static_cast<int>(end - begin),
-                              .weight = result.weights.size()});
+    result.outputs.push_back(
+        {.begin = static_cast<int>(begin - axis.offset), .count = static_cast<int>(end - begin), .weight = result.weights.size()});
     for (std::int64_t x = begin; x < end; ++x)
       result.weights.push_back(to_fixed(window.weights[static_cast<std::size_t>(x - window.begin)]));
     while (result.weights.size() % AxisWeights::kGroup != 0) result.weights.push_back(0);

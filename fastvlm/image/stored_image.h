@@ -15,13 +15,11 @@ struct StoredImage {
 };
 
 // Refuses a size that a header claims, before any memory is taken for it.
-inline Status check_size(std::uint64_t width, std::uint64_t height, std::string_view what,
-                         const ImageDecodeOptions& options) {
+inline Status check_size(std::uint64_t width, std::uint64_t height, std::string_view what, const ImageDecodeOptions& options) {
   if (width == 0 || height == 0) return bad_input("{}: the picture has no pixels ({} x {})", what, width, height);
   if (width > kMaxImageSide || height > kMaxImageSide || width * height > options.max_pixels)
-    return bad_input(
-        "{}: the picture is {} x {} pixels; at most {} pixels and {} on a side are read, so scale it down first", what,
-        width, height, options.max_pixels, kMaxImageSide);
+    return bad_input("{}: the picture is {} x {} pixels; at most {} pixels and {} on a side are read, so scale it down first", what, width,
+                     height, options.max_pixels, kMaxImageSide);
   return {};
 }
 

@@ -100,7 +100,9 @@ TEST(DataWriter, LossesAreCountedForEachWeight) {
 
 TEST(DataWriter, AnErrorOfOneWeightEndsTheWholeWithoutWaiting) {
   DataLayout places = layout();
-  places.place(Weight::computed({2000}, []() -> Result<std::vector<float>> { return bad_input("tensor \"t\" is cut off"); }, {"t"}, ""), "t", Dtype::kFloat32, "a.data");
+  places.place(Weight::computed(
+                   {2000}, []() -> Result<std::vector<float>> { return bad_input("tensor \"t\" is cut off"); }, {"t"}, ""),
+               "t", Dtype::kFloat32, "a.data");
   places.place(large(3000, 2000, "behind"), "behind", Dtype::kFloat32, "a.data");
   for (unsigned threads : {1u, 2u, 5u}) {
     FolderForTests folder;
@@ -137,11 +139,12 @@ TEST(WriteInPieces, PiecesMadeInAnyOrderGiveOneFile) {
   for (unsigned threads : {1u, 2u, 5u}) {
     FolderForTests folder;
     Progress silent;
-    auto written = write_in_pieces(folder / "out", total, {.threads = threads}, silent, [](std::size_t index, std::span<std::byte> out) -> Status {
-      EXPECT_EQ(out.size(), index < 2 ? kPieceBytes : 17);
-      std::ranges::fill(out, static_cast<std::byte>(index + 1));
-      return {};
-    });
+    auto written =
+        write_in_pieces(folder / "out", total, {.threads = threads}, silent, [](std::size_t index, std::span<std::byte> out) -> Status {
+          EXPECT_EQ(out.size(), index < 2 ? kPieceBytes : 17);
+          std::ranges::fill(out, static_cast<std::byte>(index + 1));
+          return {};
+        });
     ASSERT_TRUE(written.ok());
     EXPECT_EQ(written->bytes, total);
     EXPECT_EQ(written->sha256, sha256_of_file(folder / "out").value());
@@ -153,7 +156,8 @@ TEST(WriteInPieces, PiecesMadeInAnyOrderGiveOneFile) {
 TEST(WriteInPieces, AnEmptyFileIsAFile) {
   FolderForTests folder;
   Progress silent;
-  auto written = write_in_pieces(folder / "out", 0, {.threads = 2}, silent, [](std::size_t, std::span<std::byte>) -> Status { return bad_input("never called"); });
+  auto written = write_in_pieces(folder / "out", 0, {.threads = 2}, silent,
+                                 [](std::size_t, std::span<std::byte>) -> Status { return bad_input("never called"); });
   ASSERT_TRUE(written.ok());
   EXPECT_EQ(written->sha256, sha256_of(""));
 }

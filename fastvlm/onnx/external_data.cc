@@ -49,7 +49,8 @@ std::string check_entry(const OnnxInitializer& tensor, const DataFile& file, con
   if (length > file.size - data.offset)
     return fmt::format("its data need bytes {} to {} of \"{}\", which has {}", data.offset, data.offset + length, data.location, file.size);
   if (tensor.bytes && *tensor.bytes != length)
-    return fmt::format("the shape {} needs {} bytes, but {} are named in \"{}\"", to_string(tensor.shape), *tensor.bytes, length, data.location);
+    return fmt::format("the shape {} needs {} bytes, but {} are named in \"{}\"", to_string(tensor.shape), *tensor.bytes, length,
+                       data.location);
   if (options.require_aligned && data.offset % kPage != 0)
     return fmt::format("its data begin at byte {} of \"{}\", not at a multiple of {}", data.offset, data.location, kPage);
   extent = {data.offset, data.offset + length, &tensor};
@@ -90,7 +91,8 @@ DataFile look_at_data_file(const Path& folder, const std::string& location) {
   const Path path = folder / location;
   const auto status = std::filesystem::symlink_status(path, problem);
   if (status.type() == std::filesystem::file_type::not_found) return {0, "there is no such file"};
-  if (status.type() == std::filesystem::file_type::symlink) return {0, "it is a symbolic link; ONNX readers refuse that, copy the file instead"};
+  if (status.type() == std::filesystem::file_type::symlink)
+    return {0, "it is a symbolic link; ONNX readers refuse that, copy the file instead"};
   if (status.type() != std::filesystem::file_type::regular) return {0, "it is not a regular file"};
   const std::uint64_t size = std::filesystem::file_size(path, problem);
   if (problem) return {0, fmt::format("its size cannot be read ({})", problem.message())};

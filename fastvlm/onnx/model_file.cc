@@ -261,16 +261,15 @@ Status parse_message(google::protobuf::io::ZeroCopyInputStream& stream, onnx::Mo
   google::protobuf::io::CodedInputStream coded(&stream);
   const bool parsed = proto.ParsePartialFromCodedStream(&coded) && coded.ConsumedEntireMessage();
   // Almost any bytes are some protobuf message; a model has a version and a graph.
-  if (!parsed || !proto.has_graph() || !proto.has_ir_version())
-    return bad_input("{}: not an ONNX model, or cut short", what);
+  if (!parsed || !proto.has_graph() || !proto.has_ir_version()) return bad_input("{}: not an ONNX model, or cut short", what);
   return {};
 }
 
 Status read_message(const Path& path, onnx::ModelProto& proto) {
   TRY_ASSIGN(InputFile file, InputFile::open(path));
   if (file.size() > kMaxOnnxFile)
-    return bad_input("{}: {} bytes, an ONNX file has at most {}; weights beyond that are kept as external data", path.string(),
-                     file.size(), kMaxOnnxFile);
+    return bad_input("{}: {} bytes, an ONNX file has at most {}; weights beyond that are kept as external data", path.string(), file.size(),
+                     kMaxOnnxFile);
   std::ifstream stream(path, std::ios::binary);
   google::protobuf::io::IstreamInputStream bytes(&stream);
   return parse_message(bytes, proto, path.string());

@@ -48,7 +48,7 @@ struct OnnxInitializer {
   Shape shape;
   std::optional<std::uint64_t> bytes;  // of the whole tensor; nothing for types of unknown size
   std::optional<ExternalData> external;
-  std::optional<Tensor> constant;      // inline and at most kMaxKeptConstant
+  std::optional<Tensor> constant;  // inline and at most kMaxKeptConstant
 };
 
 struct OnnxTensorAttribute {

@@ -67,7 +67,9 @@ TEST(OnnxModelFile, KeepsSmallConstantsOfEveryStorage) {
 }
 
 TEST(OnnxModelFile, SeesConstantNodesAsConstants) {
-  const OnnxModel model = parse("g (float[2] x) => (float[2] y) { c = Constant<value = float[1] {3.5}>() d = Constant<value_float = 2.0>() a = Mul(x, c) y = Mul(a, d) }");
+  const OnnxModel model = parse(
+      "g (float[2] x) => (float[2] y) { c = Constant<value = float[1] {3.5}>() d = Constant<value_float = 2.0>() a = Mul(x, c) y = Mul(a, "
+      "d) }");
   const OnnxIndex index(model);
   EXPECT_EQ(index.scalar("c"), 3.5);
   EXPECT_EQ(index.scalar("d"), 2.0);
@@ -84,7 +86,8 @@ TEST(OnnxModelFile, ReadsAttributesByType) {
 }
 
 TEST(OnnxModelFile, KnowsTheOperatorsOfOnnxRuntimeThatWeWrite) {
-  const OnnxModel model = parse(R"(g (float[1,4,8] x) => (float y) <float[8] s = {1,1,1,1,1,1,1,1}, float step = {0.1}, uint16 zero = {32768}> {
+  const OnnxModel model =
+      parse(R"(g (float[1,4,8] x) => (float y) <float[8] s = {1,1,1,1,1,1,1,1}, float step = {0.1}, uint16 zero = {32768}> {
     n = SimplifiedLayerNormalization<axis = -1>(x, s)
     q = com.microsoft.QuantizeLinear(n, step, zero)
     d = com.microsoft.DequantizeLinear(q, step, zero)
@@ -129,13 +132,15 @@ TEST(OnnxModelFile, SurvivesGraphsThatTheOnnxLibraryDoesNot) {
                            "g (float[2] x) => (float[2] y) { y = Cast<to = 1>() }"})
     EXPECT_NE(parse(text).inference_note, "") << text;
   // The type of an unknown operator's result is unknown.
-  const OnnxModel model = parse("g (float[2] x) => (float[2] y) { a = com.microsoft.Strange(x) s = Shape(a) c = Cast<to = 1>(a) y = Reshape(c, s) }");
+  const OnnxModel model =
+      parse("g (float[2] x) => (float[2] y) { a = com.microsoft.Strange(x) s = Shape(a) c = Cast<to = 1>(a) y = Reshape(c, s) }");
   EXPECT_EQ(model.inference_note, "");
   EXPECT_EQ(model.nodes.size(), 4u);
 }
 
 TEST(OnnxModelFile, FollowsShapesThatAreComputed) {
-  const OnnxModel model = parse("g (float[2,3] x, float[4,6] z) => (float[a,b] y) { s = Shape(x) r = Expand(z, s) t = Reshape(x, s) y = Relu(t) }");
+  const OnnxModel model =
+      parse("g (float[2,3] x, float[4,6] z) => (float[a,b] y) { s = Shape(x) r = Expand(z, s) t = Reshape(x, s) y = Relu(t) }");
   ASSERT_NE(model.type_of("t"), nullptr);
   EXPECT_EQ(model.type_of("t")->dims, (Dims{2, 3}));
 }
@@ -158,8 +163,9 @@ TEST(OnnxModelFile, CountsOperatorsByDomain) {
 }
 
 TEST(OnnxModelFile, NamesWhereExternalTensorsLieWithoutOpeningThem) {
-  const OnnxModel model = parse("g (float[2,3] x) => (float[2,4] y) { y = MatMul(x, w) }",
-                                {{"w", Dtype::kFloat32, {3, 4}, {{"location", "weights.data"}, {"offset", "8589934592"}, {"length", "48"}}}});
+  const OnnxModel model =
+      parse("g (float[2,3] x) => (float[2,4] y) { y = MatMul(x, w) }",
+            {{"w", Dtype::kFloat32, {3, 4}, {{"location", "weights.data"}, {"offset", "8589934592"}, {"length", "48"}}}});
   ASSERT_EQ(model.initializers.size(), 1u);
   const OnnxInitializer& weight = model.initializers[0];
   ASSERT_TRUE(weight.external.has_value());

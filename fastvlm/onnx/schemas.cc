@@ -54,7 +54,8 @@ void infer_reduce(InferenceContext& context) {
       axes.insert(axis < 0 ? axis + rank : axis);
     }
   }
-  if (axes.empty() && onnx::getAttribute(context, "noop_with_empty_axes", 0) != 0) return onnx::propagateShapeFromInputToOutput(context, 0, 0);
+  if (axes.empty() && onnx::getAttribute(context, "noop_with_empty_axes", 0) != 0)
+    return onnx::propagateShapeFromInputToOutput(context, 0, 0);
   const bool keep = onnx::getAttribute(context, "keepdims", 1) != 0;
   auto* out = context.getOutputType(0)->mutable_tensor_type()->mutable_shape();
   for (int i = 0; i < rank; ++i) {
@@ -190,7 +191,8 @@ bool divides_by_zero(const onnx::GraphProto& graph) {
 // is missing, or "".
 std::string what_is_missing(const onnx::ModelProto& model) {
   std::map<std::string, int> opsets;
-  for (const auto& opset : model.opset_import()) opsets[opset.domain()] = static_cast<int>(std::min<std::int64_t>(opset.version(), 1 << 20));
+  for (const auto& opset : model.opset_import())
+    opsets[opset.domain()] = static_cast<int>(std::min<std::int64_t>(opset.version(), 1 << 20));
   std::set<std::string> known;
   for (const auto& value : model.graph().input()) known.insert(value.name());
   for (const auto& value : model.graph().initializer()) known.insert(value.name());
@@ -240,9 +242,7 @@ const onnx::ISchemaRegistry& lenient_schemas() {
   return schemas;
 }
 
-std::int64_t newest_known_opset() {
-  return onnx::OpSchemaRegistry::DomainToVersionRange::Instance().Map().at(onnx::ONNX_DOMAIN).second;
-}
+std::int64_t newest_known_opset() { return onnx::OpSchemaRegistry::DomainToVersionRange::Instance().Map().at(onnx::ONNX_DOMAIN).second; }
 
 bool is_known(const std::string& domain, const std::string& op, std::int64_t opset) {
   return strict_schemas().GetSchema(op, static_cast<int>(std::clamp<std::int64_t>(opset, 0, 1 << 20)), domain) != nullptr;

@@ -198,8 +198,9 @@ std::vector<Finding> check_static_shapes(const OnnxModel& model) {
   std::vector<Finding> findings;
   auto check = [&](const OnnxValue& value, const char* kind) {
     if (is_static(value.type)) return;
-    std::string why = value.type.has_shape ? fmt::format("the shape {} depends on {}", to_string(value.type.dims), symbols_of(value.type.dims))
-                                           : std::string("it has no shape");
+    std::string why = value.type.has_shape
+                          ? fmt::format("the shape {} depends on {}", to_string(value.type.dims), symbols_of(value.type.dims))
+                          : std::string("it has no shape");
     findings.push_back({Severity::kError, value.name, fmt::format("{} \"{}\": {}; fixed numbers are needed", kind, value.name, why)});
   };
   for (const OnnxValue& input : model.inputs) check(input, "input");
@@ -225,8 +226,8 @@ Result<std::vector<Finding>> validate_onnx(const Path& path, const ValidateOptio
   std::vector<Finding> findings = check_versions(model, options);
   append(findings, check_operators(model, options.allowed_operators));
   append(findings, check_structure(model));
-  append(findings, check_external_data(model, find_data_files(model, path.parent_path()),
-                                       {.require_aligned = options.require_aligned_data}));
+  append(findings,
+         check_external_data(model, find_data_files(model, path.parent_path()), {.require_aligned = options.require_aligned_data}));
   append(findings, run_library(proto, model, path));
   if (options.forbid_symbolic_dims) {
     TRY_ASSIGN(OnnxModel inferred, summarize(proto, path.string()));

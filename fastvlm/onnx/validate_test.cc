@@ -31,7 +31,10 @@ class Folder {
 std::string text_of(const std::vector<Finding>& findings) {
   std::string text;
   for (const Finding& finding : findings)
-    text += (finding.severity == Severity::kError ? "error: " : finding.severity == Severity::kWarning ? "warning: " : "note: ") + finding.message + "\n";
+    text += (finding.severity == Severity::kError     ? "error: "
+             : finding.severity == Severity::kWarning ? "warning: "
+                                                      : "note: ") +
+            finding.message + "\n";
   return text;
 }
 
@@ -58,10 +61,12 @@ struct Case {
 TEST(ValidateOnnx, FindsTheClassicFailures) {
   const Case cases[] = {
       {"a good model", "g (float[N,3] x) => (float[N,3] y) { y = Relu(x) }", ""},
-      {"weight does not fit", "g (float[2,3] x) => (float[2,5] y) <float[4,5] w = {1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1}> { y = MatMul(x, w) }",
+      {"weight does not fit",
+       "g (float[2,3] x) => (float[2,5] y) <float[4,5] w = {1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1}> { y = MatMul(x, w) }",
        "error: shape inference: "},
       {"unknown operator", "g (float[2] x) => (float[2] y) { y = Reluu(x) }", "error: ONNX checker: No Op registered for Reluu"},
-      {"unknown attribute", "g (float[2] x) => (float[2] y) { y = Relu<slope = 1>(x) }", "error: ONNX checker: Unrecognized attribute: slope"},
+      {"unknown attribute", "g (float[2] x) => (float[2] y) { y = Relu<slope = 1>(x) }",
+       "error: ONNX checker: Unrecognized attribute: slope"},
       {"use before it is made", "g (float[2] x) => (float[2] y) { y = Relu(a) a = Relu(x) }", "uses \"a\", which is made by a later node"},
       {"use of nothing", "g (float[2] x) => (float[2] y) { y = Relu(a) }", "uses \"a\", which nothing makes"},
       {"made twice", "g (float[2] x) => (float[2] y) { y = Relu(x) y = Neg(x) }", "makes \"y\", which exists already"},
@@ -70,12 +75,18 @@ TEST(ValidateOnnx, FindsTheClassicFailures) {
       {"unused initializer", "g (float[2] x) => (float[2] y) <float w = {1}> { y = Relu(x) }", "error: nothing uses the initializer \"w\""},
       {"unused input", "g (float[2] x, float[2] z) => (float[2] y) { y = Relu(x) }", "warning: nothing uses the input \"z\""},
       {"identity", "g (float[2] x) => (float[2] y) { a = Identity(x) y = Relu(a) }", "warning: Identity \"a\" does nothing"},
-      {"other opset", "<ir_version: 8, opset_import: [\"\" : 16]> g (float[2] x) => (float[2] y) { y = Relu(x) }", "imports opset 16, 17 is expected"},
-      {"other IR version", "<ir_version: 7, opset_import: [\"\" : 17]> g (float[2] x) => (float[2] y) { y = Relu(x) }", "IR version 7, 8 is expected"},
+      {"other opset", "<ir_version: 8, opset_import: [\"\" : 16]> g (float[2] x) => (float[2] y) { y = Relu(x) }",
+       "imports opset 16, 17 is expected"},
+      {"other IR version", "<ir_version: 7, opset_import: [\"\" : 17]> g (float[2] x) => (float[2] y) { y = Relu(x) }",
+       "IR version 7, 8 is expected"},
       {"domain not imported", "<ir_version: 8, opset_import: [\"\" : 17]> g (float[2] x) => (float[2] y) { y = com.microsoft.Gelu(x) }",
        "domain \"com.microsoft\" are used"},
-      {"operator of ONNX Runtime", "<ir_version: 8, opset_import: [\"\" : 17]> g (float[2,3] x) => (float[2,3] y) <float[3] s = {1,1,1}> { y = SimplifiedLayerNormalization(x, s) }", ""},
-      {"foreign domain", "<ir_version: 8, opset_import: [\"\" : 17, \"a.b\" : 1]> g (float[2] x) => (float[2] y) { y = a.b.Op(x) }", "note: the ONNX checker and strict shape inference were left out: the ONNX library does not know a.b::Op"},
+      {"operator of ONNX Runtime",
+       "<ir_version: 8, opset_import: [\"\" : 17]> g (float[2,3] x) => (float[2,3] y) <float[3] s = {1,1,1}> { y = "
+       "SimplifiedLayerNormalization(x, s) }",
+       ""},
+      {"foreign domain", "<ir_version: 8, opset_import: [\"\" : 17, \"a.b\" : 1]> g (float[2] x) => (float[2] y) { y = a.b.Op(x) }",
+       "note: the ONNX checker and strict shape inference were left out: the ONNX library does not know a.b::Op"},
   };
   for (const Case& test : cases) {
     const std::string report = validate_text(test.model);
@@ -87,7 +98,8 @@ TEST(ValidateOnnx, FindsTheClassicFailures) {
 }
 
 TEST(ValidateOnnx, NotesModelsThatAreNewerThanTheLibrary) {
-  const std::string report = validate_text("<ir_version: 12, opset_import: [\"\" : 99]> g (float[2] x) => (float[2] y) { y = Relu(x) }", {.opset = 0, .ir_version = 0});
+  const std::string report = validate_text("<ir_version: 12, opset_import: [\"\" : 99]> g (float[2] x) => (float[2] y) { y = Relu(x) }",
+                                           {.opset = 0, .ir_version = 0});
   EXPECT_NE(report.find("note: the ONNX checker and strict shape inference were left out: opset 99"), std::string::npos) << report;
   EXPECT_EQ(report.find("error"), std::string::npos) << report;
 }
@@ -102,7 +114,8 @@ TEST(ValidateOnnx, NamesOperatorsThatAreNotAllowed) {
 TEST(ValidateOnnx, NamesSymbolicExtentsWhereNumbersAreNeeded) {
   const std::string report = validate_text("g (float[batch,3] x) => (float[batch,3] y) { y = Relu(x) }", {.forbid_symbolic_dims = true});
   EXPECT_NE(report.find("input \"x\": the shape [batch, 3] depends on batch"), std::string::npos) << report;
-  const std::string inside = validate_text("g (float[4] x) => (int64[1,4] y) { a = NonZero(x) b = Abs(a) c = Abs(b) y = Abs(c) }", {.forbid_symbolic_dims = true});
+  const std::string inside =
+      validate_text("g (float[4] x) => (int64[1,4] y) { a = NonZero(x) b = Abs(a) c = Abs(b) y = Abs(c) }", {.forbid_symbolic_dims = true});
   EXPECT_NE(inside.find("NonZero \"a\" gives the shape"), std::string::npos) << inside;
   EXPECT_EQ(validate_text("g (float[2,3] x) => (float[2,3] y) { y = Relu(x) }", {.forbid_symbolic_dims = true}), "");
 }
@@ -138,7 +151,8 @@ TEST(ValidateOnnx, FindsEveryFaultOfExternalData) {
     EXPECT_NE(report.find(fault.expected), std::string::npos) << report;
     EXPECT_NE(report.find("error: "), std::string::npos) << report;
   }
-  const std::string report = validate_weight({{"location", "weights.data"}, {"offset", "64"}, {"length", "48"}}, {.require_aligned_data = true});
+  const std::string report =
+      validate_weight({{"location", "weights.data"}, {"offset", "64"}, {"length", "48"}}, {.require_aligned_data = true});
   EXPECT_NE(report.find("not at a multiple of 4096"), std::string::npos) << report;
 }
 
@@ -165,7 +179,8 @@ TEST(ExternalData, MayBeSharedWholeButNotInPart) {
   model.initializers = {external("a", 0, 100), external("b", 0, 100), external("c", 100, 50), external("empty", 120, 0)};
   EXPECT_EQ(text_of(check_external_data(model, files)), "");
   model.initializers.push_back(external("d", 149, 10));
-  EXPECT_EQ(text_of(check_external_data(model, files)), "error: bytes 149 to 159 of \"weights.data\" overlap those of \"c\", which end at 150\n");
+  EXPECT_EQ(text_of(check_external_data(model, files)),
+            "error: bytes 149 to 159 of \"weights.data\" overlap those of \"c\", which end at 150\n");
   model.initializers = {external("whole", 0, 1000), external("a", 10, 10), external("b", 30, 10)};
   EXPECT_EQ(check_external_data(model, files).size(), 2u);
 }

@@ -15,8 +15,10 @@ void write_value_info(const ValueInfo& value, onnx::ValueInfoProto& to) {
   tensor->set_elem_type(facts(value.dtype).onnx);
   auto* shape = tensor->mutable_shape();
   for (const Dim& dim : value.dims) {
-    if (dim.is_static()) shape->add_dim()->set_dim_value(dim.value);
-    else shape->add_dim()->set_dim_param(dim.symbol);
+    if (dim.is_static())
+      shape->add_dim()->set_dim_value(dim.value);
+    else
+      shape->add_dim()->set_dim_param(dim.symbol);
   }
 }
 

@@ -102,7 +102,8 @@ TEST(OnnxWriter, OtherDomainsAreImportedAndInlineWeightsHaveTheirType) {
 TEST(OnnxWriter, AnInlineWeightThatCannotBeReadIsItsError) {
   Graph graph("g");
   Value x = graph.add_input("x", Dtype::kFloat32, {2});
-  Value w = graph.add_weight(Weight::computed({2}, []() -> Result<std::vector<float>> { return bad_input("tensor \"t\" is cut off"); }, {"t"}, ""), "w");
+  Value w = graph.add_weight(
+      Weight::computed({2}, []() -> Result<std::vector<float>> { return bad_input("tensor \"t\" is cut off"); }, {"t"}, ""), "w");
   graph.add_output(graph.add_node("", "Add", {x, w}, {{Dtype::kFloat32, {2}}})[0], "y");
   auto bytes = to_onnx(graph, {}, {});
   ASSERT_FALSE(bytes.ok());

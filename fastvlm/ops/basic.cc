@@ -9,8 +9,7 @@
 namespace fastvlm::ops {
 namespace {
 
-Value one(Graph& graph, const char* op, std::vector<Value> inputs, OutputSpec output, Attributes attributes = {},
-          const char* domain = "") {
+Value one(Graph& graph, const char* op, std::vector<Value> inputs, OutputSpec output, Attributes attributes = {}, const char* domain = "") {
   return graph.add_node(domain, op, std::move(inputs), {std::move(output)}, std::move(attributes))[0];
 }
 
@@ -89,8 +88,8 @@ Value clip(Value x, double low, double high) {
 }
 
 Value matmul(Value a, Value b) {
-  require(a.rank() >= 2 && b.rank() >= 2 && a.dim(-1) == b.dim(-2), "MatMul", a, "shapes {} and {} do not go together",
-          to_string(a.dims()), to_string(b.dims()));
+  require(a.rank() >= 2 && b.rank() >= 2 && a.dim(-1) == b.dim(-2), "MatMul", a, "shapes {} and {} do not go together", to_string(a.dims()),
+          to_string(b.dims()));
   require_same_type("MatMul", a, b);
   Dims lead = broadcast_dims("MatMul", a, Dims(a.dims().begin(), a.dims().end() - 2), Dims(b.dims().begin(), b.dims().end() - 2));
   lead.push_back(a.dim(-2));
@@ -107,7 +106,8 @@ Value gemm_transposed(Value x, Value weight, Value bias) {
 }
 
 Value transpose(Value x, std::vector<std::int64_t> permutation) {
-  require(static_cast<int>(permutation.size()) == x.rank(), "Transpose", x, "{} axes for shape {}", permutation.size(), to_string(x.dims()));
+  require(static_cast<int>(permutation.size()) == x.rank(), "Transpose", x, "{} axes for shape {}", permutation.size(),
+          to_string(x.dims()));
   std::vector<std::int64_t> sorted = permutation;
   std::ranges::sort(sorted);
   for (std::size_t i = 0; i < sorted.size(); ++i)
@@ -122,9 +122,12 @@ Value reshape(Value x, const Dims& dims) {
   int inferred = 0;
   for (std::size_t i = 0; i < dims.size(); ++i) {
     bool in_place = i < x.dims().size() && x.dims()[i] == dims[i];
-    if (dims[i].is_static()) target.push_back(dims[i].value);
-    else if (in_place) target.push_back(0);
-    else target.push_back(-1), ++inferred;
+    if (dims[i].is_static())
+      target.push_back(dims[i].value);
+    else if (in_place)
+      target.push_back(0);
+    else
+      target.push_back(-1), ++inferred;
   }
   require(inferred <= 1, "Reshape", x, "{} to {} leaves more than one extent open", to_string(x.dims()), to_string(dims));
   auto from = static_shape(x.dims()), to = static_shape(dims);
@@ -167,16 +170,19 @@ Value concat(std::vector<Value> parts, int axis) {
     const Dim extent = other[static_cast<std::size_t>(axis)];
     other[static_cast<std::size_t>(axis)] = first.dim(axis);
     require(other == first.dims(), "Concat", first, "{} beside {} on axis {}", to_string(parts[i].dims()), to_string(first.dims()), axis);
-    if (sum.is_static() && extent.is_static()) sum = sum.value + extent.value;
-    else sum = (sum.is_static() ? std::to_string(sum.value) : sum.symbol) + "+" + (extent.is_static() ? std::to_string(extent.value) : extent.symbol);
+    if (sum.is_static() && extent.is_static())
+      sum = sum.value + extent.value;
+    else
+      sum = (sum.is_static() ? std::to_string(sum.value) : sum.symbol) + "+" +
+            (extent.is_static() ? std::to_string(extent.value) : extent.symbol);
   }
   return one(first.graph(), "Concat", parts, {first.dtype(), dims}, {{"axis", std::int64_t{axis}}});
 }
 
 Value slice(Value x, int axis, std::int64_t begin, std::int64_t end) {
   axis = positive_axis("Slice", x, axis);
-  require(x.dim(axis).is_static() && 0 <= begin && begin < end && end <= x.dim(axis).value, "Slice", x, "{}..{} of axis {} of {}", begin, end,
-          axis, to_string(x.dims()));
+  require(x.dim(axis).is_static() && 0 <= begin && begin < end && end <= x.dim(axis).value, "Slice", x, "{}..{} of axis {} of {}", begin,
+          end, axis, to_string(x.dims()));
   Dims dims = x.dims();
   dims[static_cast<std::size_t>(axis)] = end - begin;
   Graph& graph = x.graph();
@@ -188,7 +194,8 @@ Value softmax(Value x) { return one(x.graph(), "Softmax", {x}, {x.dtype(), x.dim
 Value reduce_mean_last(Value x) {
   Dims dims = x.dims();
   dims.back() = 1;
-  return one(x.graph(), "ReduceMean", {x}, {x.dtype(), std::move(dims)}, {{"axes", std::vector<std::int64_t>{-1}}, {"keepdims", std::int64_t{1}}});
+  return one(x.graph(), "ReduceMean", {x}, {x.dtype(), std::move(dims)},
+             {{"axes", std::vector<std::int64_t>{-1}}, {"keepdims", std::int64_t{1}}});
 }
 
 Value global_average_pool(Value x) {
@@ -198,7 +205,8 @@ Value global_average_pool(Value x) {
 
 Value gather_rows(Value table, Value ids) {
   require(table.rank() == 2, "Gather", ids, "a table [rows, width] is needed, not {}", to_string(table.dims()));
-  require(ids.dtype() == Dtype::kInt64 || ids.dtype() == Dtype::kInt32, "Gather", ids, "ids must be int64 or int32, not {}", name(ids.dtype()));
+  require(ids.dtype() == Dtype::kInt64 || ids.dtype() == Dtype::kInt32, "Gather", ids, "ids must be int64 or int32, not {}",
+          name(ids.dtype()));
   Dims dims = ids.dims();
   dims.push_back(table.dim(1));
   return one(ids.graph(), "Gather", {table, ids}, {table.dtype(), std::move(dims)}, {{"axis", std::int64_t{0}}});
@@ -226,7 +234,8 @@ Value conv(Value x, Value weight, Value bias, const ConvOptions& o) {
   require(x.rank() == 4 && weight.rank() == 4 && x.dim(1).is_static() && weight.dim(1).value * o.groups == x.dim(1).value &&
               weight.dim(0).value % o.groups == 0,
           "Conv", x, "weight {} in {} groups for input {}", to_string(weight.dims()), o.groups, to_string(x.dims()));
-  require(!bias || bias.dims() == Dims{weight.dim(0)}, "Conv", x, "bias {} for weight {}", bias ? to_string(bias.dims()) : "", to_string(weight.dims()));
+  require(!bias || bias.dims() == Dims{weight.dim(0)}, "Conv", x, "bias {} for weight {}", bias ? to_string(bias.dims()) : "",
+          to_string(weight.dims()));
   const std::int64_t kernel = weight.dim(2).value;
   auto extent = [&](const Dim& in) {
     require(in.is_static(), "Conv", x, "height and width must be known, not {}", to_string(x.dims()));

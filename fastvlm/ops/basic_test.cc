@@ -13,7 +13,9 @@ namespace {
 struct Page {
   Graph graph{"g"};
   int count = 0;
-  Value operator()(Dims dims, Dtype dtype = Dtype::kFloat32) { return graph.add_input("x" + std::to_string(count++), dtype, std::move(dims)); }
+  Value operator()(Dims dims, Dtype dtype = Dtype::kFloat32) {
+    return graph.add_input("x" + std::to_string(count++), dtype, std::move(dims));
+  }
 };
 
 std::string shape_of(Value value) { return to_string(value.dims()); }
@@ -45,7 +47,8 @@ TEST(BasicOps, InferTheShapesOfOnnx) {
       {"pool", [](Page& p) { return global_average_pool(p({"b", 5, 7, 7})); }, "[b, 5, 1, 1]"},
       {"gather", [](Page& p) { return gather_rows(p({100, 8}), p({"b", "n"}, Dtype::kInt64)); }, "[b, n, 8]"},
       {"conv", [](Page& p) { return conv(p({"b", 4, 8, 9}), p({6, 4, 3, 3}), p({6}), {.stride = 2, .padding = 1}); }, "[b, 6, 4, 5]"},
-      {"depthwise conv", [](Page& p) { return conv(p({1, 4, 8, 8}), p({4, 1, 7, 7}), {}, {.stride = 1, .padding = 3, .groups = 4}); }, "[1, 4, 8, 8]"},
+      {"depthwise conv", [](Page& p) { return conv(p({1, 4, 8, 8}), p({4, 1, 7, 7}), {}, {.stride = 1, .padding = 3, .groups = 4}); },
+       "[1, 4, 8, 8]"},
       {"range", [](Page& p) { return range_along(p({1, "n", 3}), 1); }, "[n]"},
       {"unsqueeze", [](Page& p) { return unsqueeze(p({"n", 3}), {1, 3}); }, "[n, 1, 3, 1]"},
       {"layer norm", [](Page& p) { return layer_normalization(p({2, 4}), p({4}), p({4}), 1e-5f); }, "[2, 4]"},
@@ -66,13 +69,15 @@ TEST(BasicOps, AMisfitNamesOpModuleAndShapes) {
       {[](Page& p) { sub(p({"n"}), p({"m"})); }, "[Sub] model.mlp: shapes [n] and [m] do not go together"},
       {[](Page& p) { mul(p({2}), p({2}, Dtype::kFloat16)); }, "[Mul] model.mlp: types differ: float32 and float16"},
       {[](Page& p) { where(p({4}, Dtype::kBool), p({3}), p({3})); }, "[Where] model.mlp: shapes [3] and [4] do not go together"},
-      {[](Page& p) { where(p({3}, Dtype::kBool), p({3}), p({3}, Dtype::kFloat16)); }, "[Where] model.mlp: types differ: float32 and float16"},
+      {[](Page& p) { where(p({3}, Dtype::kBool), p({3}), p({3}, Dtype::kFloat16)); },
+       "[Where] model.mlp: types differ: float32 and float16"},
       {[](Page& p) { greater(p({3}), p({3}, Dtype::kInt64)); }, "[Greater] model.mlp: types differ: float32 and int64"},
       {[](Page& p) { matmul(p({2, 3}), p({4, 5})); }, "[MatMul] model.mlp: shapes [2, 3] and [4, 5] do not go together"},
       {[](Page& p) { matmul(p({3}), p({3, 5})); }, "[MatMul] model.mlp: shapes [3] and [3, 5] do not go together"},
       {[](Page& p) { matmul(p({2, 2, 3}), p({5, 3, 5})); }, "[MatMul] model.mlp: shapes [2] and [5] do not go together"},
       {[](Page& p) { matmul(p({2, 3}), p({3, 5}, Dtype::kFloat16)); }, "[MatMul] model.mlp: types differ: float32 and float16"},
-      {[](Page& p) { gemm_transposed(p({2, 3}), p({3, 7})); }, "[Gemm] model.mlp: shapes [2, 3] and [3, 7] (transposed) do not go together"},
+      {[](Page& p) { gemm_transposed(p({2, 3}), p({3, 7})); },
+       "[Gemm] model.mlp: shapes [2, 3] and [3, 7] (transposed) do not go together"},
       {[](Page& p) { transpose(p({2, 3}), {0, 2, 1}); }, "[Transpose] model.mlp: 3 axes for shape [2, 3]"},
       {[](Page& p) { transpose(p({2, 3}), {0, 2}); }, "[Transpose] model.mlp: axes [0, 2] for shape [2, 3]"},
       {[](Page& p) { transpose(p({2, 3}), {1, 1}); }, "[Transpose] model.mlp: axes [1, 1] for shape [2, 3]"},
@@ -87,14 +92,20 @@ TEST(BasicOps, AMisfitNamesOpModuleAndShapes) {
       {[](Page& p) { slice(p({2, 3}), 1, 2, 4); }, "[Slice] model.mlp: 2..4 of axis 1 of [2, 3]"},
       {[](Page& p) { slice(p({2, 3}), 1, 2, 2); }, "[Slice] model.mlp: 2..2 of axis 1 of [2, 3]"},
       {[](Page& p) { global_average_pool(p({2, 3, 4})); }, "[GlobalAveragePool] model.mlp: a map [B, C, H, W] is needed, not [2, 3, 4]"},
-      {[](Page& p) { gather_rows(p({2, 3, 4}), p({1}, Dtype::kInt64)); }, "[Gather] model.mlp: a table [rows, width] is needed, not [2, 3, 4]"},
+      {[](Page& p) { gather_rows(p({2, 3, 4}), p({1}, Dtype::kInt64)); },
+       "[Gather] model.mlp: a table [rows, width] is needed, not [2, 3, 4]"},
       {[](Page& p) { gather_rows(p({2, 3}), p({1})); }, "[Gather] model.mlp: ids must be int64 or int32, not float32"},
       {[](Page& p) { layer_normalization(p({2, 4}), p({3}), p({3}), 0); }, "[LayerNormalization] model.mlp: scale [3] for input [2, 4]"},
-      {[](Page& p) { simplified_layer_normalization(p({2, 4}), p({1, 4}), 0); }, "[SimplifiedLayerNormalization] model.mlp: scale [1, 4] for input [2, 4]"},
-      {[](Page& p) { conv(p({1, 4, 8, 8}), p({6, 3, 3, 3}), {}, {}); }, "[Conv] model.mlp: weight [6, 3, 3, 3] in 1 groups for input [1, 4, 8, 8]"},
-      {[](Page& p) { conv(p({1, 4, 8, 8}), p({6, 1, 3, 3}), {}, {.groups = 4}); }, "[Conv] model.mlp: weight [6, 1, 3, 3] in 4 groups for input [1, 4, 8, 8]"},
-      {[](Page& p) { conv(p({1, 4, "h", 8}), p({6, 4, 3, 3}), {}, {}); }, "[Conv] model.mlp: height and width must be known, not [1, 4, h, 8]"},
-      {[](Page& p) { conv(p({1, 4, 2, 8}), p({6, 4, 3, 3}), {}, {}); }, "[Conv] model.mlp: a kernel of 3 is larger than the input [1, 4, 2, 8]"},
+      {[](Page& p) { simplified_layer_normalization(p({2, 4}), p({1, 4}), 0); },
+       "[SimplifiedLayerNormalization] model.mlp: scale [1, 4] for input [2, 4]"},
+      {[](Page& p) { conv(p({1, 4, 8, 8}), p({6, 3, 3, 3}), {}, {}); },
+       "[Conv] model.mlp: weight [6, 3, 3, 3] in 1 groups for input [1, 4, 8, 8]"},
+      {[](Page& p) { conv(p({1, 4, 8, 8}), p({6, 1, 3, 3}), {}, {.groups = 4}); },
+       "[Conv] model.mlp: weight [6, 1, 3, 3] in 4 groups for input [1, 4, 8, 8]"},
+      {[](Page& p) { conv(p({1, 4, "h", 8}), p({6, 4, 3, 3}), {}, {}); },
+       "[Conv] model.mlp: height and width must be known, not [1, 4, h, 8]"},
+      {[](Page& p) { conv(p({1, 4, 2, 8}), p({6, 4, 3, 3}), {}, {}); },
+       "[Conv] model.mlp: a kernel of 3 is larger than the input [1, 4, 2, 8]"},
       {[](Page& p) { conv(p({1, 4, 8, 8}), p({6, 4, 3, 3}), p({5}), {}); }, "[Conv] model.mlp: bias [5] for weight [6, 4, 3, 3]"},
       {[](Page& p) { range_along(p({1, 2}), 2); }, "[Range] model.mlp: axis 2 of a value with shape [1, 2]"},
   };

@@ -9,7 +9,9 @@ namespace fastvlm::ops {
 namespace {
 
 std::vector<Value> as_relu(const ExpansionContext& context) { return {relu(context.input(0))}; }
-std::vector<Value> as_matmul(const ExpansionContext& context) { return {matmul(context.input(0), context.add_weight(context.weight(1)->transposed(), 1))}; }
+std::vector<Value> as_matmul(const ExpansionContext& context) {
+  return {matmul(context.input(0), context.add_weight(context.weight(1)->transposed(), 1))};
+}
 
 const ExpansionTable kTable = {{"gelu", as_relu}, {"linear", as_matmul}};
 
@@ -87,7 +89,8 @@ TEST(ExpandDeathTest, AnExpansionThatChangesTheShapeIsOurBug) {
   Graph graph("model");
   Value x = graph.add_input("x", Dtype::kFloat32, {2, 4});
   graph.add_output(gelu(x), "y");
-  const ExpansionTable wrong = {{"gelu", [](const ExpansionContext& context) { return std::vector<Value>{reduce_mean_last(context.input(0))}; }}};
+  const ExpansionTable wrong = {
+      {"gelu", [](const ExpansionContext& context) { return std::vector<Value>{reduce_mean_last(context.input(0))}; }}};
   EXPECT_DEATH(expand(graph, wrong), "an expansion keeps the shape");
 }
 

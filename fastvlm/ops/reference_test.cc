@@ -52,7 +52,9 @@ TEST(ReferenceExpansions, TheMaskHidesEveryLaterPosition) {
     ASSERT_EQ(mask.shape, (Shape{3, 3}));
     const double hidden = dtype == Dtype::kFloat16 ? -65504.0 : std::numeric_limits<float>::lowest();
     for (std::size_t i = 0; i < 9; ++i) {
-      const double value = dtype == Dtype::kFloat32 ? mask.floats()[i] : (mask.as<std::uint16_t>(dtype)[i] == 0xFBFF ? -65504.0 : mask.as<std::uint16_t>(dtype)[i]);
+      const double value = dtype == Dtype::kFloat32
+                               ? mask.floats()[i]
+                               : (mask.as<std::uint16_t>(dtype)[i] == 0xFBFF ? -65504.0 : mask.as<std::uint16_t>(dtype)[i]);
       EXPECT_EQ(value, i % 3 > i / 3 ? hidden : 0.0) << i;
     }
   }

@@ -64,7 +64,8 @@ Value layer_norm(Value x, const WeightPtr& scale, const WeightPtr& bias, double 
 }
 
 Value rms_norm(Value x, const WeightPtr& scale, double epsilon) {
-  require(Dims{x.dim(-1)} == to_dims(scale->shape()), "rms_norm", x, "scale {} for input {}", to_string(scale->shape()), to_string(x.dims()));
+  require(Dims{x.dim(-1)} == to_dims(scale->shape()), "rms_norm", x, "scale {} for input {}", to_string(scale->shape()),
+          to_string(x.dims()));
   return node("rms_norm", {x, parameter(x, scale, "weight")}, {{x.dtype(), x.dims()}}, {{"epsilon", static_cast<float>(epsilon)}})[0];
 }
 
@@ -76,7 +77,8 @@ Value tokens_of_map(Value x) {
 }
 
 Value map_of_tokens(Value x, std::int64_t height, std::int64_t width) {
-  require(x.rank() == 3 && x.dim(1) == Dim(height * width), "map_of_tokens", x, "{} x {} places for tokens {}", height, width, to_string(x.dims()));
+  require(x.rank() == 3 && x.dim(1) == Dim(height * width), "map_of_tokens", x, "{} x {} places for tokens {}", height, width,
+          to_string(x.dims()));
   return transpose(reshape(x, {x.dim(0), height, width, x.dim(2)}), {0, 3, 1, 2});
 }
 
@@ -96,14 +98,15 @@ Value embedding(Value ids, const WeightPtr& table, Dtype dtype) {
 }
 
 Value vocabulary_logits(Value x, const WeightPtr& table) {
-  require(table->shape().size() == 2 && x.rank() == 3 && x.dim(-1) == Dim(table->shape()[1]), "vocabulary_logits", x, "table {} for input {}",
-          to_string(table->shape()), to_string(x.dims()));
+  require(table->shape().size() == 2 && x.rank() == 3 && x.dim(-1) == Dim(table->shape()[1]), "vocabulary_logits", x,
+          "table {} for input {}", to_string(table->shape()), to_string(x.dims()));
   return node("vocabulary_logits", {x, parameter(x, table, "weight")}, {{x.dtype(), with_last(x, table->shape()[0])}})[0];
 }
 
 Positions causal_positions(Value x, std::int64_t head_dim, double rope_theta) {
   const Dim length = x.dim(1);
-  auto values = node("causal_positions", {x}, {{x.dtype(), {length, head_dim / 2}}, {x.dtype(), {length, head_dim / 2}}, {x.dtype(), {length, length}}},
+  auto values = node("causal_positions", {x},
+                     {{x.dtype(), {length, head_dim / 2}}, {x.dtype(), {length, head_dim / 2}}, {x.dtype(), {length, length}}},
                      {{"head_dim", head_dim}, {"rope_theta", std::to_string(rope_theta)}});
   return {.cos = values[0], .sin = values[1], .mask = values[2]};
 }
@@ -122,8 +125,8 @@ CachedAttention cached_rotary_attention(Value q, Value k, Value v, const Positio
               past.key.dim(3) == past.value.dim(2),
           "cached_rotary_attention", q, "past key {} and value {}", to_string(past.key.dims()), to_string(past.value.dims()));
   const Dim slots = past.key.dim(3);
-  require(tokens.is_static() && slots.is_static() && p.mask.dims() == Dims{1, 1, tokens, slots.value + tokens.value}, "cached_rotary_attention", q,
-          "mask {} for {} tokens behind {} slots", to_string(p.mask.dims()), tokens.value, slots.value);
+  require(tokens.is_static() && slots.is_static() && p.mask.dims() == Dims{1, 1, tokens, slots.value + tokens.value},
+          "cached_rotary_attention", q, "mask {} for {} tokens behind {} slots", to_string(p.mask.dims()), tokens.value, slots.value);
   auto values = node("cached_rotary_attention", {q, k, v, p.cos, p.sin, p.mask, past.key, past.value},
                      {{q.dtype(), q.dims()},
                       {q.dtype(), {o.key_value_heads, 1, o.head_dim, tokens}},

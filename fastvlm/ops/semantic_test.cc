@@ -12,7 +12,9 @@ namespace {
 struct Page {
   Graph graph{"g"};
   int count = 0;
-  Value operator()(Dims dims, Dtype dtype = Dtype::kFloat32) { return graph.add_input("x" + std::to_string(count++), dtype, std::move(dims)); }
+  Value operator()(Dims dims, Dtype dtype = Dtype::kFloat32) {
+    return graph.add_input("x" + std::to_string(count++), dtype, std::move(dims));
+  }
 };
 
 WeightPtr weight(Shape shape) {
@@ -52,7 +54,8 @@ TEST(SemanticOps, InferTheirShapes) {
       {"sigmoid", [](Page& p) { return sigmoid(p({"b", 4})); }, "[b, 4]"},
       {"rms norm", [](Page& p) { return rms_norm(p({"b", 4}), weight({4}), 1e-6); }, "[b, 4]"},
       {"layer norm", [](Page& p) { return layer_norm(p({"b", 4}), weight({4}), weight({4}), 1e-5); }, "[b, 4]"},
-      {"convolution", [](Page& p) { return conv2d(p({"b", 3, 8, 8}), {weight({5, 3, 3, 3}), weight({5})}, {.stride = 2, .padding = 1}); }, "[b, 5, 4, 4]"},
+      {"convolution", [](Page& p) { return conv2d(p({"b", 3, 8, 8}), {weight({5, 3, 3, 3}), weight({5})}, {.stride = 2, .padding = 1}); },
+       "[b, 5, 4, 4]"},
       {"tokens", [](Page& p) { return tokens_of_map(p({"b", 7, 2, 3})); }, "[b, 6, 7]"},
       {"map", [](Page& p) { return map_of_tokens(p({"b", 6, 7}), 2, 3); }, "[b, 7, 2, 3]"},
       {"attention", [](Page& p) { return self_attention(p({"b", 6, 8}), p({"b", 6, 8}), p({"b", 6, 8}), 2); }, "[b, 6, 8]"},
@@ -68,7 +71,9 @@ TEST(SemanticOps, InferTheirShapes) {
        "[b, n, 32]"},
       {"cached attention",
        [](Page& p) {
-         return cached_rotary_attention(p({1, 3, 32}), p({1, 3, 16}), p({1, 3, 16}), cached_positions(p, 3, 8), {p({2, 1, 8, 5}), p({2, 1, 5, 8})}, kHeads).key;
+         return cached_rotary_attention(p({1, 3, 32}), p({1, 3, 16}), p({1, 3, 16}), cached_positions(p, 3, 8),
+                                        {p({2, 1, 8, 5}), p({2, 1, 5, 8})}, kHeads)
+             .key;
        },
        "[2, 1, 8, 3]"},
   };
@@ -98,18 +103,29 @@ TEST(SemanticOps, AMisfitNamesOpModuleAndShapes) {
       {[](Page& p) { tokens_of_map(p({1, 2, 3})); }, "[tokens_of_map] m: a map of known size is needed, not [1, 2, 3]"},
       {[](Page& p) { map_of_tokens(p({1, 6, 7}), 2, 4); }, "[map_of_tokens] m: 2 x 4 places for tokens [1, 6, 7]"},
       {[](Page& p) { map_of_tokens(p({1, 6}), 2, 3); }, "[map_of_tokens] m: 2 x 3 places for tokens [1, 6]"},
-      {[](Page& p) { self_attention(p({1, 6, 8}), p({1, 5, 8}), p({1, 5, 8}), 2); }, "[self_attention] m: q [1, 6, 8], k [1, 5, 8], v [1, 5, 8] in 2 heads"},
-      {[](Page& p) { self_attention(p({1, 6, 8}), p({1, 6, 8}), p({1, 6, 8}), 3); }, "[self_attention] m: q [1, 6, 8], k [1, 6, 8], v [1, 6, 8] in 3 heads"},
-      {[](Page& p) { embedding(p({1, 2}, Dtype::kInt64), weight({10})); }, "[embedding] m: a table [vocabulary, width] is needed, not [10]"},
+      {[](Page& p) { self_attention(p({1, 6, 8}), p({1, 5, 8}), p({1, 5, 8}), 2); },
+       "[self_attention] m: q [1, 6, 8], k [1, 5, 8], v [1, 5, 8] in 2 heads"},
+      {[](Page& p) { self_attention(p({1, 6, 8}), p({1, 6, 8}), p({1, 6, 8}), 3); },
+       "[self_attention] m: q [1, 6, 8], k [1, 6, 8], v [1, 6, 8] in 3 heads"},
+      {[](Page& p) { embedding(p({1, 2}, Dtype::kInt64), weight({10})); },
+       "[embedding] m: a table [vocabulary, width] is needed, not [10]"},
       {[](Page& p) { vocabulary_logits(p({1, 2, 5}), weight({10, 4})); }, "[vocabulary_logits] m: table [10, 4] for input [1, 2, 5]"},
-      {[](Page& p) { rotary_attention(p({1, 2, 31}), p({1, 2, 16}), p({1, 2, 16}), {}, kHeads); }, "[rotary_attention] m: q is [1, 2, 31] for 4 heads of 8"},
-      {[](Page& p) { rotary_attention(p({1, 2, 32}), p({1, 2, 8}), p({1, 2, 8}), {}, kHeads); }, "[rotary_attention] m: k is [1, 2, 8], v is [1, 2, 8] for 2 heads of 8"},
-      {[](Page& p) { rotary_attention(p({1, 2, 32}), p({1, 2, 24}), p({1, 2, 24}), {}, {.heads = 4, .key_value_heads = 3, .head_dim = 8}); },
+      {[](Page& p) { rotary_attention(p({1, 2, 31}), p({1, 2, 16}), p({1, 2, 16}), {}, kHeads); },
+       "[rotary_attention] m: q is [1, 2, 31] for 4 heads of 8"},
+      {[](Page& p) { rotary_attention(p({1, 2, 32}), p({1, 2, 8}), p({1, 2, 8}), {}, kHeads); },
+       "[rotary_attention] m: k is [1, 2, 8], v is [1, 2, 8] for 2 heads of 8"},
+      {[](Page& p) {
+         rotary_attention(p({1, 2, 32}), p({1, 2, 24}), p({1, 2, 24}), {}, {.heads = 4, .key_value_heads = 3, .head_dim = 8});
+       },
        "[rotary_attention] m: 4 heads over 3 key/value heads"},
-      {[&](Page& p) { cached(p, {2, 1, 8, 5}, {2, 1, 4, 8}, {1, 1, 3, 8}); }, "[cached_rotary_attention] m: past key [2, 1, 8, 5] and value [2, 1, 4, 8]"},
-      {[&](Page& p) { cached(p, {2, 1, 5, 8}, {2, 1, 5, 8}, {1, 1, 3, 8}); }, "[cached_rotary_attention] m: past key [2, 1, 5, 8] and value [2, 1, 5, 8]"},
-      {[&](Page& p) { cached(p, {2, 8, 5}, {2, 5, 8}, {1, 1, 3, 8}); }, "[cached_rotary_attention] m: past key [2, 8, 5] and value [2, 5, 8]"},
-      {[&](Page& p) { cached(p, {2, 1, 8, 5}, {2, 1, 5, 8}, {1, 1, 3, 5}); }, "[cached_rotary_attention] m: mask [1, 1, 3, 5] for 3 tokens behind 5 slots"},
+      {[&](Page& p) { cached(p, {2, 1, 8, 5}, {2, 1, 4, 8}, {1, 1, 3, 8}); },
+       "[cached_rotary_attention] m: past key [2, 1, 8, 5] and value [2, 1, 4, 8]"},
+      {[&](Page& p) { cached(p, {2, 1, 5, 8}, {2, 1, 5, 8}, {1, 1, 3, 8}); },
+       "[cached_rotary_attention] m: past key [2, 1, 5, 8] and value [2, 1, 5, 8]"},
+      {[&](Page& p) { cached(p, {2, 8, 5}, {2, 5, 8}, {1, 1, 3, 8}); },
+       "[cached_rotary_attention] m: past key [2, 8, 5] and value [2, 5, 8]"},
+      {[&](Page& p) { cached(p, {2, 1, 8, 5}, {2, 1, 5, 8}, {1, 1, 3, 5}); },
+       "[cached_rotary_attention] m: mask [1, 1, 3, 5] for 3 tokens behind 5 slots"},
   };
   for (const Case& c : cases) {
     Page page;

@@ -60,7 +60,8 @@ std::size_t remove_unused_nodes(Graph& graph) {
   for (std::size_t i = graph.nodes().size(); i-- > 0;) {
     const Node& node = graph.nodes()[i];
     for (int output : node.outputs) keep[i] = keep[i] || used[static_cast<std::size_t>(output)];
-    if (!keep[i]) ++removed;
+    if (!keep[i])
+      ++removed;
     else
       for (int input : node.inputs)
         if (input >= 0) used[static_cast<std::size_t>(input)] = true;
@@ -70,7 +71,8 @@ std::size_t remove_unused_nodes(Graph& graph) {
 }
 
 constexpr std::array kPasses = {
-    Pass{"merge_equal_nodes", "layers share what they compute alike: the turned cos and sin tables, the head views of the mask", merge_equal_nodes},
+    Pass{"merge_equal_nodes", "layers share what they compute alike: the turned cos and sin tables, the head views of the mask",
+         merge_equal_nodes},
     Pass{"remove_unused_nodes", "an expansion may make a value that nobody takes", remove_unused_nodes},
 };
 
@@ -83,7 +85,8 @@ void check_graph(const Graph& graph) {
   for (int input : graph.inputs()) made[static_cast<std::size_t>(input)] = true;
   for (const Node& node : graph.nodes()) {
     for (int input : node.inputs)
-      FASTVLM_ASSERT(input < 0 || made[static_cast<std::size_t>(input)] || graph.value(input).is_constant(), "a value is made before its use");
+      FASTVLM_ASSERT(input < 0 || made[static_cast<std::size_t>(input)] || graph.value(input).is_constant(),
+                     "a value is made before its use");
     for (int output : node.outputs) {
       FASTVLM_ASSERT(!made[static_cast<std::size_t>(output)], "a value is made once");
       made[static_cast<std::size_t>(output)] = true;

@@ -35,7 +35,9 @@ TEST(MergeEqualNodes, MakesOneOfEqualChains) {
 TEST(MergeEqualNodes, MergesEveryOutputOfANode) {
   Graph graph("g");
   Value x = input(graph);
-  auto split = [&] { return graph.add_node("", "Split", {x}, {{Dtype::kFloat32, {1}}, {Dtype::kFloat32, {1}}}, {{"axis", std::int64_t{0}}}); };
+  auto split = [&] {
+    return graph.add_node("", "Split", {x}, {{Dtype::kFloat32, {1}}, {Dtype::kFloat32, {1}}}, {{"axis", std::int64_t{0}}});
+  };
   auto a = split(), b = split();
   graph.add_output(node(graph, "Add", {a[1], b[0]}), "y");
   run_passes(graph);
@@ -125,7 +127,8 @@ TEST(Pipeline, EveryPassHasAReasonAndCanBeSwitchedOff) {
 // What a graph of +, * and - computes from its inputs.
 std::vector<double> evaluate(const Graph& graph) {
   std::vector<double> values(graph.values().size(), 0);
-  for (std::size_t i = 0; i < graph.inputs().size(); ++i) values[static_cast<std::size_t>(graph.inputs()[i])] = 1.5 + static_cast<double>(i);
+  for (std::size_t i = 0; i < graph.inputs().size(); ++i)
+    values[static_cast<std::size_t>(graph.inputs()[i])] = 1.5 + static_cast<double>(i);
   for (const Node& n : graph.nodes()) {
     const double a = values[static_cast<std::size_t>(n.inputs[0])], b = values[static_cast<std::size_t>(n.inputs[1])];
     values[static_cast<std::size_t>(n.outputs[0])] = n.op == "Add" ? a + b : n.op == "Sub" ? a - b : a * b / 4;

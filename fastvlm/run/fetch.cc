@@ -60,13 +60,11 @@ Status run_python(const FetchOptions& options, std::string_view task, std::vecto
 // The one wheel that pip put into the folder. The interpreter asked for does not matter: only shared libraries are used.
 Result<Path> download(const FetchOptions& options, const PinnedWheel& wheel, const Path& folder) {
   const Path requirements = folder / "requirements.txt";
-  TRY(write_file_atomically(requirements,
-                            fmt::format("{}=={} --hash=sha256:{}\n", wheel.package, wheel.version, wheel.sha256)));
+  TRY(write_file_atomically(requirements, fmt::format("{}=={} --hash=sha256:{}\n", wheel.package, wheel.version, wheel.sha256)));
   TRY(run_python(options, fmt::format("downloading {}", wheel_name(wheel)),
                  {"-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--require-hashes", "--progress-bar=off",
-                  "--implementation=cp", "--python-version=3.11", "--abi=cp311",
-                  fmt::format("--platform={}", wheel.platform), "--dest", folder.string(), "--requirement",
-                  requirements.string()}));
+                  "--implementation=cp", "--python-version=3.11", "--abi=cp311", fmt::format("--platform={}", wheel.platform), "--dest",
+                  folder.string(), "--requirement", requirements.string()}));
   std::error_code failure;
   for (const fs::directory_entry& entry : fs::directory_iterator(folder, failure))
     if (entry.path().extension() == ".whl") return entry.path();
@@ -100,12 +98,10 @@ Status fetch(const FetchOptions& options, const PinnedWheel& wheel, const Path& 
                            kNeededBytes >> 20);
   TRY_ASSIGN(Path file, download(options, wheel, temporary.path()));
   const Path unpacked = temporary.path() / "unpacked";
-  TRY(run_python(options, fmt::format("unpacking {}", wheel_name(wheel)),
-                 {"-m", "zipfile", "-e", file.string(), unpacked.string()}));
+  TRY(run_python(options, fmt::format("unpacking {}", wheel_name(wheel)), {"-m", "zipfile", "-e", file.string(), unpacked.string()}));
   const Path arranged = temporary.path() / "arranged";
   TRY(arrange(wheel, unpacked, arranged));
-  if (!is_complete(arranged, wheel))
-    return bad_environment("{}: {} is not in the package", wheel_name(wheel), wheel.library);
+  if (!is_complete(arranged, wheel)) return bad_environment("{}: {} is not in the package", wheel_name(wheel), wheel.library);
   std::error_code failure;
   fs::rename(arranged, folder, failure);
   // Another process may have been faster; its folder is as good.
@@ -119,9 +115,8 @@ Status fetch(const FetchOptions& options, const PinnedWheel& wheel, const Path& 
 const PinnedWheel* pinned_wheel(RuntimeKind kind) {
   utsname machine{};
   ::uname(&machine);
-  auto row = std::find_if(kPinnedWheels.begin(), kPinnedWheels.end(), [&](const PinnedWheel& wheel) {
-    return wheel.kind == kind && wheel.machine == machine.machine;
-  });
+  auto row = std::find_if(kPinnedWheels.begin(), kPinnedWheels.end(),
+                          [&](const PinnedWheel& wheel) { return wheel.kind == kind && wheel.machine == machine.machine; });
   return row == kPinnedWheels.end() ? nullptr : &*row;
 }
 
@@ -133,8 +128,7 @@ Result<std::vector<FetchedRuntime>> fetch_runtimes(const FetchOptions& options) 
   std::vector<FetchedRuntime> fetched;
   for (RuntimeKind kind : options.kinds) {
     const PinnedWheel* wheel = pinned_wheel(kind);
-    if (wheel == nullptr)
-      return bad_environment("there is no pinned runtime for this kind of machine; use --ort-library and --qnn-plugin");
+    if (wheel == nullptr) return bad_environment("there is no pinned runtime for this kind of machine; use --ort-library and --qnn-plugin");
     const Path folder = runtime_folder(options.cache_folder, *wheel);
     const bool was_there = is_complete(folder, *wheel);
     if (!was_there) TRY(fetch(options, *wheel, folder));

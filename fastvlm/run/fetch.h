@@ -18,13 +18,13 @@ enum class RuntimeKind { kOnnxRuntime, kQnn };
 // One wheel, pinned by its hash, and what we take out of it.
 struct PinnedWheel {
   RuntimeKind kind;
-  std::string_view machine;   // as uname calls it
-  std::string_view package;   // on the package index
+  std::string_view machine;  // as uname calls it
+  std::string_view package;  // on the package index
   std::string_view version;
   std::string_view platform;  // the wheel's platform tag
   std::string_view sha256;
-  std::string_view library;   // in the folder of the runtime
-  std::string_view licence;   // in the folder of the runtime
+  std::string_view library;  // in the folder of the runtime
+  std::string_view licence;  // in the folder of the runtime
 };
 
 // The plug-in 2.7.0 is built for ONNX Runtime 1.29; a pair that moves apart fails at load.

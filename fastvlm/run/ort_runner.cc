@@ -36,8 +36,7 @@ Status append_provider(Ort::SessionOptions& session, Ort::Env& env, const Execut
   std::vector<Ort::ConstEpDevice> devices;
   for (Ort::ConstEpDevice device : env.GetEpDevices())
     if (provider.name == device.EpName()) devices.push_back(device);
-  if (devices.empty())
-    return bad_environment("ONNX Runtime offers no device for \"{}\"; register its plug-in first", provider.name);
+  if (devices.empty()) return bad_environment("ONNX Runtime offers no device for \"{}\"; register its plug-in first", provider.name);
   // Several entries of one provider describe several devices; one is what a session takes.
   devices.resize(1);
   const std::unordered_map<std::string, std::string> provider_options(provider.options.begin(), provider.options.end());
@@ -111,12 +110,14 @@ struct OrtRunner::State {
   }
 
   Status describe() {
-    TRY_ASSIGN(inputs, infos(session.GetInputCount(),
-                             [&](std::size_t i, auto& allocator) { return session.GetInputNameAllocated(i, allocator); },
-                             [&](std::size_t i) { return session.GetInputTypeInfo(i); }));
-    TRY_ASSIGN(outputs, infos(session.GetOutputCount(),
-                              [&](std::size_t i, auto& allocator) { return session.GetOutputNameAllocated(i, allocator); },
-                              [&](std::size_t i) { return session.GetOutputTypeInfo(i); }));
+    TRY_ASSIGN(inputs,
+               infos(
+                   session.GetInputCount(), [&](std::size_t i, auto& allocator) { return session.GetInputNameAllocated(i, allocator); },
+                   [&](std::size_t i) { return session.GetInputTypeInfo(i); }));
+    TRY_ASSIGN(outputs,
+               infos(
+                   session.GetOutputCount(), [&](std::size_t i, auto& allocator) { return session.GetOutputNameAllocated(i, allocator); },
+                   [&](std::size_t i) { return session.GetOutputTypeInfo(i); }));
     return {};
   }
 
@@ -139,13 +140,13 @@ struct OrtRunner::State {
     std::vector<Ort::Value> values;
     for (const NamedTensorView& input : given) {
       input_names.push_back(input.name.c_str());
-      values.push_back(Ort::Value::CreateTensor(memory, address_of(input.view.bytes), input.view.bytes.size(),
-                                                input.view.shape.data(), input.view.shape.size(),
+      values.push_back(Ort::Value::CreateTensor(memory, address_of(input.view.bytes), input.view.bytes.size(), input.view.shape.data(),
+                                                input.view.shape.size(),
                                                 static_cast<ONNXTensorElementDataType>(facts(input.view.dtype).onnx)));
     }
     for (const TensorInfo* info : chosen) output_names.push_back(info->name.c_str());
-    std::vector<Ort::Value> produced = session.Run(Ort::RunOptions{nullptr}, input_names.data(), values.data(), values.size(),
-                                                   output_names.data(), output_names.size());
+    std::vector<Ort::Value> produced =
+        session.Run(Ort::RunOptions{nullptr}, input_names.data(), values.data(), values.size(), output_names.data(), output_names.size());
     std::vector<NamedTensor> results;
     for (std::size_t i = 0; i < chosen.size(); ++i) {
       TRY_ASSIGN(Tensor tensor, copy_out(produced[i], *chosen[i]));
@@ -162,9 +163,8 @@ Result<std::unique_ptr<OrtRunner>> OrtRunner::open(std::shared_ptr<OrtRuntime> r
                                                    const OrtRunnerOptions& options) {
   TRY(InputFile::open(model));
   auto state = std::make_unique<State>(State{.runtime = std::move(runtime), .what = model.string()});
-  TRY(state->open(options, [&](Ort::Env& env, Ort::SessionOptions& session_options) {
-    return Ort::Session(env, model.c_str(), session_options);
-  }));
+  TRY(state->open(options,
+                  [&](Ort::Env& env, Ort::SessionOptions& session_options) { return Ort::Session(env, model.c_str(), session_options); }));
   return std::unique_ptr<OrtRunner>(new OrtRunner(std::move(state)));
 }
 
@@ -182,8 +182,7 @@ Result<std::unique_ptr<OrtRunner>> OrtRunner::open(std::shared_ptr<OrtRuntime> r
 const std::vector<TensorInfo>& OrtRunner::inputs() const { return state_->inputs; }
 const std::vector<TensorInfo>& OrtRunner::outputs() const { return state_->outputs; }
 
-Result<std::vector<NamedTensor>> OrtRunner::run(std::span<const NamedTensorView> inputs,
-                                                std::span<const std::string> wanted) {
+Result<std::vector<NamedTensor>> OrtRunner::run(std::span<const NamedTensorView> inputs, std::span<const std::string> wanted) {
   TRY(check_interrupt());
   try {
     auto results = state_->run(inputs, wanted);

@@ -45,8 +45,7 @@ class OrtRunner final : public Runner {
 
   const std::vector<TensorInfo>& inputs() const override;
   const std::vector<TensorInfo>& outputs() const override;
-  Result<std::vector<NamedTensor>> run(std::span<const NamedTensorView> inputs,
-                                       std::span<const std::string> wanted = {}) override;
+  Result<std::vector<NamedTensor>> run(std::span<const NamedTensorView> inputs, std::span<const std::string> wanted = {}) override;
 
  private:
   struct State;

@@ -145,8 +145,7 @@ TEST_F(OrtRunnerTest, AProviderThatNobodyRegisteredIsAnEnvironmentError) {
 // sanitizer that stands between the plug-in and the loader hides the plug-in's own library path.
 OrtRunnerOptions on_npu() {
   const std::string backend = (runtimes_for_tests().qnn_folder / "libQnnHtp.so").string();
-  return {.provider = ExecutionProvider{.name = "QNNExecutionProvider",
-                                        .options = {{"backend_path", backend}, {"soc_model", "69"}}},
+  return {.provider = ExecutionProvider{.name = "QNNExecutionProvider", .options = {{"backend_path", backend}, {"soc_model", "69"}}},
           .session_entries = {{"session.disable_cpu_ep_fallback", "1"}}};
 }
 

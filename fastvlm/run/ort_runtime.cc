@@ -39,8 +39,7 @@ bool is_kept(OrtLoggingLevel level, std::string_view message) {
   return level >= ORT_LOGGING_LEVEL_WARNING || message.find("Validation FAILED") != message.npos;
 }
 
-void ORT_API_CALL log_message(void* log, OrtLoggingLevel level, const char*, const char*, const char*,
-                              const char* message) {
+void ORT_API_CALL log_message(void* log, OrtLoggingLevel level, const char*, const char*, const char*, const char* message) {
   if (is_kept(level, message)) static_cast<Log*>(log)->add(message);
 }
 
@@ -68,11 +67,9 @@ Result<Loaded> load_library(const Path& library) {
   // The library prints a line of its own when it is asked for an interface that it does not have: ask the number first.
   int major = 0, minor = 0;
   if (std::sscanf(version.c_str(), "%d.%d", &major, &minor) != 2 || (major == 1 && minor < ORT_API_VERSION))
-    return bad_environment("{}: ONNX Runtime {} is too old, 1.{} or newer is needed", library.string(), version,
-                           ORT_API_VERSION);
+    return bad_environment("{}: ONNX Runtime {} is too old, 1.{} or newer is needed", library.string(), version, ORT_API_VERSION);
   const OrtApi* api = base->GetApi(ORT_API_VERSION);
-  if (api == nullptr)
-    return bad_environment("{}: ONNX Runtime {} does not offer interface {}", library.string(), version, ORT_API_VERSION);
+  if (api == nullptr) return bad_environment("{}: ONNX Runtime {} does not offer interface {}", library.string(), version, ORT_API_VERSION);
   Ort::InitApi(api);
   return Loaded{library, version};
 }

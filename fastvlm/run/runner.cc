@@ -50,8 +50,7 @@ std::vector<NamedTensorView> views(std::span<const NamedTensor> tensors) {
   return result;
 }
 
-Result<std::vector<NamedTensor>> run(Runner& runner, std::span<const NamedTensor> inputs,
-                                     std::span<const std::string> wanted) {
+Result<std::vector<NamedTensor>> run(Runner& runner, std::span<const NamedTensor> inputs, std::span<const std::string> wanted) {
   return runner.run(views(inputs), wanted);
 }
 

@@ -26,13 +26,11 @@ class Runner {
 
   // Runs the graph once. Inputs borrow the caller's memory and may come in any order; extents of 0 are allowed. Returns the
   // `wanted` outputs in that order, all of them when none is named.
-  virtual Result<std::vector<NamedTensor>> run(std::span<const NamedTensorView> inputs,
-                                               std::span<const std::string> wanted) = 0;
+  virtual Result<std::vector<NamedTensor>> run(std::span<const NamedTensorView> inputs, std::span<const std::string> wanted) = 0;
 };
 
 // The same, from tensors that own their bytes.
-Result<std::vector<NamedTensor>> run(Runner& runner, std::span<const NamedTensor> inputs,
-                                     std::span<const std::string> wanted = {});
+Result<std::vector<NamedTensor>> run(Runner& runner, std::span<const NamedTensor> inputs, std::span<const std::string> wanted = {});
 
 // Borrowed views of tensors, for Runner::run.
 std::vector<NamedTensorView> views(std::span<const NamedTensor> tensors);

@@ -19,8 +19,8 @@ namespace fs = std::filesystem;
 struct Names {
   RuntimeKind kind;
   std::string_view title;
-  std::string_view library;        // how the file's name begins
-  std::string_view loader_name;    // what the system's loader may know
+  std::string_view library;      // how the file's name begins
+  std::string_view loader_name;  // what the system's loader may know
   std::string_view option;
 };
 constexpr Names kOnnxRuntime{.kind = RuntimeKind::kOnnxRuntime,
@@ -86,8 +86,7 @@ Result<Path> find_library(const Path& given, const Path& cache_folder, const Nam
 }
 
 std::string how_to_get(const Names& names) {
-  return fmt::format("{} is missing; run \"fastvlm-npu doctor --fetch\", or name the library with {}", names.title,
-                     names.option);
+  return fmt::format("{} is missing; run \"fastvlm-npu doctor --fetch\", or name the library with {}", names.title, names.option);
 }
 
 // "1.29.0" of libonnxruntime.so.1.29.0, through links.

@@ -103,8 +103,8 @@ TEST_F(RuntimesTest, APathThatLeadsNowhereIsWrongUsage) {
   auto paths = find_runtimes({.onnxruntime_library = folder_ / "nowhere"});
   ASSERT_FALSE(paths.ok());
   EXPECT_EQ(paths.error().kind, ErrorKind::kUsage);
-  EXPECT_EQ(paths.error().message, fmt::format("--ort-library {}: neither a file nor a folder with libonnxruntime.so",
-                                               (folder_ / "nowhere").string()));
+  EXPECT_EQ(paths.error().message,
+            fmt::format("--ort-library {}: neither a file nor a folder with libonnxruntime.so", (folder_ / "nowhere").string()));
 }
 
 TEST_F(RuntimesTest, SaysHowToGetWhatIsMissing) {

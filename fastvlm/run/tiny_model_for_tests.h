@@ -16,13 +16,11 @@ inline std::string varint(std::uint64_t value) {
 }
 // A field that holds a number, and one that holds text or a message; the field numbers are those of onnx.proto.
 inline std::string number(int field, std::uint64_t value) { return varint(field << 3) + varint(value); }
-inline std::string text(int field, std::string_view bytes) {
-  return varint(field << 3 | 2) + varint(bytes.size()) + std::string(bytes);
-}
+inline std::string text(int field, std::string_view bytes) { return varint(field << 3 | 2) + varint(bytes.size()) + std::string(bytes); }
 
 struct Dimension {
-  Dimension(int value) : value(value) {}                      // NOLINT(google-explicit-constructor)
-  Dimension(const char* symbol) : symbol(symbol) {}           // NOLINT(google-explicit-constructor)
+  Dimension(int value) : value(value) {}             // NOLINT(google-explicit-constructor)
+  Dimension(const char* symbol) : symbol(symbol) {}  // NOLINT(google-explicit-constructor)
   std::int64_t value = 0;
   std::string symbol;
 };
@@ -41,9 +39,7 @@ inline std::string node(std::string_view op, const std::vector<std::string>& inp
   for (const std::string& input : inputs) bytes += text(1, input);
   return bytes + text(2, output) + text(3, output) + text(4, op) + std::string(attributes);
 }
-inline std::string integer_attribute(std::string_view name, int value) {
-  return text(5, text(1, name) + number(3, value) + number(20, 2));
-}
+inline std::string integer_attribute(std::string_view name, int value) { return text(5, text(1, name) + number(3, value) + number(20, 2)); }
 
 inline std::string shape_and_type(const Shape& shape) {
   std::string bytes;
@@ -52,8 +48,7 @@ inline std::string shape_and_type(const Shape& shape) {
 }
 // A float32 weight inside the file, and one in the file `location` beside it.
 inline std::string weight(std::string_view name, const Shape& shape, std::span<const float> values) {
-  return shape_and_type(shape) + text(8, name) +
-         text(9, {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float)});
+  return shape_and_type(shape) + text(8, name) + text(9, {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float)});
 }
 inline std::string external_weight(std::string_view name, const Shape& shape, std::string_view location) {
   return shape_and_type(shape) + text(8, name) + text(13, text(1, "location") + text(2, location)) + number(14, 1);

@@ -29,8 +29,10 @@ Difference compare(std::span<const float> actual, std::span<const float> expecte
     error_power += error * error;
   }
   if (difference.max_abs > 0) difference.max_relative = largest > 0 ? difference.max_abs / largest : kInfinity;
-  if (actual_power > 0 && expected_power > 0) difference.cosine = dot / std::sqrt(actual_power * expected_power);
-  else difference.cosine = actual_power == expected_power ? 1 : 0;
+  if (actual_power > 0 && expected_power > 0)
+    difference.cosine = dot / std::sqrt(actual_power * expected_power);
+  else
+    difference.cosine = actual_power == expected_power ? 1 : 0;
   difference.snr_db = error_power == 0 ? 300 : 10 * std::log10(expected_power / error_power);
   if (!difference.finite) difference.cosine = 0, difference.snr_db = -300;
   return difference;

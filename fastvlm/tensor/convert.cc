@@ -77,9 +77,12 @@ CastLosses from_float32(std::span<const float> values, Dtype target, std::span<s
   for (std::size_t i = 0; i < values.size(); ++i) {
     std::uint16_t half = float_to_float16(values[i]);
     std::memcpy(out.data() + 2 * i, &half, 2);
-    if (!std::isfinite(values[i])) ++losses.not_finite;
-    else if ((half & 0x7FFF) == 0x7C00) ++losses.overflowed;
-    else if ((half & 0x7FFF) == 0 && values[i] != 0) ++losses.vanished;
+    if (!std::isfinite(values[i]))
+      ++losses.not_finite;
+    else if ((half & 0x7FFF) == 0x7C00)
+      ++losses.overflowed;
+    else if ((half & 0x7FFF) == 0 && values[i] != 0)
+      ++losses.vanished;
   }
   return losses;
 }

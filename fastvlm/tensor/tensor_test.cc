@@ -39,10 +39,13 @@ TEST(Convert, EveryFloat16ValueSurvivesTheRoundTrip) {
 }
 
 TEST(Convert, Float16RoundsHalfToEvenAndOverflowsAt65520) {
-  struct Case { float value; std::uint16_t bits; };
-  for (auto [value, bits] : {Case{1.0f, 0x3C00}, Case{1.0f + 0x1p-11f, 0x3C00}, Case{1.0f + 0x3p-11f, 0x3C02}, Case{65504.0f, 0x7BFF},
-                             Case{65519.996f, 0x7BFF}, Case{65520.0f, 0x7C00}, Case{0x1p-24f, 0x0001}, Case{0x1p-25f, 0x0000},
-                             Case{0x1.8p-25f, 0x0001}, Case{-2.0f, 0xC000}})
+  struct Case {
+    float value;
+    std::uint16_t bits;
+  };
+  for (auto [value, bits] :
+       {Case{1.0f, 0x3C00}, Case{1.0f + 0x1p-11f, 0x3C00}, Case{1.0f + 0x3p-11f, 0x3C02}, Case{65504.0f, 0x7BFF}, Case{65519.996f, 0x7BFF},
+        Case{65520.0f, 0x7C00}, Case{0x1p-24f, 0x0001}, Case{0x1p-25f, 0x0000}, Case{0x1.8p-25f, 0x0001}, Case{-2.0f, 0xC000}})
     EXPECT_EQ(float_to_float16(value), bits) << value;
 }
 

@@ -42,8 +42,7 @@ void transpose_into(std::span<const float> block, std::int64_t rows, std::int64_
 
 }  // namespace
 
-WeightPtr Weight::of_source(Shape shape, std::shared_ptr<const MatrixSource> source, std::vector<std::string> from,
-                            std::string done) {
+WeightPtr Weight::of_source(Shape shape, std::shared_ptr<const MatrixSource> source, std::vector<std::string> from, std::string done) {
   FASTVLM_ASSERT(element_count(shape) == source->rows * source->columns, "shape and source have as many elements");
   auto weight = std::make_shared<Weight>();
   weight->shape_ = std::move(shape);
@@ -53,8 +52,7 @@ WeightPtr Weight::of_source(Shape shape, std::shared_ptr<const MatrixSource> sou
   return weight;
 }
 
-WeightPtr Weight::computed(Shape shape, std::function<Result<std::vector<float>>()> make, std::vector<std::string> from,
-                           std::string done) {
+WeightPtr Weight::computed(Shape shape, std::function<Result<std::vector<float>>()> make, std::vector<std::string> from, std::string done) {
   auto memo = std::make_shared<Memo>();
   auto source = std::make_shared<MatrixSource>();
   source->rows = first_extent(shape);
@@ -81,9 +79,7 @@ WeightPtr Weight::of_values(Shape shape, std::vector<float> values, std::string 
   return weight;
 }
 
-std::string Weight::identity() const {
-  return fmt::format("{}|{}|{}|{}", fmt::join(from_, "+"), done_, to_string(shape_), numbers_);
-}
+std::string Weight::identity() const { return fmt::format("{}|{}|{}|{}", fmt::join(from_, "+"), done_, to_string(shape_), numbers_); }
 
 WeightPtr Weight::transposed() const {
   FASTVLM_ASSERT((shape_ == Shape{row_count(), row_size()}), "a matrix to transpose, in its own rows");
@@ -98,8 +94,8 @@ WeightPtr Weight::scaled_rows(std::vector<float> factors, const std::string& why
   FASTVLM_ASSERT(!transposed_ && static_cast<std::int64_t>(factors.size()) == source_->rows, "one factor for each row");
   const std::string numbers = hash_of(numbers_, factors);
   auto scaled = std::make_shared<MatrixSource>(*source_);
-  scaled->read = [inner = source_, factors = std::move(factors)](std::int64_t r0, std::int64_t r1, std::int64_t c0,
-                                                                 std::int64_t c1, std::span<float> out) -> Status {
+  scaled->read = [inner = source_, factors = std::move(factors)](std::int64_t r0, std::int64_t r1, std::int64_t c0, std::int64_t c1,
+                                                                 std::span<float> out) -> Status {
     TRY(inner->read(r0, r1, c0, c1, out));
     float* at = out.data();
     for (std::int64_t r = r0; r < r1; ++r)
@@ -119,8 +115,9 @@ WeightPtr Weight::rows(std::int64_t begin, std::int64_t end) const {
   auto part = std::make_shared<MatrixSource>();
   part->rows = end - begin;
   part->columns = source_->columns;
-  part->read = [inner = source_, begin](std::int64_t r0, std::int64_t r1, std::int64_t c0, std::int64_t c1,
-                                        std::span<float> out) { return inner->read(begin + r0, begin + r1, c0, c1, out); };
+  part->read = [inner = source_, begin](std::int64_t r0, std::int64_t r1, std::int64_t c0, std::int64_t c1, std::span<float> out) {
+    return inner->read(begin + r0, begin + r1, c0, c1, out);
+  };
   auto weight = std::make_shared<Weight>(*this);
   weight->source_ = std::move(part);
   weight->shape_[0] = end - begin;

@@ -30,11 +30,9 @@ using WeightPtr = std::shared_ptr<const Weight>;
 class Weight {
  public:
   // `shape` has rows × columns elements; `from` names the tensors of the checkpoint, `done` what was done to them.
-  static WeightPtr of_source(Shape shape, std::shared_ptr<const MatrixSource> source, std::vector<std::string> from,
-                             std::string done);
+  static WeightPtr of_source(Shape shape, std::shared_ptr<const MatrixSource> source, std::vector<std::string> from, std::string done);
   // Numbers that are computed as a whole when they are first read (small ones: fused kernels). Rows run along axis 0.
-  static WeightPtr computed(Shape shape, std::function<Result<std::vector<float>>()> make, std::vector<std::string> from,
-                            std::string done);
+  static WeightPtr computed(Shape shape, std::function<Result<std::vector<float>>()> make, std::vector<std::string> from, std::string done);
   static WeightPtr of_values(Shape shape, std::vector<float> values, std::string done);
 
   const Shape& shape() const { return shape_; }

@@ -109,10 +109,13 @@ TEST(Weight, IdentitiesAreEqualForEqualRecipesAndDifferWhenNumbersOrLayoutDo) {
 
 TEST(Weight, ComputedNumbersAreMadeOnceAndOnlyWhenRead) {
   int made = 0;
-  const WeightPtr weight = Weight::computed({2, 2}, [&]() -> Result<std::vector<float>> {
-    ++made;
-    return std::vector<float>{1, 2, 3, 4};
-  }, {"a", "b"}, "fold");
+  const WeightPtr weight = Weight::computed(
+      {2, 2},
+      [&]() -> Result<std::vector<float>> {
+        ++made;
+        return std::vector<float>{1, 2, 3, 4};
+      },
+      {"a", "b"}, "fold");
   EXPECT_EQ(made, 0);
   EXPECT_EQ(all(weight), (std::vector<float>{1, 2, 3, 4}));
   EXPECT_EQ(all(weight->transposed()), (std::vector<float>{1, 3, 2, 4}));
@@ -120,7 +123,8 @@ TEST(Weight, ComputedNumbersAreMadeOnceAndOnlyWhenRead) {
 }
 
 TEST(Weight, AnErrorOfTheSourcePassesThroughEveryRecipe) {
-  const WeightPtr bad = Weight::computed({2, 2}, []() -> Result<std::vector<float>> { return bad_input("tensor \"t\" is cut off"); }, {"t"}, "");
+  const WeightPtr bad =
+      Weight::computed({2, 2}, []() -> Result<std::vector<float>> { return bad_input("tensor \"t\" is cut off"); }, {"t"}, "");
   for (const WeightPtr& weight : {bad, bad->transposed(), bad->scaled_rows({1, 1}, "s"), bad->rows(0, 1), bad->reshaped({4})}) {
     auto values = weight->read_all();
     ASSERT_FALSE(values.ok());

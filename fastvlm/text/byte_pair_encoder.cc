@@ -21,8 +21,7 @@ std::size_t hash_pair(std::uint64_t pair) { return static_cast<std::size_t>(pair
 
 }  // namespace
 
-Result<BytePairEncoder> BytePairEncoder::build(const TokenizerParts& parts, const Vocabulary& vocabulary,
-                                               std::string_view what) {
+Result<BytePairEncoder> BytePairEncoder::build(const TokenizerParts& parts, const Vocabulary& vocabulary, std::string_view what) {
   BytePairEncoder encoder;
   for (int byte = 0; byte < kBytes; ++byte) {
     const char character = static_cast<char>(byte);
@@ -80,8 +79,7 @@ inline const BytePairEncoder::Merge& BytePairEncoder::find(std::int32_t left, st
   return merges_[place];
 }
 
-void BytePairEncoder::encode(const Vocabulary& vocabulary, std::string_view piece, Scratch& scratch,
-                             std::vector<std::int32_t>& ids) const {
+void BytePairEncoder::encode(const Vocabulary& vocabulary, std::string_view piece, Scratch& scratch, std::vector<std::int32_t>& ids) const {
   const std::uint32_t hash = Vocabulary::hash(piece);
   const std::int32_t id = vocabulary.find_bytes(piece, hash);
   if (id >= 0 && is_whole_[static_cast<std::size_t>(id)]) {
@@ -95,8 +93,7 @@ void BytePairEncoder::encode(const Vocabulary& vocabulary, std::string_view piec
   }
 }
 
-void BytePairEncoder::encode_word(std::string_view piece, std::uint32_t hash, Scratch& scratch,
-                                  std::vector<std::int32_t>& ids) const {
+void BytePairEncoder::encode_word(std::string_view piece, std::uint32_t hash, Scratch& scratch, std::vector<std::int32_t>& ids) const {
   Scratch::Remembered& entry = scratch.remembered_[hash & (scratch.remembered_.size() - 1)];
   if (std::string_view(entry.bytes.data(), entry.length) == piece) {
     ids.insert(ids.end(), entry.ids.begin(), entry.ids.begin() + entry.id_count);
@@ -114,7 +111,7 @@ void BytePairEncoder::encode_word(std::string_view piece, std::uint32_t hash, Sc
 
 void BytePairEncoder::merge_short(std::string_view piece, std::vector<std::int32_t>& ids) const {
   std::array<std::int32_t, kShortPiece> symbols;
-  std::array<std::uint32_t, kShortPiece> ranks;     // of the pair (i, i + 1)
+  std::array<std::uint32_t, kShortPiece> ranks;  // of the pair (i, i + 1)
   std::array<std::int32_t, kShortPiece> merged_ids;
   std::size_t count = piece.size();
   const auto look_up = [&](std::size_t i) {

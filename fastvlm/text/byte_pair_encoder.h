@@ -62,9 +62,7 @@ class BytePairEncoder::Scratch {
     std::int32_t position;
     std::int32_t left;
     std::int32_t right;
-    bool operator>(const Candidate& other) const {
-      return rank != other.rank ? rank > other.rank : position > other.position;
-    }
+    bool operator>(const Candidate& other) const { return rank != other.rank ? rank > other.rank : position > other.position; }
   };
   // Words come again: the ids of short pieces that are not tokens themselves, one piece for each place of the table.
   struct Remembered {

@@ -8,8 +8,7 @@ namespace {
 constexpr std::uint8_t kNotASymbol = kLetter | kNumber | kSpace;
 }
 
-PieceScanner::PieceScanner(std::string_view text)
-    : classes_(character_classes()), next_(text.data()), end_(text.data() + text.size()) {}
+PieceScanner::PieceScanner(std::string_view text) : classes_(character_classes()), next_(text.data()), end_(text.data() + text.size()) {}
 
 std::string_view PieceScanner::next() {
   if (next_ == end_) return {};
@@ -44,15 +43,11 @@ const char* PieceScanner::end_of_contraction(const char* apostrophe) const {
     case 's':
     case 't':
     case 'm':
-    case 'd':
-      return apostrophe + 2;
+    case 'd': return apostrophe + 2;
     case 'r':
-    case 'v':
-      return letter(2) == 'e' ? apostrophe + 3 : nullptr;
-    case 'l':
-      return letter(2) == 'l' ? apostrophe + 3 : nullptr;
-    default:
-      break;
+    case 'v': return letter(2) == 'e' ? apostrophe + 3 : nullptr;
+    case 'l': return letter(2) == 'l' ? apostrophe + 3 : nullptr;
+    default: break;
   }
   const bool long_s = end_ - apostrophe >= 3 && apostrophe[1] == '\xC5' && apostrophe[2] == '\xBF';
   return long_s ? apostrophe + 3 : nullptr;

@@ -31,9 +31,7 @@ TEST(Pretokenizer, CutsContractionsOfAnyCase) {
   EXPECT_EQ(split("'r"), (Pieces{"'r"}));
 }
 
-TEST(Pretokenizer, CutsNumbersDigitByDigit) {
-  EXPECT_EQ(split("x 12\u0663"), (Pieces{"x", " ", "1", "2", "\u0663"}));
-}
+TEST(Pretokenizer, CutsNumbersDigitByDigit) { EXPECT_EQ(split("x 12\u0663"), (Pieces{"x", " ", "1", "2", "\u0663"})); }
 
 TEST(Pretokenizer, KeepsLineBreaksWithTheSymbolsBeforeThem) {
   EXPECT_EQ(split("end. !?\r\n\nx"), (Pieces{"end", ".", " !?\r\n\n", "x"}));
@@ -48,9 +46,7 @@ TEST(Pretokenizer, EndsWhiteSpaceBehindItsLastLineBreak) {
   EXPECT_EQ(split("a\u3000\u3000b"), (Pieces{"a", "\u3000", "\u3000b"}));
 }
 
-TEST(Pretokenizer, TakesMarksForSymbols) {
-  EXPECT_EQ(split("e\u0323f"), (Pieces{"e", "\u0323f"}));
-}
+TEST(Pretokenizer, TakesMarksForSymbols) { EXPECT_EQ(split("e\u0323f"), (Pieces{"e", "\u0323f"})); }
 
 TEST(Pretokenizer, HasNoPieceInEmptyText) { EXPECT_EQ(split(""), Pieces{}); }
 

@@ -8,8 +8,7 @@ Result<ChatPrompt> ChatPrompt::create(const Tokenizer& tokenizer, ChatPromptOpti
   const auto im_start = tokenizer.token_id("<|im_start|>");
   const auto im_end = tokenizer.token_id("<|im_end|>");
   if (!im_start || !im_end)
-    return bad_input("the tokenizer has no token \"{}\", which the chat prompt of FastVLM needs",
-                     im_start ? "<|im_end|>" : "<|im_start|>");
+    return bad_input("the tokenizer has no token \"{}\", which the chat prompt of FastVLM needs", im_start ? "<|im_end|>" : "<|im_start|>");
   ChatPrompt prompt(tokenizer, std::move(options.system));
   prompt.im_start_ = *im_start;
   prompt.im_end_ = *im_end;

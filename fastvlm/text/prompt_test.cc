@@ -35,8 +35,7 @@ TEST(ChatPrompt, HasNoSpareLineFeedWithoutAnImage) {
   const ChatTurn turn{.text = "What are these?"};
   const Prompt prompt = chat().conversation({&turn, 1});
   ASSERT_EQ(prompt.image_count(), 0U);
-  EXPECT_EQ(prompt.pieces[0],
-            joined({kSystem, {151644, 872, 198, 3838, 525, 1493, 30, 151645, 198, 151644, 77091, 198}}));
+  EXPECT_EQ(prompt.pieces[0], joined({kSystem, {151644, 872, 198, 3838, 525, 1493, 30, 151645, 198, 151644, 77091, 198}}));
 }
 
 TEST(ChatPrompt, TokenizesTheLineFeedTogetherWithTheText) {
@@ -71,8 +70,7 @@ TEST(ChatPrompt, CannotBeInjected) {
 
 TEST(ChatPrompt, TakesAnotherSystemTurn) {
   const ChatPrompt prompt = *ChatPrompt::create(qwen(), {.system = "Be brief."});
-  EXPECT_EQ(qwen().decode(prompt.conversation({}).pieces[0]),
-            "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>assistant\n");
+  EXPECT_EQ(qwen().decode(prompt.conversation({}).pieces[0]), "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>assistant\n");
 }
 
 TEST(ChatPrompt, EndsAReplyAtImEndAndAtTheEosOfTheConfig) {

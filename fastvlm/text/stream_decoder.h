@@ -12,8 +12,7 @@ namespace fastvlm {
 class StreamDecoder {
  public:
   // `tokenizer` must outlive the decoder.
-  explicit StreamDecoder(const Tokenizer& tokenizer, DecodeOptions options = {})
-      : tokenizer_(&tokenizer), options_(options) {}
+  explicit StreamDecoder(const Tokenizer& tokenizer, DecodeOptions options = {}) : tokenizer_(&tokenizer), options_(options) {}
 
   // The text that has become certain with this id; often empty in the middle of a character.
   std::string push(std::int32_t id);

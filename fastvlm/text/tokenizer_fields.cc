@@ -55,8 +55,8 @@ Status check_added_tokens(std::vector<AddedToken>& tokens, std::string_view what
     if (tokens[i].content.empty() || tokens[i].content.size() > kMaxAddedTokenBytes)
       return bad_input("{}: the added token with the id {} must have 1 to {} bytes", what, tokens[i].id, kMaxAddedTokenBytes);
     if (i > 0 && tokens[i].id == tokens[i - 1].id)
-      return bad_input("{}: the added tokens \"{}\" and \"{}\" have the same id {}", what, tokens[i - 1].content,
-                       tokens[i].content, tokens[i].id);
+      return bad_input("{}: the added tokens \"{}\" and \"{}\" have the same id {}", what, tokens[i - 1].content, tokens[i].content,
+                       tokens[i].id);
   }
   return {};
 }

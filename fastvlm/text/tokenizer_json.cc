@@ -19,30 +19,25 @@ Status check_expressible(const TokenizerParts& parts, std::string_view what) {
   for (const AddedToken& token : parts.added_tokens) {
     if (token.id < next && token.id < static_cast<std::int32_t>(parts.vocabulary.size())) continue;
     if (token.id != next)
-      return bad_input("{}: the added token \"{}\" has the id {}, but a tokenizer.json can only give it the next free id {}",
-                       what, token.content, token.id, next);
+      return bad_input("{}: the added token \"{}\" has the id {}, but a tokenizer.json can only give it the next free id {}", what,
+                       token.content, token.id, next);
     ++next;
   }
   return {};
 }
 
 OrderedJson describe_added_token(const AddedToken& token) {
-  return {{"id", token.id},       {"content", token.content},       {"single_word", false},     {"lstrip", false},
-          {"rstrip", false},      {"normalized", token.normalized}, {"special", token.special}};
+  return {{"id", token.id},  {"content", token.content},       {"single_word", false},    {"lstrip", false},
+          {"rstrip", false}, {"normalized", token.normalized}, {"special", token.special}};
 }
 
-OrderedJson byte_level() {
-  return {{"type", "ByteLevel"}, {"add_prefix_space", false}, {"trim_offsets", false}, {"use_regex", false}};
-}
+OrderedJson byte_level() { return {{"type", "ByteLevel"}, {"add_prefix_space", false}, {"trim_offsets", false}, {"use_regex", false}}; }
 
 // Everything but the model.
 OrderedJson describe_pipeline(const TokenizerParts& parts) {
   OrderedJson root = {{"version", "1.0"}, {"truncation", nullptr}, {"padding", nullptr}, {"added_tokens", OrderedJson::array()}};
   for (const AddedToken& token : parts.added_tokens) root["added_tokens"].push_back(describe_added_token(token));
-  const OrderedJson split = {{"type", "Split"},
-                             {"pattern", {{"Regex", kQwen2SplitPattern}}},
-                             {"behavior", "Isolated"},
-                             {"invert", false}};
+  const OrderedJson split = {{"type", "Split"}, {"pattern", {{"Regex", kQwen2SplitPattern}}}, {"behavior", "Isolated"}, {"invert", false}};
   root["normalizer"] = {{"type", "NFC"}};
   root["pre_tokenizer"] = {{"type", "Sequence"}, {"pretokenizers", OrderedJson::array({split, byte_level()})}};
   root["post_processor"] = byte_level();
@@ -53,9 +48,8 @@ OrderedJson describe_pipeline(const TokenizerParts& parts) {
 // Written by hand: inserting 150,000 keys into an ordered JSON object takes quadratic time. Merges are single strings,
 // which old and new readers understand.
 std::string describe_model(const TokenizerParts& parts) {
-  std::string text =
-      R"({"type":"BPE","dropout":null,"unk_token":null,"continuing_subword_prefix":"","end_of_word_suffix":"",)"
-      R"("fuse_unk":false,"byte_fallback":false,"ignore_merges":false,"vocab":{)";
+  std::string text = R"({"type":"BPE","dropout":null,"unk_token":null,"continuing_subword_prefix":"","end_of_word_suffix":"",)"
+                     R"("fuse_unk":false,"byte_fallback":false,"ignore_merges":false,"vocab":{)";
   const char* separator = "\n";
   for (const VocabularyEntry& entry : parts.vocabulary) {
     text += fmt::format("{}{}:{}", separator, json_quoted(entry.spelling), entry.id);

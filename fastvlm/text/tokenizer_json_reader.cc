@@ -40,8 +40,7 @@ Status check_pre_tokenizer(const Json* pre_tokenizer, std::string_view what) {
   if (steps == nullptr || !steps->is_array() || steps->size() != 2)
     return bad_input("{}: the pre-tokenizer is {}; only a Sequence of Split and ByteLevel is supported", what, type);
   const Json& split = (*steps)[0];
-  if (type_of(&split) != "Split")
-    return bad_input("{}: the first pre-tokenizer is {}; only Split is supported", what, type_of(&split));
+  if (type_of(&split) != "Split") return bad_input("{}: the first pre-tokenizer is {}; only Split is supported", what, type_of(&split));
   const Json* pattern = json_find(split, "pattern");
   const Json* regex = pattern == nullptr ? nullptr : json_find(*pattern, "Regex");
   if (regex == nullptr || *regex != kQwen2SplitPattern)
@@ -92,8 +91,7 @@ Result<TokenizerParts> parse_tokenizer_json(std::string_view text, std::string_v
   TokenizerParts parts;
   TRY_ASSIGN(parts.normalize, parse_normalizer(json_find(root, "normalizer"), what));
   TRY(check_pre_tokenizer(json_find(root, "pre_tokenizer"), what));
-  if (const Json* post_processor = json_find(root, "post_processor"))
-    TRY(check_byte_level(post_processor, "post-processor", what));
+  if (const Json* post_processor = json_find(root, "post_processor")) TRY(check_byte_level(post_processor, "post-processor", what));
   TRY(check_byte_level(json_find(root, "decoder"), "decoder", what));
   TRY(parse_model(json_find(root, "model"), parts, what));
   if (const Json* added = json_find(root, "added_tokens")) {

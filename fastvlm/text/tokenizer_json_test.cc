@@ -35,8 +35,7 @@ TEST(TokenizerJson, IsBuiltFromSlowFilesWithTheSameIds) {
   const Tokenizer built = *Tokenizer::from_json(*text, "built");
   EXPECT_EQ(built.size(), 451);
   const Json cases = *read_json_file(kGolden / "apple-tied/tokenizer_cases.json");
-  for (const Json& entry : cases)
-    EXPECT_EQ(built.encode(entry["text"].get<std::string>()), entry["ids"].get<std::vector<std::int32_t>>());
+  for (const Json& entry : cases) EXPECT_EQ(built.encode(entry["text"].get<std::string>()), entry["ids"].get<std::vector<std::int32_t>>());
 }
 
 // The golden folders hold one tokenizer in both forms; one of them has <image> on top.
@@ -143,8 +142,7 @@ TEST(SlowTokenizer, ReadsMergesWithWindowsLineEnds) {
   std::string merges;
   for (const char character : files.merges_txt) merges += character == '\n' ? "\r\n" : std::string(1, character);
   files.merges_txt = merges;
-  EXPECT_EQ((*Tokenizer::from_slow_files(files, "m")).encode("What are these?"),
-            (std::vector<std::int32_t>{301, 270, 268, 402, 30}));
+  EXPECT_EQ((*Tokenizer::from_slow_files(files, "m")).encode("What are these?"), (std::vector<std::int32_t>{301, 270, 268, 402, 30}));
 }
 
 TEST(SlowTokenizer, NamesTheFileThatIsWrong) {

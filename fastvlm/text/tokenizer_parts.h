@@ -31,11 +31,11 @@ struct AddedToken {
 };
 
 struct TokenizerParts {
-  std::vector<VocabularyEntry> vocabulary;                     // ascending by id
-  std::vector<std::pair<std::string, std::string>> merges;     // spellings, most important first
-  std::vector<AddedToken> added_tokens;                        // ascending by id
-  bool normalize = true;                                       // NFC
-  bool ignore_merges = false;                                  // a piece that is a token is never split
+  std::vector<VocabularyEntry> vocabulary;                  // ascending by id
+  std::vector<std::pair<std::string, std::string>> merges;  // spellings, most important first
+  std::vector<AddedToken> added_tokens;                     // ascending by id
+  bool normalize = true;                                    // NFC
+  bool ignore_merges = false;                               // a piece that is a token is never split
 };
 
 // The text of the files of a slow tokenizer; the optional ones are empty when absent.

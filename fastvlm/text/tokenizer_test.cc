@@ -77,13 +77,9 @@ TEST(Tokenizer, SkipsSpecialTokensWhenAsked) {
   EXPECT_EQ(qwen().decode(ids, {.skip_special = true}), "hi<tool_call>");
 }
 
-TEST(Tokenizer, DecodesIdsWithoutATokenToNothing) {
-  EXPECT_EQ(qwen().decode(Ids{9707, -1, 151665, 151935, 1879}), "Hello world");
-}
+TEST(Tokenizer, DecodesIdsWithoutATokenToNothing) { EXPECT_EQ(qwen().decode(Ids{9707, -1, 151665, 151935, 1879}), "Hello world"); }
 
-TEST(Tokenizer, ReadsBrokenUtf8AsReplacementCharacters) {
-  EXPECT_EQ(qwen().encode("a\xFF\xE2\x82"), qwen().encode("a\uFFFD\uFFFD"));
-}
+TEST(Tokenizer, ReadsBrokenUtf8AsReplacementCharacters) { EXPECT_EQ(qwen().encode("a\xFF\xE2\x82"), qwen().encode("a\uFFFD\uFFFD")); }
 
 std::string random_text(std::mt19937& random) {
   constexpr std::string_view kUsual = " \n\r\t'sStTrReElL.,!0123";

@@ -14,10 +14,10 @@ std::string nfc(std::string_view text) {
 
 TEST(Utf8, ReplacesEveryMaximalSubpartOnce) {
   EXPECT_EQ(to_valid_utf8("a\xFFz"), "a\uFFFDz");
-  EXPECT_EQ(to_valid_utf8("\xE2\x82"), "\uFFFD");                      // cut short
-  EXPECT_EQ(to_valid_utf8("\xE2\x82z"), "\uFFFDz");                    // broken off
-  EXPECT_EQ(to_valid_utf8("\xC0\x80"), "\uFFFD\uFFFD");                // overlong
-  EXPECT_EQ(to_valid_utf8("\xED\xA0\x80"), "\uFFFD\uFFFD\uFFFD");      // surrogate
+  EXPECT_EQ(to_valid_utf8("\xE2\x82"), "\uFFFD");                            // cut short
+  EXPECT_EQ(to_valid_utf8("\xE2\x82z"), "\uFFFDz");                          // broken off
+  EXPECT_EQ(to_valid_utf8("\xC0\x80"), "\uFFFD\uFFFD");                      // overlong
+  EXPECT_EQ(to_valid_utf8("\xED\xA0\x80"), "\uFFFD\uFFFD\uFFFD");            // surrogate
   EXPECT_EQ(to_valid_utf8("\xF4\x90\x80\x80"), "\uFFFD\uFFFD\uFFFD\uFFFD");  // beyond U+10FFFF
   EXPECT_EQ(to_valid_utf8("\xF0\x9F\x99\x82"), "\U0001F642");
 }
@@ -58,10 +58,10 @@ TEST(Unicode, KnowsTheLettersAndDigitsOfUnicode16) {
 TEST(Unicode, ComposesOnlyWhatCanChange) {
   EXPECT_EQ(nfc("plain"), "plain");
   EXPECT_EQ(nfc("Cafe\u0301!"), "Caf\u00E9!");
-  EXPECT_EQ(nfc("\u0301e\u0301"), "\u0301\u00E9");           // a mark at the beginning
+  EXPECT_EQ(nfc("\u0301e\u0301"), "\u0301\u00E9");                 // a mark at the beginning
   EXPECT_EQ(nfc("e\u0323\u0302 e\u0302\u0323"), "\u1EC7 \u1EC7");  // the order of marks
-  EXPECT_EQ(nfc("\u212B\uFB1D"), "\u00C5\u05D9\u05B4");      // a singleton and a composition exclusion
-  EXPECT_EQ(nfc("\u1112\u1161\u11AB"), "\uD55C");            // Hangul
+  EXPECT_EQ(nfc("\u212B\uFB1D"), "\u00C5\u05D9\u05B4");            // a singleton and a composition exclusion
+  EXPECT_EQ(nfc("\u1112\u1161\u11AB"), "\uD55C");                  // Hangul
   EXPECT_EQ(nfc("\uD558\u11AB"), "\uD55C");
 }
 

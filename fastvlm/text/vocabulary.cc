@@ -54,8 +54,7 @@ Status Vocabulary::add_base(const TokenizerParts& parts, std::string_view what) 
   for (int byte = 0; byte < kBytes; ++byte) {
     const char character = static_cast<char>(byte);
     if (find_bytes({&character, 1}) < 0)
-      return bad_input("{}: the vocabulary has no token for the byte 0x{:02X}; a byte-level vocabulary has all 256", what,
-                       byte);
+      return bad_input("{}: the vocabulary has no token for the byte 0x{:02X}; a byte-level vocabulary has all 256", what, byte);
   }
   return {};
 }
@@ -64,8 +63,7 @@ Status Vocabulary::add_added(const TokenizerParts& parts, std::string_view what)
   for (const AddedToken& token : parts.added_tokens) {
     // A token may stand in the vocabulary and in the list of added tokens, but then as the same token.
     if (contains(token.id) && spelling(token.id) != token.content)
-      return bad_input("{}: the added token \"{}\" has the id {} of the token \"{}\"", what, token.content, token.id,
-                       spelling(token.id));
+      return bad_input("{}: the added token \"{}\" has the id {} of the token \"{}\"", what, token.content, token.id, spelling(token.id));
     if (const auto other = find_spelling(token.content); other && *other != token.id)
       return bad_input("{}: the added token \"{}\" has the ids {} and {}", what, token.content, *other, token.id);
     set(token.id, token.content, token.special ? Kind::kSpecial : Kind::kAdded);
@@ -99,8 +97,7 @@ std::int32_t Vocabulary::find_bytes(std::string_view bytes, std::uint32_t hash) 
   const std::size_t mask = slots_.size() - 1;
   for (std::size_t place = hash & mask; slots_[place].id >= 0; place = (place + 1) & mask) {
     const Slot& slot = slots_[place];
-    if (slot.hash == hash && slot.length == bytes.size() &&
-        std::memcmp(bytes_.data() + slot.begin, bytes.data(), bytes.size()) == 0)
+    if (slot.hash == hash && slot.length == bytes.size() && std::memcmp(bytes_.data() + slot.begin, bytes.data(), bytes.size()) == 0)
       return slot.id;
   }
   return -1;
@@ -120,9 +117,7 @@ bool Vocabulary::contains(std::int32_t id) const {
   return id >= 0 && id < size() && tokens_[static_cast<std::size_t>(id)].kind != Kind::kNone;
 }
 
-bool Vocabulary::is_special(std::int32_t id) const {
-  return contains(id) && tokens_[static_cast<std::size_t>(id)].kind == Kind::kSpecial;
-}
+bool Vocabulary::is_special(std::int32_t id) const { return contains(id) && tokens_[static_cast<std::size_t>(id)].kind == Kind::kSpecial; }
 
 std::string_view Vocabulary::bytes(std::int32_t id) const {
   if (!contains(id)) return {};

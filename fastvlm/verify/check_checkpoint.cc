@@ -34,7 +34,8 @@ Result<std::optional<Copy>> copy_in(const Json& row, const std::string& what) {
   if (shape != nullptr && shape->is_array())
     for (const Json& extent : *shape) extents.push_back(extent.is_number_integer() ? extent.get<std::int64_t>() : -1);
   auto count = checked_element_count(extents);
-  if (!count || offset < 0 || (type != "float32" && type != "float16") || Path(copy.file).is_absolute() || copy.file.find("..") != std::string::npos)
+  if (!count || offset < 0 || (type != "float32" && type != "float16") || Path(copy.file).is_absolute() ||
+      copy.file.find("..") != std::string::npos)
     return bad_input("{}: weight \"{}\" is not described as a weight", what, copy.name);
   copy.offset = static_cast<std::uint64_t>(offset);
   copy.elements = *count;
@@ -45,7 +46,8 @@ Result<std::optional<Copy>> copy_in(const Json& row, const std::string& what) {
 // True when the numbers on disk are those of the checkpoint, rounded to the type they are stored in.
 Result<bool> same_numbers(const OutputFolder& folder, const Copy& copy, const CheckpointTensor& tensor) {
   TRY_ASSIGN(InputFile file, InputFile::open(folder.path / copy.file));
-  const std::uint64_t source = byte_size(tensor.dtype), stored = byte_size(copy.dtype), elements = static_cast<std::uint64_t>(copy.elements);
+  const std::uint64_t source = byte_size(tensor.dtype), stored = byte_size(copy.dtype),
+                      elements = static_cast<std::uint64_t>(copy.elements);
   for (std::uint64_t at = 0; at < elements; at += kPiece) {
     const std::uint64_t count = std::min(kPiece, elements - at);
     std::vector<std::byte> original(count * source), actual(count * stored), expected(count * stored);
@@ -71,14 +73,20 @@ Status check_copies(const OutputFolder& folder, const Checkpoint& checkpoint, Ve
     if (!copy) continue;
     auto at = by_name.find(copy->from);
     if (at == by_name.end() || element_count(at->second->shape) != copy->elements || !is_float(at->second->dtype)) {
-      report.miss("checkpoint", copy->name, fmt::format("was copied from \"{}\", which is not in this checkpoint with {} elements", copy->from, copy->elements));
+      report.miss("checkpoint", copy->name,
+                  fmt::format("was copied from \"{}\", which is not in this checkpoint with {} elements", copy->from, copy->elements));
       continue;
     }
     TRY_ASSIGN(bool same, same_numbers(folder, *copy, *at->second));
-    if (same) ++equal;
-    else report.miss("checkpoint", copy->name, fmt::format("the numbers in {} are not those of \"{}\" in the checkpoint", copy->file, copy->from));
+    if (same)
+      ++equal;
+    else
+      report.miss("checkpoint", copy->name,
+                  fmt::format("the numbers in {} are not those of \"{}\" in the checkpoint", copy->file, copy->from));
   }
-  if (equal > 0) report.pass("checkpoint", folder.path.filename().string(), fmt::format("{} weights that are plain copies equal the checkpoint's", equal));
+  if (equal > 0)
+    report.pass("checkpoint", folder.path.filename().string(),
+                fmt::format("{} weights that are plain copies equal the checkpoint's", equal));
   return {};
 }
 
@@ -87,7 +95,10 @@ Status check_copies(const OutputFolder& folder, const Checkpoint& checkpoint, Ve
 Status check_checkpoint(const OutputFolder& folder, const Path& model_dir, VerifyReport& report) {
   TRY_ASSIGN(Checkpoint checkpoint, Checkpoint::open(model_dir));
   TRY_ASSIGN(ModelConfig config, read_model_config(checkpoint));
-  struct Row { const char* what; std::int64_t manifest, checkpoint; };
+  struct Row {
+    const char* what;
+    std::int64_t manifest, checkpoint;
+  };
   const Row extents[] = {{"hidden size", folder.hidden_size, config.text.hidden_size},
                          {"number of layers", folder.num_hidden_layers, config.text.num_hidden_layers},
                          {"vocabulary", folder.vocab_size, config.text.vocab_size},
@@ -97,7 +108,9 @@ Status check_checkpoint(const OutputFolder& folder, const Path& model_dir, Verif
   for (const Row& row : extents) {
     if (row.manifest == row.checkpoint) continue;
     fits = false;
-    report.miss("checkpoint", model_dir.filename().string(), fmt::format("the {} of the output folder is {}, that of the checkpoint {}; it was exported from another one", row.what, row.manifest, row.checkpoint));
+    report.miss("checkpoint", model_dir.filename().string(),
+                fmt::format("the {} of the output folder is {}, that of the checkpoint {}; it was exported from another one", row.what,
+                            row.manifest, row.checkpoint));
   }
   if (!fits) return {};
   report.pass("checkpoint", model_dir.filename().string(), "extents agree with the output folder");

@@ -26,10 +26,13 @@ Status compare_vision(const CheckContext& c, Plain& plain, const GraphFile& grap
   }
   const Tensor pixels = random_floats({1, 3, graph.image_size, graph.image_size}, 0, 1, 11);
   TRY_ASSIGN(Tensor features, run_for(*plain.encoder, {{"pixel_values", pixels}}, "image_features"));
-  TRY_ASSIGN(PlainDecoding expected, run_plain_decoder(*plain.decoder, plain.projected, features, Tensor::of_int64({1, 1}, std::vector<std::int64_t>{0})));
+  TRY_ASSIGN(PlainDecoding expected,
+             run_plain_decoder(*plain.decoder, plain.projected, features, Tensor::of_int64({1, 1}, std::vector<std::int64_t>{0})));
   TRY_ASSIGN(auto runner, c.open(c.folder.path / graph.file));
   TRY_ASSIGN(Tensor actual, run_for(*runner, {{"pixel_values", pixels}}, "image_features"));
-  c.report.compare({kCheck, graph.file + " image_features", "tower and projector of the plain graphs", gate_for(c.folder, edge_dtype(*runner))}, actual, expected.image_features);
+  c.report.compare(
+      {kCheck, graph.file + " image_features", "tower and projector of the plain graphs", gate_for(c.folder, edge_dtype(*runner))}, actual,
+      expected.image_features);
   return {};
 }
 
@@ -49,13 +52,16 @@ Status compare_decoder(const CheckContext& c, Plain& plain) {
   TRY_ASSIGN(EmbeddingTable table, EmbeddingTable::open(f));
   TRY_ASSIGN(DecoderSession session, open_decoder_session(f, c.open));
   if (session.hidden_size() != f.hidden_size || session.vocab_size() != f.vocab_size)
-    return bad_input("the decoder graphs have width {} and {} logits, the manifest says {} and {}", session.hidden_size(), session.vocab_size(), f.hidden_size, f.vocab_size);
+    return bad_input("the decoder graphs have width {} and {} logits, the manifest says {} and {}", session.hidden_size(),
+                     session.vocab_size(), f.hidden_size, f.vocab_size);
   const std::int64_t total = std::min(session.context(), f.image_tokens + 2 * kSteps), vision_tokens = std::min(f.image_tokens, total / 2);
   const std::int64_t steps = std::min(kSteps, total - 1), prompt = total - steps;
-  const Tensor vision = random_floats({1, vision_tokens, f.vision_width}, -1, 1, 14), ids = random_ids({1, total - vision_tokens}, f.vocab_size, 15);
+  const Tensor vision = random_floats({1, vision_tokens, f.vision_width}, -1, 1, 14),
+               ids = random_ids({1, total - vision_tokens}, f.vocab_size, 15);
   TRY_ASSIGN(PlainDecoding expected, run_plain_decoder(*plain.decoder, plain.projected, vision, ids));
   if (expected.image_features.shape != Shape{1, vision_tokens, f.hidden_size} || expected.logits.shape != Shape{1, total, f.vocab_size})
-    return bad_input("the plain decoder gives {} projected features and {} logits", to_string(expected.image_features.shape), to_string(expected.logits.shape));
+    return bad_input("the plain decoder gives {} projected features and {} logits", to_string(expected.image_features.shape),
+                     to_string(expected.logits.shape));
 
   TRY_ASSIGN(Tensor text, table.gather(ids.int64s()));
   const Tensor parts[] = {reshaped(std::move(expected.image_features), {vision_tokens, f.hidden_size}), std::move(text)};
@@ -93,8 +99,10 @@ Status check_forms(const CheckContext& c) {
   TRY(open_plain(c, plain));
   for (const GraphFile& graph : c.folder.graphs) {
     Status status;
-    if (graph.image_size > 0) status = compare_vision(c, plain, graph);
-    else if (graph.vision_tokens > 0) status = compare_fused(c, plain, graph);
+    if (graph.image_size > 0)
+      status = compare_vision(c, plain, graph);
+    else if (graph.vision_tokens > 0)
+      status = compare_fused(c, plain, graph);
     if (!status.ok()) TRY(c.report.fail(kCheck, graph.file, std::move(status).error()));
   }
   if (!c.folder.has_decoder()) return {};

@@ -52,7 +52,8 @@ class Golden {
     const Tensor* tensor = find(key);
     if (tensor == nullptr) return bad_input("the file with expected values lacks \"{}\"", key);
     if (tensor->dtype != dtype || tensor->shape.size() != rank || tensor->size() == 0)
-      return bad_input("\"{}\" is {} {}, expected {} with {} extents", key, name(tensor->dtype), to_string(tensor->shape), name(dtype), rank);
+      return bad_input("\"{}\" is {} {}, expected {} with {} extents", key, name(tensor->dtype), to_string(tensor->shape), name(dtype),
+                       rank);
     seen_.insert(key);
     return tensor;
   }
@@ -102,7 +103,8 @@ Result<Tensor> compare_tower(const CheckContext& c, Golden& golden, const Group&
   TRY_ASSIGN(auto outputs, run_converted(*runner, {{"pixel_values", pixels}}, wanted));
   for (const char* stage : kStages)
     for (const NamedTensor& output : outputs)
-      if (output.name == stage_value(stage)) golden.compare(c.report, group.prefix + stage, "plain encoder", plain_gate(c.folder), output.tensor);
+      if (output.name == stage_value(stage))
+        golden.compare(c.report, group.prefix + stage, "plain encoder", plain_gate(c.folder), output.tensor);
   golden.compare(c.report, group.prefix + "vision_features", "plain encoder", plain_gate(c.folder), outputs[0].tensor);
   return std::move(outputs[0].tensor);
 }
@@ -119,7 +121,8 @@ Status compare_plain(const CheckContext& c, Golden& golden, const Group& group, 
   TRY_ASSIGN(auto runner, open_plain_decoder_with_projected(c, projected));
   TRY_ASSIGN(PlainDecoding decoding, run_plain_decoder(*runner, projected, features, ids));
   golden.compare(c.report, group.prefix + "image_features", "plain encoder and projector", plain_gate(c.folder), decoding.image_features);
-  if (golden.find(ids_key) != nullptr) golden.compare(c.report, group.prefix + "first.logits", "plain encoder and decoder", plain_gate(c.folder), decoding.logits);
+  if (golden.find(ids_key) != nullptr)
+    golden.compare(c.report, group.prefix + "first.logits", "plain encoder and decoder", plain_gate(c.folder), decoding.logits);
   return {};
 }
 
@@ -146,13 +149,16 @@ Status compare_static_vision(const CheckContext& c, Golden& golden, const Group&
 Status compare_fused(const CheckContext& c, Golden& golden, const Group& group) {
   const Tensor* features = golden.find(group.prefix + "vision_features");
   const Tensor* ids = golden.find(group.prefix + "first.input_ids");
-  if (features == nullptr || ids == nullptr || features->shape.size() != 3 || ids->shape.size() != 2 || ids->shape[0] != features->shape[0]) return {};
+  if (features == nullptr || ids == nullptr || features->shape.size() != 3 || ids->shape.size() != 2 || ids->shape[0] != features->shape[0])
+    return {};
   for (const GraphFile& graph : c.folder.graphs) {
     if (graph.vision_tokens != features->shape[1] || graph.text_tokens != ids->shape[1]) continue;
     TRY_ASSIGN(auto runner, c.open(c.folder.path / graph.file));
     std::vector<Tensor> logits;
     for (std::int64_t i = 0; i < features->shape[0]; ++i) {
-      TRY_ASSIGN(Tensor one, run_for(*runner, {{"vision_features", slice_rows(*features, i, i + 1)}, {"input_ids", slice_rows(*ids, i, i + 1)}}, "logits"));
+      TRY_ASSIGN(
+          Tensor one,
+          run_for(*runner, {{"vision_features", slice_rows(*features, i, i + 1)}, {"input_ids", slice_rows(*ids, i, i + 1)}}, "logits"));
       logits.push_back(std::move(one));
     }
     golden.compare(c.report, group.prefix + "first.logits", graph.file, static_gate(edge_dtype(*runner)), stack_rows(logits));
@@ -194,7 +200,8 @@ Result<Chat> read_chat(Golden& golden) {
   TRY_ASSIGN(const Tensor* start, golden.need("chat.image_start", Dtype::kInt64, 1));
   chat.ids.assign(ids->int64s().begin(), ids->int64s().end());
   chat.image_start = start->int64s()[0];
-  if (ids->shape[0] != 1 || chat.image_start < 0 || chat.image_start >= chat.length()) return bad_input("chat.image_start is outside of chat.input_ids");
+  if (ids->shape[0] != 1 || chat.image_start < 0 || chat.image_start >= chat.length())
+    return bad_input("chat.image_start is outside of chat.input_ids");
   const std::int64_t image_id = chat.ids[static_cast<std::size_t>(chat.image_start)];
   for (std::int64_t i = chat.image_start; i < chat.length() && chat.ids[static_cast<std::size_t>(i)] == image_id; ++i) ++chat.image_tokens;
   const auto side = std::llround(std::sqrt(static_cast<double>(chat.image_tokens)));
@@ -221,7 +228,8 @@ Status splice(const CheckContext& c, Golden& golden, Chat& chat) {
   TRY_ASSIGN(const Tensor* pixels, golden.need(fmt::format("s{}.b1.pixel_values", chat.image_size), Dtype::kFloat32, 4));
   TRY_ASSIGN(Tensor image, chat_image(c, chat, *pixels));
   const std::int64_t width = c.folder.hidden_size;
-  if (image.shape != Shape{1, chat.image_tokens, width}) return bad_input("the picture became {}, expected [1, {}, {}]", to_string(image.shape), chat.image_tokens, width);
+  if (image.shape != Shape{1, chat.image_tokens, width})
+    return bad_input("the picture became {}, expected [1, {}, {}]", to_string(image.shape), chat.image_tokens, width);
   std::vector<std::int64_t> text = chat.ids;
   std::fill_n(text.begin() + chat.image_start, chat.image_tokens, 0);  // the image id may lie behind the table
   TRY_ASSIGN(EmbeddingTable table, EmbeddingTable::open(c.folder));
@@ -239,8 +247,10 @@ void compare_hidden(const CheckContext& c, Golden& golden, const DecoderSession&
   for (std::int64_t i = 1; i <= session.num_layers(); ++i) {
     const std::string key = fmt::format("chat.hidden.{}", i);
     auto hidden = session.hidden(i < session.num_layers() ? fmt::format("model.layers.{}", i - 1) : "model.norm");
-    if (hidden.ok()) golden.compare(c.report, key, "static decoder", gate, batch_of_one(std::move(*hidden)));
-    else golden.skip_unseen(c.report, key, "not compared: the prefill graphs were exported without logits and end before the norm");
+    if (hidden.ok())
+      golden.compare(c.report, key, "static decoder", gate, batch_of_one(std::move(*hidden)));
+    else
+      golden.skip_unseen(c.report, key, "not compared: the prefill graphs were exported without logits and end before the norm");
   }
 }
 
@@ -251,7 +261,8 @@ void compare_cache(const CheckContext& c, Golden& golden, const DecoderSession& 
   }
 }
 
-Result<std::vector<float>> compare_prompt(const CheckContext& c, Golden& golden, const Chat& chat, DecoderSession& session, const Gate& gate) {
+Result<std::vector<float>> compare_prompt(const CheckContext& c, Golden& golden, const Chat& chat, DecoderSession& session,
+                                          const Gate& gate) {
   const bool all = session.prefill_has_logits();
   TRY_ASSIGN(std::vector<float> logits, all ? session.prefill_all(chat.embeds.floats()) : session.prefill(chat.embeds.floats()));
   std::vector<float> last(logits.end() - session.vocab_size(), logits.end());
@@ -283,9 +294,12 @@ Status compare_steps(const CheckContext& c, Golden& golden, DecoderSession& sess
     TRY_ASSIGN(logits, session.step(row.floats()));
     stepped.insert(stepped.end(), logits.begin(), logits.end());
   }
-  if (wrong < 0) c.report.pass(kCheck, "chat.greedy_ids", fmt::format("all {} greedy choices are the expected ones", ids->size()));
-  else c.report.miss(kCheck, "chat.greedy_ids", fmt::format("the greedy choice at step {} is another one", wrong));
-  golden.compare(c.report, "chat.step_logits", "static decoder, single tokens with the cache", gate, Tensor::of_floats({ids->size(), session.vocab_size()}, stepped));
+  if (wrong < 0)
+    c.report.pass(kCheck, "chat.greedy_ids", fmt::format("all {} greedy choices are the expected ones", ids->size()));
+  else
+    c.report.miss(kCheck, "chat.greedy_ids", fmt::format("the greedy choice at step {} is another one", wrong));
+  golden.compare(c.report, "chat.step_logits", "static decoder, single tokens with the cache", gate,
+                 Tensor::of_floats({ids->size(), session.vocab_size()}, stepped));
   return {};
 }
 
@@ -302,7 +316,8 @@ Status compare_chat(const CheckContext& c, Golden& golden) {
     golden.skip_unseen(c.report, "chat.", "not compared: needs npu/ (the plain decoder takes the picture first)");
     return {};
   }
-  TRY_ASSIGN(DecoderSession session, open_decoder_session(c.folder, with_layer_probes(c.open, c.folder.num_hidden_layers), /*keep_hidden=*/true));
+  TRY_ASSIGN(DecoderSession session,
+             open_decoder_session(c.folder, with_layer_probes(c.open, c.folder.num_hidden_layers), /*keep_hidden=*/true));
   const Gate& decoder_gate = session.dtype() == Dtype::kFloat16 ? kHalfGate : gate;
   TRY_ASSIGN(std::vector<float> logits, compare_prompt(c, golden, chat, session, decoder_gate));
   return compare_steps(c, golden, session, std::move(logits), decoder_gate);
@@ -331,7 +346,8 @@ Status check_golden(const CheckContext& c, const Path& reference) {
   TRY(add_golden_pixels(tensors, metadata, reference.string()));
   Golden golden(std::move(tensors));
   for (const Group& group : golden.groups())
-    if (Status status = compare_group(c, golden, group); !status.ok()) TRY(c.report.fail(kCheck, group.prefix + "*", std::move(status).error()));
+    if (Status status = compare_group(c, golden, group); !status.ok())
+      TRY(c.report.fail(kCheck, group.prefix + "*", std::move(status).error()));
   if (golden.find("chat.input_ids") != nullptr)
     if (Status status = compare_chat(c, golden); !status.ok()) TRY(c.report.fail(kCheck, "chat.*", std::move(status).error()));
   golden.skip_unseen(c.report, "", "not compared: no value of that name is known, or a check before it failed");

@@ -12,29 +12,80 @@ namespace {
 constexpr std::int64_t kStride = 64;  // pixels of one image token along a side
 
 // What the plain graphs are made of: opset 17, any ONNX Runtime.
-constexpr std::array kPlainOperators = {
-    "Add",     "Cast",    "Concat", "Conv",       "Cos",     "Div",     "Erf",     "Gather", "GlobalAveragePool", "Greater", "LayerNormalization",
-    "MatMul",  "Mul",     "Range",  "ReduceMean", "Relu",    "Reshape", "Shape",   "Sigmoid", "Sin",              "Slice",   "Softmax",
-    "Split",   "Sqrt",    "Squeeze", "Sub",       "Transpose", "Unsqueeze", "Where"};
+constexpr std::array kPlainOperators = {"Add",
+                                        "Cast",
+                                        "Concat",
+                                        "Conv",
+                                        "Cos",
+                                        "Div",
+                                        "Erf",
+                                        "Gather",
+                                        "GlobalAveragePool",
+                                        "Greater",
+                                        "LayerNormalization",
+                                        "MatMul",
+                                        "Mul",
+                                        "Range",
+                                        "ReduceMean",
+                                        "Relu",
+                                        "Reshape",
+                                        "Shape",
+                                        "Sigmoid",
+                                        "Sin",
+                                        "Slice",
+                                        "Softmax",
+                                        "Split",
+                                        "Sqrt",
+                                        "Squeeze",
+                                        "Sub",
+                                        "Transpose",
+                                        "Unsqueeze",
+                                        "Where"};
 // What the static graphs are made of: operators that the HTP backend takes.
-constexpr std::array kStaticOperators = {
-    "Abs", "Add", "Cast", "Clip",    "Concat",  "Conv", "Div", "Erf", "Gather", "Gemm",  "GlobalAveragePool", "LayerNormalization", "MatMul",
-    "Mul", "Neg", "Relu", "Reshape", "Sigmoid", "SimplifiedLayerNormalization", "Slice", "Softmax", "Split", "Sub", "Transpose"};
+constexpr std::array kStaticOperators = {"Abs",
+                                         "Add",
+                                         "Cast",
+                                         "Clip",
+                                         "Concat",
+                                         "Conv",
+                                         "Div",
+                                         "Erf",
+                                         "Gather",
+                                         "Gemm",
+                                         "GlobalAveragePool",
+                                         "LayerNormalization",
+                                         "MatMul",
+                                         "Mul",
+                                         "Neg",
+                                         "Relu",
+                                         "Reshape",
+                                         "Sigmoid",
+                                         "SimplifiedLayerNormalization",
+                                         "Slice",
+                                         "Softmax",
+                                         "Split",
+                                         "Sub",
+                                         "Transpose"};
 
 std::vector<OperatorId> operators_of(bool npu) {
   std::vector<OperatorId> list;
-  if (npu) for (const char* op : kStaticOperators) list.push_back({op, ""});
-  else for (const char* op : kPlainOperators) list.push_back({op, ""});
+  if (npu)
+    for (const char* op : kStaticOperators) list.push_back({op, ""});
+  else
+    for (const char* op : kPlainOperators) list.push_back({op, ""});
   return list;
 }
 
 Status check_form(const OutputFolder& folder, const GraphFile& graph, VerifyReport& report) {
-  auto findings = validate_onnx(folder.path / graph.file, {.allowed_operators = operators_of(graph.npu()), .forbid_symbolic_dims = graph.npu(), .require_aligned_data = true});
+  auto findings =
+      validate_onnx(folder.path / graph.file,
+                    {.allowed_operators = operators_of(graph.npu()), .forbid_symbolic_dims = graph.npu(), .require_aligned_data = true});
   if (!findings.ok()) return std::move(findings).error();
   for (const Finding& finding : *findings)
     if (finding.severity == Severity::kError) report.miss("graph", graph.file, finding.message);
   if (!has_errors(*findings))
-    report.pass("graph", graph.file, graph.npu() ? "well formed, static, operators of the NPU's list" : "well formed, opset 17, operators of the list");
+    report.pass("graph", graph.file,
+                graph.npu() ? "well formed, static, operators of the NPU's list" : "well formed, opset 17, operators of the list");
   return {};
 }
 
@@ -60,7 +111,8 @@ void check_widths(const std::string& file, std::initializer_list<Width> widths, 
   for (const Width& width : widths) {
     if (width.found == width.expected) continue;
     good = false;
-    report.miss("graph", file, fmt::format("projection mismatch: {} is {}, but {} is {}", width.what, width.found, width.expected_name, width.expected));
+    report.miss("graph", file,
+                fmt::format("projection mismatch: {} is {}, but {} is {}", width.what, width.found, width.expected_name, width.expected));
   }
   if (good) report.pass("graph", file, "widths, token count and vocabulary agree with the manifest");
 }
@@ -80,20 +132,26 @@ Status check_extents(const OutputFolder& f, const GraphFile& graph, VerifyReport
                  {{"the tower's width", extent_of(model, "image_features", 2), f.vision_width, "the manifest's"},
                   {"the number of image tokens", extent_of(model, "image_features", 1), tokens_of(f.image_size), "(image size / 64)^2"},
                   {"the manifest's number of image tokens", f.image_tokens, tokens_of(f.image_size), "(image size / 64)^2"},
-                  {"the picture's side", extent_of(model, "pixel_values", 3), f.image_size, "the manifest's image size"}}, report);
+                  {"the picture's side", extent_of(model, "pixel_values", 3), f.image_size, "the manifest's image size"}},
+                 report);
   } else if (graph.name == kDecoderName) {
     check_widths(graph.file,
                  {{"the width of vision_features", extent_of(model, "vision_features", 2), f.vision_width, "the tower's width"},
                   {"the projector's output width", projected_width(model), f.hidden_size, "the decoder's hidden size"},
-                  {"the number of logits", extent_of(model, "logits", 2), f.vocab_size, "the vocabulary"}}, report);
+                  {"the number of logits", extent_of(model, "logits", 2), f.vocab_size, "the vocabulary"}},
+                 report);
   } else if (graph.name == kTokenEmbedderName) {
     const std::int64_t rows = model.initializers.empty() || model.initializers[0].shape.empty() ? 0 : model.initializers[0].shape[0];
-    check_widths(graph.file, {{"the table's rows", rows, f.vocab_size, "the vocabulary"},
-                              {"the table's width", extent_of(model, "embeddings", 2), f.hidden_size, "the decoder's hidden size"}}, report);
-  } else if (graph.group == "vision") {
     check_widths(graph.file,
-                 {{"the projector's output width", extent_of(model, "image_features", 2), f.hidden_size, "the decoder's hidden size"},
-                  {"the number of image tokens", extent_of(model, "image_features", 1), tokens_of(graph.image_size), "(image size / 64)^2"}}, report);
+                 {{"the table's rows", rows, f.vocab_size, "the vocabulary"},
+                  {"the table's width", extent_of(model, "embeddings", 2), f.hidden_size, "the decoder's hidden size"}},
+                 report);
+  } else if (graph.group == "vision") {
+    check_widths(
+        graph.file,
+        {{"the projector's output width", extent_of(model, "image_features", 2), f.hidden_size, "the decoder's hidden size"},
+         {"the number of image tokens", extent_of(model, "image_features", 1), tokens_of(graph.image_size), "(image size / 64)^2"}},
+        report);
   } else if (model.type_of("logits") != nullptr) {
     check_widths(graph.file, {{"the number of logits", extent_of(model, "logits", 2), f.vocab_size, "the vocabulary"}}, report);
   }

@@ -42,14 +42,19 @@ Status run_decoder(const CheckContext& c) {
   auto both = run_for(*runner, {{"vision_features", vision}, {"input_ids", ids}}, "logits");
   if (!both.ok()) return at_extents(std::move(both).error(), "a batch of 2, 3 vision and 5 text tokens");
   // Causal: what comes later changes nothing before. The shorter prompt has other extents on every axis.
-  auto first = run_for(*runner, {{"vision_features", slice_rows(vision, 0, 1)}, {"input_ids", reshaped(slice_rows(reshaped(ids, {10}), 0, 2), {1, 2})}}, "logits");
+  auto first = run_for(
+      *runner, {{"vision_features", slice_rows(vision, 0, 1)}, {"input_ids", reshaped(slice_rows(reshaped(ids, {10}), 0, 2), {1, 2})}},
+      "logits");
   if (!first.ok()) return at_extents(std::move(first).error(), "a batch of 1, 3 vision and 2 text tokens");
   if (both->shape != Shape{2, 8, f.vocab_size} || first->shape != Shape{1, 5, f.vocab_size}) {
-    c.report.miss("run", graph.file, fmt::format("gives {} and {} logits, expected [2, 8, {}] and [1, 5, {}]", to_string(both->shape), to_string(first->shape), f.vocab_size, f.vocab_size));
+    c.report.miss("run", graph.file,
+                  fmt::format("gives {} and {} logits, expected [2, 8, {}] and [1, 5, {}]", to_string(both->shape), to_string(first->shape),
+                              f.vocab_size, f.vocab_size));
     return {};
   }
   const Tensor prefix = slice_rows(reshaped(*both, {16, f.vocab_size}), 0, 5);
-  c.report.compare({"run", graph.file, "a prompt alone and as the begin of a longer one in a batch of 2", gate_of(f)}, prefix, reshaped(*first, {5, f.vocab_size}));
+  c.report.compare({"run", graph.file, "a prompt alone and as the begin of a longer one in a batch of 2", gate_of(f)}, prefix,
+                   reshaped(*first, {5, f.vocab_size}));
   return {};
 }
 
@@ -66,7 +71,9 @@ Status run_embedder(const CheckContext& c) {
     TRY_ASSIGN(Tensor expected, table.gather(ids));
     const Gate exact = {.name = "equal", .max_relative = f.half ? 1e-3 : 0.0};
     VerifyReport piece;
-    if (piece.compare({"run", graph.file, "embeddings and rows of the table", exact}, reshaped(std::move(rows), {count, f.hidden_size}), expected)) continue;
+    if (piece.compare({"run", graph.file, "embeddings and rows of the table", exact}, reshaped(std::move(rows), {count, f.hidden_size}),
+                      expected))
+      continue;
     c.report.rows.push_back(std::move(piece.rows.front()));
     return {};
   }
@@ -85,16 +92,21 @@ Result<std::unique_ptr<Runner>> open_plain_decoder_with_projected(const CheckCon
   return open_probed(path, std::span(&projected, 1), c.open);
 }
 
-Result<PlainDecoding> run_plain_decoder(Runner& runner, const std::string& projected, const Tensor& vision_features, const Tensor& input_ids) {
+Result<PlainDecoding> run_plain_decoder(Runner& runner, const std::string& projected, const Tensor& vision_features,
+                                        const Tensor& input_ids) {
   const std::string wanted[] = {projected, "logits"};
   TRY_ASSIGN(auto outputs, run_converted(runner, {{"vision_features", vision_features}, {"input_ids", input_ids}}, wanted));
   return PlainDecoding{.image_features = std::move(outputs[0].tensor), .logits = std::move(outputs[1].tensor)};
 }
 
 Status check_runs(const CheckContext& context) {
-  struct Row { const char* graph; Status (*run)(const CheckContext&); };
+  struct Row {
+    const char* graph;
+    Status (*run)(const CheckContext&);
+  };
   for (const Row& row : {Row{kVisionEncoderName, run_encoder}, Row{kDecoderName, run_decoder}, Row{kTokenEmbedderName, run_embedder}})
-    if (Status status = row.run(context); !status.ok()) TRY(context.report.fail("run", context.folder.find(row.graph)->file, std::move(status).error()));
+    if (Status status = row.run(context); !status.ok())
+      TRY(context.report.fail("run", context.folder.find(row.graph)->file, std::move(status).error()));
   return {};
 }
 

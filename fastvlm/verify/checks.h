@@ -40,6 +40,7 @@ struct PlainDecoding {
   Tensor logits;
 };
 Result<std::unique_ptr<Runner>> open_plain_decoder_with_projected(const CheckContext& context, std::string& projected);
-Result<PlainDecoding> run_plain_decoder(Runner& runner, const std::string& projected, const Tensor& vision_features, const Tensor& input_ids);
+Result<PlainDecoding> run_plain_decoder(Runner& runner, const std::string& projected, const Tensor& vision_features,
+                                        const Tensor& input_ids);
 
 }  // namespace fastvlm

@@ -20,7 +20,8 @@ constexpr std::int64_t kSteps = 8;
 // ---- The first value that departs ---------------------------------------------------------------------------------------
 
 // SNR of every value, in order.
-Result<std::vector<double>> measure(const ComparedGraph& graph, const std::vector<std::string>& values, const std::vector<NamedTensor>& inputs) {
+Result<std::vector<double>> measure(const ComparedGraph& graph, const std::vector<std::string>& values,
+                                    const std::vector<NamedTensor>& inputs) {
   TRY_ASSIGN(auto reference, open_probed(graph.model, values, graph.open_reference));
   TRY_ASSIGN(auto expected, run_converted(*reference, inputs, values));
   TRY_ASSIGN(auto candidate, open_probed(graph.model, values, graph.open_candidate));
@@ -56,7 +57,8 @@ bool is_inside_gelu(const OnnxIndex& index, const std::string& value) {
   return std::ranges::any_of(node->inputs, [&](const std::string& input) {
     if (node->op == "Add") return is_made_by(index, input, "Erf");
     const OnnxNode* sum = index.producer(input);
-    return sum != nullptr && sum->op == "Add" && std::ranges::any_of(sum->inputs, [&](const std::string& i) { return is_made_by(index, i, "Erf"); });
+    return sum != nullptr && sum->op == "Add" &&
+           std::ranges::any_of(sum->inputs, [&](const std::string& i) { return is_made_by(index, i, "Erf"); });
   });
 }
 
@@ -112,7 +114,9 @@ Status explain(const Both& b, const Path& model, const std::vector<NamedTensor>&
   } else if (!*found) {
     b.report.skip(kCheck, subject, "with probes in place no value departs, so the error comes from how the NPU joins the nodes");
   } else {
-    b.report.miss(kCheck, subject, fmt::format("the first value that departs is \"{}\" ({}), with {:.1f} dB", (*found)->value, (*found)->op, (*found)->snr_db));
+    b.report.miss(
+        kCheck, subject,
+        fmt::format("the first value that departs is \"{}\" ({}), with {:.1f} dB", (*found)->value, (*found)->op, (*found)->snr_db));
   }
   return {};
 }
@@ -126,7 +130,9 @@ Status compare_stateless(const Both& b, const GraphFile& graph, const std::vecto
   bool good = expected.size() == actual.size();
   if (!good) b.report.miss(kCheck, graph.file, fmt::format("has {} outputs on the NPU, {} on the CPU", actual.size(), expected.size()));
   for (std::size_t i = 0; i < std::min(expected.size(), actual.size()); ++i)
-    good = b.report.compare({kCheck, fmt::format("{} {}", graph.file, expected[i].name), "NPU against CPU", gate}, actual[i].tensor, expected[i].tensor) && good;
+    good = b.report.compare({kCheck, fmt::format("{} {}", graph.file, expected[i].name), "NPU against CPU", gate}, actual[i].tensor,
+                            expected[i].tensor) &&
+           good;
   return good ? Status() : explain(b, path, inputs, gate.min_snr_db);
 }
 
@@ -168,8 +174,10 @@ class DecoderComparison {
     }
     good = steps == 0 || compare_logits("single tokens", all_expected, all_actual);
     good = compare_cache("single tokens", begin, reference_.cached()) && good;
-    if (first_other < 0) b_.report.pass(kCheck, "npu/decoder greedy ids", fmt::format("all {} greedy choices are the same", steps + 1));
-    else b_.report.miss(kCheck, "npu/decoder greedy ids", fmt::format("the NPU's greedy choice {} differs from the CPU's", first_other));
+    if (first_other < 0)
+      b_.report.pass(kCheck, "npu/decoder greedy ids", fmt::format("all {} greedy choices are the same", steps + 1));
+    else
+      b_.report.miss(kCheck, "npu/decoder greedy ids", fmt::format("the NPU's greedy choice {} differs from the CPU's", first_other));
     return good ? Status() : explain_graphs(/*prompt=*/false);
   }
 
@@ -180,8 +188,11 @@ class DecoderComparison {
 
   bool compare_logits(const char* what, const std::vector<float>& expected, const std::vector<float>& actual) {
     const std::int64_t vocabulary = reference_.vocab_size();
-    auto tensor = [&](const std::vector<float>& values) { return Tensor::of_floats({static_cast<std::int64_t>(values.size()) / vocabulary, vocabulary}, values); };
-    return b_.report.compare({kCheck, fmt::format("npu/decoder logits of the {}", what), "NPU against CPU", b_.how.gates.logits}, tensor(actual), tensor(expected));
+    auto tensor = [&](const std::vector<float>& values) {
+      return Tensor::of_floats({static_cast<std::int64_t>(values.size()) / vocabulary, vocabulary}, values);
+    };
+    return b_.report.compare({kCheck, fmt::format("npu/decoder logits of the {}", what), "NPU against CPU", b_.how.gates.logits},
+                             tensor(actual), tensor(expected));
   }
 
   bool compare_cache(const char* what, std::int64_t begin, std::int64_t end) {
@@ -189,8 +200,10 @@ class DecoderComparison {
     if (begin == end) return good;
     for (std::int64_t layer = 0; layer < reference_.num_layers(); ++layer) {
       auto compare = [&](const char* kind, const Tensor& actual, const Tensor& expected) {
-        good = b_.report.compare({kCheck, fmt::format("npu/decoder {} of layer {}, {}", kind, layer, what), "NPU against CPU", b_.how.gates.cache},
-                                 tokens_of(actual, begin, end), tokens_of(expected, begin, end)) && good;
+        good = b_.report.compare(
+                   {kCheck, fmt::format("npu/decoder {} of layer {}, {}", kind, layer, what), "NPU against CPU", b_.how.gates.cache},
+                   tokens_of(actual, begin, end), tokens_of(expected, begin, end)) &&
+               good;
       };
       compare("keys", candidate_.keys(layer), reference_.keys(layer));
       compare("values", candidate_.values(layer), reference_.values(layer));
@@ -224,7 +237,8 @@ const Tensor* example(const Both& b, const std::string& name, const Shape& shape
 std::optional<Tensor> example_prompt(const Both& b, std::int64_t context) {
   for (const NamedTensor& tensor : b.how.examples) {
     const Shape& shape = tensor.tensor.shape;
-    if (tensor.name == "chat.hidden.0" && shape.size() == 3 && shape[0] == 1 && shape[2] == b.folder.hidden_size && shape[1] + kSteps <= context)
+    if (tensor.name == "chat.hidden.0" && shape.size() == 3 && shape[0] == 1 && shape[2] == b.folder.hidden_size &&
+        shape[1] + kSteps <= context)
       return Tensor{tensor.tensor.dtype, {shape[1], shape[2]}, tensor.tensor.bytes};
   }
   return std::nullopt;
@@ -240,8 +254,10 @@ Result<Tensor> made_up_prompt(const Both& b, const EmbeddingTable& table, std::i
   Tensor picture = random_floats({vision, f.hidden_size}, -1, 1, 22);
   if (const GraphFile* graph = f.vision(f.image_size); graph != nullptr) {
     TRY_ASSIGN(auto runner, b.how.open_reference(f.path / graph->file));
-    TRY_ASSIGN(Tensor features, run_for(*runner, {{"pixel_values", random_floats({1, 3, f.image_size, f.image_size}, 0, 1, 23)}}, "image_features"));
-    if (features.shape == Shape{1, f.image_tokens, f.hidden_size}) picture = slice_rows(reshaped(std::move(features), {f.image_tokens, f.hidden_size}), 0, vision);
+    TRY_ASSIGN(Tensor features,
+               run_for(*runner, {{"pixel_values", random_floats({1, 3, f.image_size, f.image_size}, 0, 1, 23)}}, "image_features"));
+    if (features.shape == Shape{1, f.image_tokens, f.hidden_size})
+      picture = slice_rows(reshaped(std::move(features), {f.image_tokens, f.hidden_size}), 0, vision);
   }
   std::ranges::copy(picture.floats(), prompt.floats().begin() + total / 4 * f.hidden_size);
   return prompt;
@@ -253,7 +269,8 @@ Status compare_decoders(const Both& b) {
   TRY_ASSIGN(DecoderSession reference, open_decoder_session(b.folder, remembering(b.how.open_reference, memory)));
   TRY_ASSIGN(DecoderSession candidate, open_decoder_session(b.folder, b.how.open_candidate));
   if (reference.hidden_size() != table.width() || reference.vocab_size() != table.rows())
-    return bad_input("the decoder graphs have width {} and {} logits, the table is [{}, {}]", reference.hidden_size(), reference.vocab_size(), table.rows(), table.width());
+    return bad_input("the decoder graphs have width {} and {} logits, the table is [{}, {}]", reference.hidden_size(),
+                     reference.vocab_size(), table.rows(), table.width());
   std::optional<Tensor> given = example_prompt(b, reference.context());
   if (!given) {
     TRY_ASSIGN(given, made_up_prompt(b, table, reference.context()));
@@ -267,7 +284,8 @@ Status compare_one(const Both& b, const GraphFile& graph) {
   if (graph.image_size > 0) {
     const Shape shape = {1, 3, graph.image_size, graph.image_size};
     const Tensor* pixels = example(b, fmt::format("s{}.b1.pixel_values", graph.image_size), shape);
-    return compare_stateless(b, graph, {{"pixel_values", pixels != nullptr ? *pixels : random_floats(shape, 0, 1, 24)}}, b.how.gates.features);
+    return compare_stateless(b, graph, {{"pixel_values", pixels != nullptr ? *pixels : random_floats(shape, 0, 1, 24)}},
+                             b.how.gates.features);
   }
   const auto side = static_cast<std::int64_t>(std::lround(std::sqrt(static_cast<double>(graph.vision_tokens))));
   const std::string group = fmt::format("s{}.b1.", 64 * side);
@@ -276,7 +294,8 @@ Status compare_one(const Both& b, const GraphFile& graph) {
   const Tensor* ids = example(b, group + "first.input_ids", text);
   return compare_stateless(b, graph,
                            {{"vision_features", features != nullptr ? *features : random_floats(vision, -1, 1, 25)},
-                            {"input_ids", ids != nullptr ? *ids : random_ids(text, f.vocab_size, 26)}}, b.how.gates.logits);
+                            {"input_ids", ids != nullptr ? *ids : random_ids(text, f.vocab_size, 26)}},
+                           b.how.gates.logits);
 }
 
 }  // namespace
@@ -305,12 +324,16 @@ Result<std::optional<Departure>> first_departure(const ComparedGraph& graph, con
 
 Status compare_npu_graphs(const OutputFolder& folder, const NpuComparison& comparison, VerifyReport& report) {
   const Both both{folder, comparison, report};
-  auto is_wanted = [&](const GraphFile& graph) { return comparison.only.empty() || std::ranges::find(comparison.only, graph.name) != comparison.only.end(); };
+  auto is_wanted = [&](const GraphFile& graph) {
+    return comparison.only.empty() || std::ranges::find(comparison.only, graph.name) != comparison.only.end();
+  };
   bool decoder = false;
   for (const GraphFile& graph : folder.graphs) {
     if (!graph.npu() || !is_wanted(graph)) continue;
-    if (graph.new_tokens > 0) decoder = true;
-    else if (Status status = compare_one(both, graph); !status.ok()) TRY(report.fail(kCheck, graph.file, std::move(status).error()));
+    if (graph.new_tokens > 0)
+      decoder = true;
+    else if (Status status = compare_one(both, graph); !status.ok())
+      TRY(report.fail(kCheck, graph.file, std::move(status).error()));
   }
   if (!decoder) return {};
   if (Status status = compare_decoders(both); !status.ok()) return report.fail(kCheck, "npu/decoder", std::move(status).error());

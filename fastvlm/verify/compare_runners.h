@@ -8,8 +8,8 @@ namespace fastvlm {
 // The first value that departs from the reference.
 struct Departure {
   std::string value;
-  std::string op;       // of the node that makes it
-  double snr_db = 0;    // 0 and below: nothing of the value is left
+  std::string op;     // of the node that makes it
+  double snr_db = 0;  // 0 and below: nothing of the value is left
 };
 
 struct ComparedGraph {
@@ -28,7 +28,7 @@ struct NpuComparison {
   OpenGraph open_candidate;
   NpuGates gates;
   std::vector<NamedTensor> examples;  // real inputs under the names of a reference file (chat.hidden.0, s128.b1.…); others are made up
-  std::vector<std::string> only;  // names of graphs; empty: all. Decoder graphs go together.
+  std::vector<std::string> only;      // names of graphs; empty: all. Decoder graphs go together.
 };
 
 // Every graph under npu/ on both: picture vectors, keys and values, logits of a prompt in chunks and of single steps, greedy

@@ -19,7 +19,9 @@ std::int64_t layer_in(std::string_view name, std::string_view prefix, std::strin
   return parsed.ec == std::errc() && parsed.ptr == name.data() + name.size() ? layer : -1;
 }
 
-Tensor in_type(Shape shape, const std::vector<float>& values, Dtype dtype) { return cast_to(Tensor::of_floats(std::move(shape), values), dtype); }
+Tensor in_type(Shape shape, const std::vector<float>& values, Dtype dtype) {
+  return cast_to(Tensor::of_floats(std::move(shape), values), dtype);
+}
 
 // Copies `count` runs of `bytes` bytes that lie `from_step` and `to_step` bytes apart.
 struct Runs {
@@ -52,7 +54,8 @@ Result<DecoderSession> DecoderSession::create(std::vector<DecoderGraph> graphs, 
   session.options_ = options;
   for (DecoderGraph& graph : graphs) TRY(session.add_graph(std::move(graph)));
   TRY(session.check_chains());
-  const std::size_t bytes = static_cast<std::size_t>(session.heads_ * session.head_dim_ * (session.context_ - 1)) * byte_size(session.dtype_);
+  const std::size_t bytes =
+      static_cast<std::size_t>(session.heads_ * session.head_dim_ * (session.context_ - 1)) * byte_size(session.dtype_);
   for (auto& [layer, cache] : session.cache_) cache = {std::vector<std::byte>(bytes), std::vector<std::byte>(bytes)};
   return session;
 }
@@ -71,20 +74,24 @@ Status DecoderSession::learn(const TensorInfo& info, Part& part, std::int64_t ne
   if (info.dtype != dtype_ || (dtype_ != Dtype::kFloat32 && dtype_ != Dtype::kFloat16))
     return bad_input("{}: \"{}\" is {}, expected float32 or float16 in all graphs of this decoder", graph, info.name, name(info.dtype));
   if (info.name == "inputs_embeds" || info.name == "hidden_states_in") {
-    if (bad_rank(3) || info.shape[1] != new_tokens) return bad_input("{}: \"{}\" has shape {}, expected [1, {}, width]", graph, info.name, to_string(info.shape), new_tokens);
+    if (bad_rank(3) || info.shape[1] != new_tokens)
+      return bad_input("{}: \"{}\" has shape {}, expected [1, {}, width]", graph, info.name, to_string(info.shape), new_tokens);
     return agree(hidden_size_, info.shape[2], graph, "width");
   }
   if (info.name == "attention_mask") {
-    if (bad_rank(4) || info.shape[2] != new_tokens) return bad_input("{}: \"{}\" has shape {}, expected [1, 1, {}, context]", graph, info.name, to_string(info.shape), new_tokens);
+    if (bad_rank(4) || info.shape[2] != new_tokens)
+      return bad_input("{}: \"{}\" has shape {}, expected [1, 1, {}, context]", graph, info.name, to_string(info.shape), new_tokens);
     return agree(context_, info.shape[3], graph, "context");
   }
   if (info.name == "logits") {
-    if (bad_rank(3) || info.shape[1] != new_tokens) return bad_input("{}: \"{}\" has shape {}, expected [1, {}, vocabulary]", graph, info.name, to_string(info.shape), new_tokens);
+    if (bad_rank(3) || info.shape[1] != new_tokens)
+      return bad_input("{}: \"{}\" has shape {}, expected [1, {}, vocabulary]", graph, info.name, to_string(info.shape), new_tokens);
     part.logits = true;
     return agree(vocab_size_, info.shape[2], graph, "vocabulary");
   }
   if (const std::int64_t layer = layer_in(info.name, "past_key_", "_in"); layer >= 0) {
-    if (bad_rank(4)) return bad_input("{}: \"{}\" has shape {}, expected [heads, 1, head size, slots]", graph, info.name, to_string(info.shape));
+    if (bad_rank(4))
+      return bad_input("{}: \"{}\" has shape {}, expected [heads, 1, head size, slots]", graph, info.name, to_string(info.shape));
     part.layers.push_back(layer);
     cache_[layer];
     TRY(agree(heads_, info.shape[0], graph, "number of key heads"));
@@ -120,9 +127,11 @@ Status DecoderSession::check_chains() {
     }
     const bool gap = chain.parts.begin()->first != 1 || chain.parts.rbegin()->first != static_cast<std::int64_t>(chain.parts.size());
     if (gap || layers != cache_.size() || length > context_)
-      return bad_input("the decoder graphs for {} new tokens are not complete: {} parts with {} of {} layers", length, chain.parts.size(), layers, cache_.size());
+      return bad_input("the decoder graphs for {} new tokens are not complete: {} parts with {} of {} layers", length, chain.parts.size(),
+                       layers, cache_.size());
   }
-  if (cache_.begin()->first != 0 || cache_.rbegin()->first != num_layers() - 1) return bad_input("the decoder's layers are not numbered from 0 without a gap");
+  if (cache_.begin()->first != 0 || cache_.rbegin()->first != num_layers() - 1)
+    return bad_input("the decoder's layers are not numbered from 0 without a gap");
   return {};
 }
 
@@ -164,8 +173,10 @@ Result<std::vector<float>> DecoderSession::feed(std::span<const float> embeds, R
     const bool last = rows == remaining;
     // The last row needs logits: where this graph has none it is left to the graph for one token.
     if (last && wanted == Rows::kLast && !chain->logits) {
-      if (rows > 1) --rows;
-      else chain = &choose(1, true);
+      if (rows > 1)
+        --rows;
+      else
+        chain = &choose(1, true);
     }
     const bool wants_logits = wanted == Rows::kAll || (wanted == Rows::kLast && rows == remaining);
     TRY(run_chain(*chain, embeds.first(static_cast<std::size_t>(rows) * width), wants_logits, logits));
@@ -214,8 +225,9 @@ TensorView DecoderSession::past_of(const TensorInfo& info, bool key, std::int64_
   const auto element = static_cast<std::int64_t>(byte_size(dtype_));
   const std::int64_t slots = context_ - chunk.new_tokens, slot = key ? element : head_dim_ * element;
   chunk.past.push_back(Tensor::zeros(dtype_, info.shape));
-  copy_runs(stored.data(), chunk.past.back().bytes.data(),
-            {.count = key ? heads_ * head_dim_ : heads_, .bytes = position_ * slot, .from_step = (context_ - 1) * slot, .to_step = slots * slot});
+  copy_runs(
+      stored.data(), chunk.past.back().bytes.data(),
+      {.count = key ? heads_ * head_dim_ : heads_, .bytes = position_ * slot, .from_step = (context_ - 1) * slot, .to_step = slots * slot});
   return chunk.past.back().view();
 }
 
@@ -241,7 +253,10 @@ void DecoderSession::store(const Tensor& tensor, bool key, std::int64_t layer, s
   const std::int64_t slot = key ? element : head_dim_ * element, a = tensor.shape[key ? 3 : 2], capacity = context_ - 1;
   std::byte* to = (key ? cache.key : cache.value).data() + position_ * slot;
   copy_runs(tensor.bytes.data(), to,
-            {.count = key ? heads_ * head_dim_ : heads_, .bytes = std::min(rows, capacity - position_) * slot, .from_step = a * slot, .to_step = capacity * slot});
+            {.count = key ? heads_ * head_dim_ : heads_,
+             .bytes = std::min(rows, capacity - position_) * slot,
+             .from_step = a * slot,
+             .to_step = capacity * slot});
 }
 
 Status DecoderSession::take_output(NamedTensor& output, const Part& part, Chunk& chunk, std::vector<float>& logits) {
@@ -258,7 +273,8 @@ Status DecoderSession::take_output(NamedTensor& output, const Part& part, Chunk&
   }
   const bool seam = output.name == "hidden_states_out", is_logits = output.name == "logits";
   if (!seam && !is_logits && !options_.keep_hidden) return {};
-  if (tensor.shape.size() != 3 || tensor.shape[1] != a) return bad_input("{}: \"{}\" has shape {}, expected [1, {}, width]", part.name, output.name, to_string(tensor.shape), a);
+  if (tensor.shape.size() != 3 || tensor.shape[1] != a)
+    return bad_input("{}: \"{}\" has shape {}, expected [1, {}, width]", part.name, output.name, to_string(tensor.shape), a);
   const Tensor rows = to_float32(tensor.view());
   const auto kept = rows.floats().first(static_cast<std::size_t>(chunk.rows * tensor.shape[2]));
   if (is_logits) logits.insert(logits.end(), kept.begin(), kept.end());
@@ -341,8 +357,7 @@ Result<DecoderSession> open_decoder_session(const OutputFolder& folder, const Op
     TRY_ASSIGN(auto runner, open(folder.path / graph.file));
     graphs.push_back({.name = graph.name, .new_tokens = graph.new_tokens, .part = graph.part, .runner = std::move(runner)});
   }
-  if (graphs.empty())
-    return bad_input("{}: has no static decoder graphs (npu/); export with --target", folder.path.string());
+  if (graphs.empty()) return bad_input("{}: has no static decoder graphs (npu/); export with --target", folder.path.string());
   return DecoderSession::create(std::move(graphs), {.rope_theta = folder.rope_theta, .keep_hidden = keep_hidden});
 }
 

@@ -15,7 +15,9 @@ class SummingRunner final : public Runner {
  public:
   SummingRunner(std::int64_t tokens, bool logits, std::vector<std::int64_t>& runs) : a_(tokens), logits_(logits), runs_(runs) {
     const std::int64_t past = kContext - a_;
-    auto add = [](std::vector<TensorInfo>& list, const char* name, Shape shape) { list.push_back({name, Dtype::kFloat32, std::move(shape)}); };
+    auto add = [](std::vector<TensorInfo>& list, const char* name, Shape shape) {
+      list.push_back({name, Dtype::kFloat32, std::move(shape)});
+    };
     add(inputs_, "inputs_embeds", {1, a_, kWidth});
     add(inputs_, "attention_mask", {1, 1, a_, kContext});
     add(inputs_, "position_ids_cos", {1, 1, a_, 1});
@@ -35,7 +37,8 @@ class SummingRunner final : public Runner {
     std::map<std::string, const float*> in;
     for (const NamedTensorView& view : given) in[view.name] = reinterpret_cast<const float*>(view.view.bytes.data());
     const std::int64_t past = kContext - a_;
-    Tensor logits = Tensor::zeros(Dtype::kFloat32, {1, a_, kVocabulary}), key = Tensor::zeros(Dtype::kFloat32, {1, 1, 2, a_}), value = Tensor::zeros(Dtype::kFloat32, {1, 1, a_, 2});
+    Tensor logits = Tensor::zeros(Dtype::kFloat32, {1, a_, kVocabulary}), key = Tensor::zeros(Dtype::kFloat32, {1, 1, 2, a_}),
+           value = Tensor::zeros(Dtype::kFloat32, {1, 1, a_, 2});
     for (std::int64_t row = 0; row < a_; ++row) {
       float seen = 0, from_keys = 0;
       for (std::int64_t slot = 0; slot < kContext; ++slot) {
@@ -71,7 +74,8 @@ struct Fixture {
   Result<DecoderSession> make(std::vector<std::int64_t> lengths, bool prefill_logits = true) {
     std::vector<DecoderGraph> graphs;
     for (std::int64_t a : lengths)
-      graphs.push_back({.name = fmt::format("ar{}", a), .new_tokens = a, .runner = std::make_unique<SummingRunner>(a, a == 1 || prefill_logits, runs)});
+      graphs.push_back(
+          {.name = fmt::format("ar{}", a), .new_tokens = a, .runner = std::make_unique<SummingRunner>(a, a == 1 || prefill_logits, runs)});
     return DecoderSession::create(std::move(graphs), {});
   }
 };
@@ -106,8 +110,12 @@ TEST(DecoderSession, SeesEveryEarlierTokenOnceWhateverTheChunks) {
 }
 
 TEST(DecoderSession, TakesTheFewestRuns) {
-  struct Row { std::int64_t tokens; std::vector<std::int64_t> runs; };
-  for (const Row& row : {Row{1, {1}}, Row{3, {4}}, Row{4, {4}}, Row{5, {8}}, Row{8, {8}}, Row{9, {8, 1}}, Row{10, {8, 4}}, Row{13, {8, 8}}}) {
+  struct Row {
+    std::int64_t tokens;
+    std::vector<std::int64_t> runs;
+  };
+  for (const Row& row :
+       {Row{1, {1}}, Row{3, {4}}, Row{4, {4}}, Row{5, {8}}, Row{8, {8}}, Row{9, {8, 1}}, Row{10, {8, 4}}, Row{13, {8, 8}}}) {
     Fixture fixture;
     auto session = fixture.make({1, 4, 8});
     ASSERT_TRUE(session.ok());

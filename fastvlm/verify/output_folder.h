@@ -18,12 +18,12 @@ using OpenGraph = std::function<Result<std::unique_ptr<Runner>>(const Path& mode
 
 struct GraphFile {
   std::string name;
-  std::string file;              // relative to the folder
-  std::string group;             // of NPU graphs: "vision", "decoder", "decoder_part_1_of_3", "fused_v16_t32"
-  std::int64_t image_size = 0;   // NPU vision graphs
-  std::int64_t new_tokens = 0;   // NPU decoder graphs
+  std::string file;             // relative to the folder
+  std::string group;            // of NPU graphs: "vision", "decoder", "decoder_part_1_of_3", "fused_v16_t32"
+  std::int64_t image_size = 0;  // NPU vision graphs
+  std::int64_t new_tokens = 0;  // NPU decoder graphs
   std::int64_t context = 0;
-  std::int64_t part = 1;         // 1 … parts
+  std::int64_t part = 1;  // 1 … parts
   std::int64_t parts = 1;
   std::int64_t vision_tokens = 0;  // fused graphs
   std::int64_t text_tokens = 0;

@@ -60,8 +60,10 @@ bool VerifyReport::compare(const Comparison& comparison, const Tensor& actual, c
                 .difference = difference,
                 .outcome = good ? Outcome::kPassed : Outcome::kMissed,
                 .sentence = comparison.sentence};
-  if (!difference.finite) row.sentence += "; there are NaN or infinite values";
-  else if (!good) row.sentence += fmt::format("; the gate is {}", describe(comparison.gate));
+  if (!difference.finite)
+    row.sentence += "; there are NaN or infinite values";
+  else if (!good)
+    row.sentence += fmt::format("; the gate is {}", describe(comparison.gate));
   rows.push_back(std::move(row));
   return good;
 }
@@ -76,8 +78,11 @@ OrderedJson to_json(const VerifyReport& report) {
       json["finite"] = d.finite;
       // JSON has no infinity.
       if (d.finite)
-        json.update({{"max_abs", d.max_abs}, {"max_relative", std::isfinite(d.max_relative) ? OrderedJson(d.max_relative) : OrderedJson()},
-                     {"cosine", d.cosine}, {"snr_db", d.snr_db}, {"worst", d.worst}});
+        json.update({{"max_abs", d.max_abs},
+                     {"max_relative", std::isfinite(d.max_relative) ? OrderedJson(d.max_relative) : OrderedJson()},
+                     {"cosine", d.cosine},
+                     {"snr_db", d.snr_db},
+                     {"worst", d.worst}});
     }
     json["verdict"] = name(row.outcome);
     json["sentence"] = row.sentence;

@@ -12,7 +12,11 @@ namespace {
 Tensor of(std::vector<float> values) { return Tensor::of_floats({static_cast<std::int64_t>(values.size())}, values); }
 
 TEST(Report, PassesWithinTheGateAndMissesBeyondIt) {
-  struct Row { Tensor actual; Gate gate; bool passes; };
+  struct Row {
+    Tensor actual;
+    Gate gate;
+    bool passes;
+  };
   const Tensor expected = of({1, -2, 0.5f});
   const Row rows[] = {{of({1, -2, 0.5f}), kFloatGate, true},
                       {of({1.00001f, -2, 0.5f}), kFloatGate, true},
@@ -62,7 +66,8 @@ TEST(GoldenPixels, NeedASeedThatIsANumber) {
   std::vector<NamedTensor> tensors;
   ASSERT_TRUE(add_golden_pixels(tensors, {}, "test").ok());
   EXPECT_TRUE(tensors.empty());
-  for (const char* seed : {"", "x", "-1", "4294967296", "1 "}) EXPECT_FALSE(add_golden_pixels(tensors, {{kPixelSeedKey, seed}}, "test").ok()) << seed;
+  for (const char* seed : {"", "x", "-1", "4294967296", "1 "})
+    EXPECT_FALSE(add_golden_pixels(tensors, {{kPixelSeedKey, seed}}, "test").ok()) << seed;
 }
 
 }  // namespace

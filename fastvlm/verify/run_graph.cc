@@ -14,7 +14,8 @@ Result<std::vector<NamedTensor>> run_converted(Runner& runner, std::vector<Named
       if (input.tensor.dtype == Dtype::kFloat32 && info.dtype == Dtype::kFloat16) input.tensor = cast_to(input.tensor, Dtype::kFloat16);
       if (input.tensor.dtype == Dtype::kInt64 && info.dtype == Dtype::kInt32) {
         Tensor narrow = Tensor::zeros(Dtype::kInt32, input.tensor.shape);
-        std::ranges::transform(input.tensor.int64s(), narrow.as<std::int32_t>(Dtype::kInt32).begin(), [](std::int64_t id) { return static_cast<std::int32_t>(id); });
+        std::ranges::transform(input.tensor.int64s(), narrow.as<std::int32_t>(Dtype::kInt32).begin(),
+                               [](std::int64_t id) { return static_cast<std::int32_t>(id); });
         input.tensor = std::move(narrow);
       }
     }
@@ -60,7 +61,8 @@ Tensor stack_rows(std::span<const Tensor> tensors) {
   FASTVLM_ASSERT(!tensors.empty(), "something to stack");
   Tensor result = tensors.front();
   for (const Tensor& tensor : tensors.subspan(1)) {
-    FASTVLM_ASSERT(tensor.dtype == result.dtype && std::ranges::equal(tensor.shape.begin() + 1, tensor.shape.end(), result.shape.begin() + 1, result.shape.end()),
+    FASTVLM_ASSERT(tensor.dtype == result.dtype &&
+                       std::ranges::equal(tensor.shape.begin() + 1, tensor.shape.end(), result.shape.begin() + 1, result.shape.end()),
                    "equal rows");
     result.shape[0] += tensor.shape[0];
     result.bytes.insert(result.bytes.end(), tensor.bytes.begin(), tensor.bytes.end());

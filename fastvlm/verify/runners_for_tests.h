@@ -41,6 +41,8 @@ inline std::string text_of(const Path& path) {
   FASTVLM_ASSERT(text.ok(), "a file of the test");
   return *text;
 }
-inline void write_text(const Path& path, std::string_view text) { FASTVLM_ASSERT(write_file_atomically(path, text).ok(), "a file of the test"); }
+inline void write_text(const Path& path, std::string_view text) {
+  FASTVLM_ASSERT(write_file_atomically(path, text).ok(), "a file of the test");
+}
 
 }  // namespace fastvlm

@@ -73,8 +73,8 @@ Value qwen2_decoder(Value x, const TextConfig& config, const Weights& w) {
   return qwen2_norm(x, config, w);
 }
 
-CachedLayers qwen2_cached_layers(Value hidden, const TextConfig& config, const Weights& w, LayerRange layers,
-                                 const Positions& positions, const std::vector<PastKeyValue>& past) {
+CachedLayers qwen2_cached_layers(Value hidden, const TextConfig& config, const Weights& w, LayerRange layers, const Positions& positions,
+                                 const std::vector<PastKeyValue>& past) {
   CachedLayers result{.hidden = hidden};
   for (std::int64_t i = layers.begin; i < layers.end; ++i) {
     const PastKeyValue& mine = past[static_cast<std::size_t>(i - layers.begin)];

@@ -26,7 +26,10 @@ ConvShape depthwise(std::int64_t channels, std::int64_t kernel) {
 // Three MobileOne convolutions.  x: [B, 3, S, S] -> [B, C, S/4, S/4]
 Value stem(Value x, std::int64_t channels, const Weights& w) {
   Scope scope(x.graph(), "stem");
-  struct Step { ConvShape shape; std::int64_t stride; };
+  struct Step {
+    ConvShape shape;
+    std::int64_t stride;
+  };
   const Step steps[] = {{{.in_channels = 3, .out_channels = channels, .kernel = 3}, 2},
                         {depthwise(channels, 3), 2},
                         {{.in_channels = channels, .out_channels = channels}, 1}};
@@ -61,7 +64,8 @@ Value rep_mixer_block(Value x, const VisionStage& stage, const Weights& w) {
 }
 
 // Multi-head attention over the pixels of a map.  x: [B, N, C] -> [B, N, C]; layer_scale and 1/sqrt(head_dim) are folded.
-Value token_attention(Value x, const VisionConfig& config, const VisionStage& stage, const Weights& w, const std::vector<float>& layer_scale) {
+Value token_attention(Value x, const VisionConfig& config, const VisionStage& stage, const Weights& w,
+                      const std::vector<float>& layer_scale) {
   Scope scope(x.graph(), "token_mixer");
   const std::int64_t c = stage.channels;
   auto qkv = w.take("qkv.weight", {3 * c, c});

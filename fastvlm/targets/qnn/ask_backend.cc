@@ -22,7 +22,8 @@ struct TemporaryFolder {
 Result<BackendAnswer> ask_backend(const Path& program, const RuntimePaths& runtimes, const Path& model, const Soc& soc) {
   const TemporaryFolder work;
   const std::string name = model.stem().string();
-  auto answer = compile_in_child(program, {.runtimes = runtimes, .soc = &soc, .graph_folder = model.parent_path(), .output_folder = work.path, .graphs = {name}}, {});
+  auto answer = compile_in_child(
+      program, {.runtimes = runtimes, .soc = &soc, .graph_folder = model.parent_path(), .output_folder = work.path, .graphs = {name}}, {});
   BackendAnswer result;
   auto refused = read_refused_nodes(work.path / (name + ".qnn") / "qnn_op_trace.json");
   if (refused.ok()) result.refused = std::move(*refused);

@@ -21,7 +21,8 @@ std::unordered_set<std::string> folded_values(const OnnxIndex& index) {
   for (const OnnxNode& node : index.model().nodes) {
     if (node.op == "Constant" || is_random(node) || has_subgraph(node) || !node.domain.empty() || node.op == "DequantizeLinear") continue;
     bool constant = !node.inputs.empty();
-    for (const std::string& input : node.inputs) constant = constant && (input.empty() || index.is_constant(input) || folded.contains(input));
+    for (const std::string& input : node.inputs)
+      constant = constant && (input.empty() || index.is_constant(input) || folded.contains(input));
     if (node.op == "Shape" && !node.inputs.empty()) {
       const OnnxType* type = index.model().type_of(node.inputs[0]);
       constant = constant || (type != nullptr && type->has_shape && static_shape(type->dims).has_value());
@@ -89,8 +90,7 @@ void find_border_types(const OnnxModel& model, std::vector<Finding>& out) {
         out.push_back({Severity::kWarning, value.name,
                        fmt::format("\"{}\" is bool: it compiles, but masks of NPU graphs are float or uint16 elsewhere", value.name)});
       if (value.type.dtype == Dtype::kInt64)
-        out.push_back({Severity::kWarning, value.name,
-                       fmt::format("\"{}\" is int64: it is computed as int32; prefer int32", value.name)});
+        out.push_back({Severity::kWarning, value.name, fmt::format("\"{}\" is int64: it is computed as int32; prefer int32", value.name)});
     }
 }
 
@@ -102,8 +102,8 @@ const OnnxNode* first_float_compute(const OnnxIndex& index, const std::unordered
     const OnnxType* type = index.model().type_of(node.outputs[0]);
     if (type == nullptr || !type->dtype || !is_float(*type->dtype)) continue;
     const auto& users = index.users(node.outputs[0]);
-    const bool quantised = !users.empty() &&
-                           std::all_of(users.begin(), users.end(), [](const OnnxNode* user) { return user->op == "QuantizeLinear"; });
+    const bool quantised =
+        !users.empty() && std::all_of(users.begin(), users.end(), [](const OnnxNode* user) { return user->op == "QuantizeLinear"; });
     if (!quantised) return &node;
   }
   return nullptr;
@@ -119,9 +119,9 @@ void find_whole_model(const OnnxIndex& index, const Soc& soc, const std::unorder
                      fmt::format("{} has no half precision, and {} \"{}\" computes in floats; quantise the model for this chip", soc.name,
                                  operator_name(node->domain, node->op), node->outputs[0])});
   if (!model.inference_note.empty())
-    out.push_back({Severity::kWarning, "",
-                   fmt::format("shapes are known only as far as the file states them, because shape inference failed: {}",
-                               model.inference_note)});
+    out.push_back(
+        {Severity::kWarning, "",
+         fmt::format("shapes are known only as far as the file states them, because shape inference failed: {}", model.inference_note)});
   if (model.has_functions)
     out.push_back({Severity::kWarning, "", "the model has functions of its own; their nodes are not looked at, inline them first"});
   if (model.has_subgraphs) out.push_back({Severity::kWarning, "", "the model has subgraphs; their nodes are not looked at"});

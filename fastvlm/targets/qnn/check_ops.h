@@ -11,16 +11,16 @@
 namespace fastvlm::qnn {
 
 struct NodeVerdict {
-  std::string node;     // its name, or that of its first output
-  std::string op;       // "op" or "domain::op"
+  std::string node;  // its name, or that of its first output
+  std::string op;    // "op" or "domain::op"
   Verdict verdict = Verdict::kOk;
-  OpIssues issues;      // the worst first; empty for kOk
+  OpIssues issues;  // the worst first; empty for kOk
 };
 
 struct CheckOpsReport {
   std::string target;
-  std::vector<NodeVerdict> nodes;      // of the main graph, in the order of the file
-  std::vector<Finding> graph;          // about the model as a whole
+  std::vector<NodeVerdict> nodes;  // of the main graph, in the order of the file
+  std::vector<Finding> graph;      // about the model as a whole
   std::int64_t ok = 0;
   std::int64_t warnings = 0;
   std::int64_t refused = 0;

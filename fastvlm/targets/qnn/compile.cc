@@ -32,7 +32,8 @@ std::vector<Batch> batches_of(const CompileRequest& request) {
       batches.push_back({group.name, group.graphs, group.weights_sha256, true});
       continue;
     }
-    for (const std::string& graph : group.graphs) batches.push_back({group.graphs.size() == 1 ? group.name : graph, {graph}, group.weights_sha256, false});
+    for (const std::string& graph : group.graphs)
+      batches.push_back({group.graphs.size() == 1 ? group.name : graph, {graph}, group.weights_sha256, false});
   }
   return batches;
 }
@@ -64,7 +65,8 @@ Result<Json> answer_of(const ProcessResult& child) {
   const auto mark = child.output.rfind(std::string("\n") + kResultMark);
   if (mark == std::string::npos) return bad_environment("the compiling process {}", describe(child));
   const auto begin = mark + 1 + std::string_view(kResultMark).size();
-  TRY_ASSIGN(Json answer, parse_json(std::string_view(child.output).substr(begin, child.output.find('\n', begin) - begin), "answer of the compiling process"));
+  TRY_ASSIGN(Json answer, parse_json(std::string_view(child.output).substr(begin, child.output.find('\n', begin) - begin),
+                                     "answer of the compiling process"));
   if (answer.value("ok", false)) return answer;
   return Error{static_cast<ErrorKind>(answer.value("kind", static_cast<int>(ErrorKind::kEnvironment))), answer.value("message", "")};
 }
@@ -72,7 +74,8 @@ Result<Json> answer_of(const ProcessResult& child) {
 CompiledGroup described(const Batch& batch, const Json& facts) {
   CompiledGroup group{.name = batch.name, .binary = facts.value("binary", ""), .bytes = facts.value("bytes", std::uint64_t{0})};
   for (const Json& row : facts.value("graphs", Json::array()))
-    group.graphs.push_back({.name = row.value("name", ""), .wrapper = row.value("name", "") + kContextWrapperEnd, .seconds = row.value("seconds", 0.0)});
+    group.graphs.push_back(
+        {.name = row.value("name", ""), .wrapper = row.value("name", "") + kContextWrapperEnd, .seconds = row.value("seconds", 0.0)});
   group.seconds = facts.value("seconds", 0.0);
   group.peak_rss_bytes = facts.value("peak_rss_bytes", std::uint64_t{0});
   return group;
@@ -154,11 +157,13 @@ Result<CompiledGroup> compile_batch(const CompileRequest& request, const Batch& 
 
 Status check_half_precision(const Soc& soc) {
   if (soc.fp16) return {};
-  return bad_usage("target {} ({}) computes no half precision, so float graphs cannot run on it; choose a chip with HTP v69 or newer", soc.name, soc.marketing);
+  return bad_usage("target {} ({}) computes no half precision, so float graphs cannot run on it; choose a chip with HTP v69 or newer",
+                   soc.name, soc.marketing);
 }
 
 Result<ChildOutcome> compile_in_child(const Path& program, const ChildCompilation& compilation, const Path& log_file) {
-  TRY_ASSIGN(ProcessResult child, run_process({.program = program, .arguments = {kCompileVerb}, .input = request_json(compilation), .log_file = log_file}));
+  TRY_ASSIGN(ProcessResult child,
+             run_process({.program = program, .arguments = {kCompileVerb}, .input = request_json(compilation), .log_file = log_file}));
   auto answer = answer_of(child);
   if (!answer) {
     Error error = answer.error();

@@ -18,34 +18,34 @@ inline constexpr const char* kOperatorReportEnd = "_qnn_graph.json";
 
 // Graphs that share one set of weights in one context.
 struct CompileGroup {
-  std::string name;                // "vision", "decoder", …
-  std::vector<std::string> graphs; // "vision_256", …: <folder>/<name>.onnx
-  std::string weights_sha256;      // of the external data, for the cache
+  std::string name;                 // "vision", "decoder", …
+  std::vector<std::string> graphs;  // "vision_256", …: <folder>/<name>.onnx
+  std::string weights_sha256;       // of the external data, for the cache
 };
 
 struct CompileRequest {
-  Path program;               // fastvlm-npu itself, which serves as the child
+  Path program;  // fastvlm-npu itself, which serves as the child
   RuntimePaths runtimes;
-  Path graph_folder;          // npu/
-  Path output_folder;         // npu/<target>/, exists and is empty
+  Path graph_folder;   // npu/
+  Path output_folder;  // npu/<target>/, exists and is empty
   const Soc* soc = nullptr;
   std::vector<CompileGroup> groups;
-  unsigned jobs = 1;          // groups compiled at a time
-  Path cache_folder;          // empty: no cache
-  Path log_folder;            // where the log of a failed child stays
+  unsigned jobs = 1;  // groups compiled at a time
+  Path cache_folder;  // empty: no cache
+  Path log_folder;    // where the log of a failed child stays
 };
 
 struct CompiledGraph {
   std::string name;
-  std::string wrapper;        // file name in the output folder
-  double seconds = 0;         // of the backend for this graph
+  std::string wrapper;  // file name in the output folder
+  double seconds = 0;   // of the backend for this graph
 };
 struct CompiledGroup {
   std::string name;
-  std::string binary;         // file name in the output folder
+  std::string binary;  // file name in the output folder
   std::uint64_t bytes = 0;
   std::vector<CompiledGraph> graphs;
-  double seconds = 0;         // of the child process, from start to end
+  double seconds = 0;  // of the child process, from start to end
   std::uint64_t peak_rss_bytes = 0;
   bool cached = false;
 };

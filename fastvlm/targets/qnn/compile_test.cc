@@ -30,7 +30,8 @@ class Compile : public testing::Test {
     weights_sha256_ = write_data_files(layout, folder_ / "npu", {.threads = 1}, silent).value().files.at("decoder.onnx.data").sha256;
   }
 
-  Result<std::vector<CompiledGroup>> compile(const char* soc, const std::string& output, std::vector<std::string> graphs = {"decoder_ar8", "decoder_ar1"}) {
+  Result<std::vector<CompiledGroup>> compile(const char* soc, const std::string& output,
+                                             std::vector<std::string> graphs = {"decoder_ar8", "decoder_ar1"}) {
     std::filesystem::create_directories(folder_ / output);
     Progress silent;
     return compile_groups({.program = FASTVLM_PROGRAM,
@@ -84,7 +85,8 @@ TEST_F(Compile, ASecondRunTakesTheSameBytesFromTheCacheAndADamagedEntryIsMadeAga
   EXPECT_EQ(files("second"), files("first"));
   for (const std::string& name : files("first")) EXPECT_EQ(folder_.read("second/" + name), folder_.read("first/" + name)) << name;
 
-  for (const auto& entry : std::filesystem::directory_iterator(folder_ / "cache/contexts")) std::filesystem::resize_file(entry.path() / first->front().binary, 100);
+  for (const auto& entry : std::filesystem::directory_iterator(folder_ / "cache/contexts"))
+    std::filesystem::resize_file(entry.path() / first->front().binary, 100);
   auto third = compile("sm8750", "third");
   ASSERT_TRUE(third.ok());
   EXPECT_FALSE(third->front().cached);
@@ -97,8 +99,9 @@ TEST_F(Compile, AChipWithoutHalfPrecisionIsRefusedInASentence) {
   auto groups = compile("sm8350", "out");
   ASSERT_FALSE(groups.ok());
   EXPECT_EQ(groups.error().kind, ErrorKind::kUsage);
-  EXPECT_EQ(groups.error().message,
-            "target sm8350 (Snapdragon 888) computes no half precision, so float graphs cannot run on it; choose a chip with HTP v69 or newer");
+  EXPECT_EQ(
+      groups.error().message,
+      "target sm8350 (Snapdragon 888) computes no half precision, so float graphs cannot run on it; choose a chip with HTP v69 or newer");
 }
 
 TEST_F(Compile, ASymbolicExtentIsNamed) {
@@ -109,7 +112,8 @@ TEST_F(Compile, ASymbolicExtentIsNamed) {
   auto groups = compile("sm8750", "out", {"symbolic"});
   ASSERT_FALSE(groups.ok());
   EXPECT_EQ(groups.error().kind, ErrorKind::kBadInput);
-  EXPECT_EQ(groups.error().message, model.string() + ": input \"x\": the shape [1, length, 64] depends on length; fixed numbers are needed");
+  EXPECT_EQ(groups.error().message,
+            model.string() + ": input \"x\": the shape [1, length, 64] depends on length; fixed numbers are needed");
 }
 
 TEST_F(Compile, WhatTheBackendRefusesIsNamedWithTheLog) {
@@ -126,8 +130,13 @@ TEST_F(Compile, WhatTheBackendRefusesIsNamedWithTheLog) {
 TEST_F(Compile, AChildThatEndsWithoutAnAnswerIsDescribed) {
   std::filesystem::create_directories(folder_ / "out");
   Progress silent;
-  auto groups = compile_groups({.program = "/bin/false", .runtimes = runtimes_for_tests(), .graph_folder = folder_ / "npu", .output_folder = folder_ / "out",
-                                .soc = find_soc("sm8750").value(), .groups = {{.name = "decoder", .graphs = {"decoder_ar1"}}}, .log_folder = folder_.path()},
+  auto groups = compile_groups({.program = "/bin/false",
+                                .runtimes = runtimes_for_tests(),
+                                .graph_folder = folder_ / "npu",
+                                .output_folder = folder_ / "out",
+                                .soc = find_soc("sm8750").value(),
+                                .groups = {{.name = "decoder", .graphs = {"decoder_ar1"}}},
+                                .log_folder = folder_.path()},
                                silent);
   ASSERT_FALSE(groups.ok());
   EXPECT_EQ(groups.error().kind, ErrorKind::kEnvironment);

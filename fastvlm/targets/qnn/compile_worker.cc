@@ -21,7 +21,9 @@ struct Job {
 };
 
 Job job_of(const Json& json) {
-  return {.runtimes = {.onnxruntime_library = json.value("onnxruntime", ""), .qnn_plugin = json.value("plugin", ""), .qnn_folder = json.value("qnn_folder", "")},
+  return {.runtimes = {.onnxruntime_library = json.value("onnxruntime", ""),
+                       .qnn_plugin = json.value("plugin", ""),
+                       .qnn_folder = json.value("qnn_folder", "")},
           .soc_model = json.value("soc_model", 0),
           .vtcm_mib = json.value("vtcm_mib", 0),
           .share = json.value("share", false),
@@ -62,8 +64,10 @@ int compile_worker_main() {
     answer = {{"ok", false}, {"kind", static_cast<int>(request.error().kind)}, {"message", request.error().message}};
   } else {
     auto graphs = compile_all(job_of(*request));
-    if (graphs.ok()) answer = {{"ok", true}, {"graphs", *graphs}};
-    else answer = {{"ok", false}, {"kind", static_cast<int>(graphs.error().kind)}, {"message", graphs.error().message}};
+    if (graphs.ok())
+      answer = {{"ok", true}, {"graphs", *graphs}};
+    else
+      answer = {{"ok", false}, {"kind", static_cast<int>(graphs.error().kind)}, {"message", graphs.error().message}};
   }
   // The vendor library may still print while the sessions close; ours is the line with the mark.
   std::printf("\n%s%s\n", kResultMark, answer.dump(-1, ' ', false, OrderedJson::error_handler_t::replace).c_str());

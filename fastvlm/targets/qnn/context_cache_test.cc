@@ -44,7 +44,8 @@ TEST_F(ContextCacheTest, ADamagedEntryIsNotTaken) {
       {"facts cut off", [](const Path& e) { std::filesystem::resize_file(e / "entry.json", 10); }},
       {"facts without files", [](const Path& e) { (void)write_file_atomically(e / "entry.json", R"({"binary": "vision_qnn.bin"})"); }},
       {"no files named", [](const Path& e) { (void)write_file_atomically(e / "entry.json", R"({"files": {}})"); }},
-      {"a name that climbs", [](const Path& e) {
+      {"a name that climbs",
+       [](const Path& e) {
          (void)write_file_atomically(e / "entry.json", R"({"files": {"../../made/vision_qnn.bin": ")" + sha256_of("binary") + "\"}}");
        }},
       {"hash of another type", [](const Path& e) { (void)write_file_atomically(e / "entry.json", R"({"files": {"vision_qnn.bin": 3}})"); }},

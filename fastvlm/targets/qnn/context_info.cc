@@ -41,8 +41,7 @@ std::string quantization_text(const Quantization& q) {
   auto one = [](float scale, std::int64_t offset) { return fmt::format("scale {}, zero point {}", scale, -offset); };
   switch (q.encoding) {
     case QuantizationEncoding::kScaleOffset: return one(q.one.scale, q.one.offset);
-    case QuantizationEncoding::kAxisScaleOffset:
-      return fmt::format("{} scales along axis {}", q.per_axis.count, q.per_axis.axis);
+    case QuantizationEncoding::kAxisScaleOffset: return fmt::format("{} scales along axis {}", q.per_axis.count, q.per_axis.axis);
     case QuantizationEncoding::kBitsScaleOffset:
       return fmt::format("{} bits, {}", q.one_with_bits.bits, one(q.one_with_bits.scale, q.one_with_bits.offset));
     case QuantizationEncoding::kBitsAxisScaleOffset:
@@ -134,8 +133,8 @@ Result<const SystemProvider*> load_provider(const Path& library) {
   // Never unloaded: vendor code with threads and destructors of its own gains nothing from it.
   void* handle = dlopen(library.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (handle == nullptr) {
-    return bad_environment("{} cannot be loaded ({}); fetch the QNN runtime with \"fastvlm-npu doctor --fetch\"",
-                           library.string(), dlerror());
+    return bad_environment("{} cannot be loaded ({}); fetch the QNN runtime with \"fastvlm-npu doctor --fetch\"", library.string(),
+                           dlerror());
   }
   auto get_providers = reinterpret_cast<GetProviders>(dlsym(handle, "QnnSystemInterface_getProviders"));
   const SystemProvider** providers = nullptr;
@@ -146,8 +145,8 @@ Result<const SystemProvider*> load_provider(const Path& library) {
   for (const SystemProvider* provider : std::span(providers, count)) {
     if (provider && provider->api.major == kSystemApiMajor && provider->api.minor >= kSystemApiMinor) return provider;
   }
-  return bad_environment("{} has no QnnSystem interface {}.{} or newer; use the runtime of QAIRT 2.51 or newer",
-                         library.string(), kSystemApiMajor, kSystemApiMinor);
+  return bad_environment("{} has no QnnSystem interface {}.{} or newer; use the runtime of QAIRT 2.51 or newer", library.string(),
+                         kSystemApiMajor, kSystemApiMinor);
 }
 
 }  // namespace
@@ -177,8 +176,8 @@ Status check_context_header(std::span<const std::byte> bytes, const std::string&
   Extent extent{};
   std::memcpy(&extent, bytes.data() + sizeof(kHead), sizeof(extent));
   if (extent.begin > bytes.size() || extent.length > bytes.size() - extent.begin) {
-    return bad_input("{}: {} bytes from byte {} on are promised, the file ends at {}; it was cut off, copy or compile it again",
-                     what, extent.length, extent.begin, bytes.size());
+    return bad_input("{}: {} bytes from byte {} on are promised, the file ends at {}; it was cut off, copy or compile it again", what,
+                     extent.length, extent.begin, bytes.size());
   }
   return {};
 }

@@ -7,7 +7,7 @@ namespace {
 template <class Info>
 struct NumberField {
   const char* key;
-  std::optional<std::uint64_t> Info::*field;
+  std::optional<std::uint64_t> Info::* field;
 };
 constexpr NumberField<ContextGraph> kGraphNumbers[] = {
     {"spill_fill_bytes", &ContextGraph::spill_fill_bytes},
@@ -21,7 +21,7 @@ constexpr NumberField<ContextInfo> kContextNumbers[] = {
 
 struct TextField {
   const char* key;
-  std::string ContextInfo::*field;
+  std::string ContextInfo::* field;
 };
 constexpr TextField kContextTexts[] = {
     {"file", &ContextInfo::file},

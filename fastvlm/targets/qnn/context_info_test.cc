@@ -31,9 +31,17 @@ struct Answer {
     graph.body.outputs = &output;
     graph.body.blob = &blob;
     graph.body.blob_bytes = sizeof(blob);
-    info.body = {.backend_id = 6, .build_id = "v2.51.0.260929181845", .core_api = {2, 40, 0}, .backend_api = {5, 51, 0},
-                 .context_blob_version = {4, 0, 6}, .context_blob_bytes = 57344, .graph_count = 1, .graphs = &graph,
-                 .metadata_bytes = sizeof(metadata), .metadata = &metadata, .soc_model = 69};
+    info.body = {.backend_id = 6,
+                 .build_id = "v2.51.0.260929181845",
+                 .core_api = {2, 40, 0},
+                 .backend_api = {5, 51, 0},
+                 .context_blob_version = {4, 0, 6},
+                 .context_blob_bytes = 57344,
+                 .graph_count = 1,
+                 .graphs = &graph,
+                 .metadata_bytes = sizeof(metadata),
+                 .metadata = &metadata,
+                 .soc_model = 69};
   }
 };
 
@@ -41,13 +49,20 @@ TEST(ContextInfo, TellsWhatTheLibraryAnswers) {
   Answer answer;
   auto info = context_info_of(answer.info, "a.bin");
   ASSERT_TRUE(info.ok()) << info.error().message;
-  const ContextInfo expected = {
-      .backend = "HTP", .build_id = "v2.51.0.260929181845", .core_api = "2.40.0", .backend_api = "5.51.0",
-      .context_blob_version = "4.0.6", .context_blob_bytes = 57344, .soc_model = 69, .dsp_arch = 79,
-      .graphs = {{.name = "prefill",
-                  .inputs = {{"x", "ufixed16", {1, 4, 32}, "scale 0.5, zero point 32768"}},
-                  .outputs = {{"y", "float16", {4, 16}, ""}},
-                  .spill_fill_bytes = 7340032, .vtcm_bytes = 4 << 20, .optimization_level = 3}}};
+  const ContextInfo expected = {.backend = "HTP",
+                                .build_id = "v2.51.0.260929181845",
+                                .core_api = "2.40.0",
+                                .backend_api = "5.51.0",
+                                .context_blob_version = "4.0.6",
+                                .context_blob_bytes = 57344,
+                                .soc_model = 69,
+                                .dsp_arch = 79,
+                                .graphs = {{.name = "prefill",
+                                            .inputs = {{"x", "ufixed16", {1, 4, 32}, "scale 0.5, zero point 32768"}},
+                                            .outputs = {{"y", "float16", {4, 16}, ""}},
+                                            .spill_fill_bytes = 7340032,
+                                            .vtcm_bytes = 4 << 20,
+                                            .optimization_level = 3}}};
   EXPECT_EQ(*info, expected);
 }
 
@@ -57,8 +72,8 @@ TEST(ContextInfo, ReadsRecordsOfOlderVersions) {
   for (std::uint32_t version : {1, 2}) {
     answer.info.version = version;
     answer.graph.version = version;
-    answer.info.old = {.backend_id = 6, .build_id = now.build_id, .context_blob_version = {3, 3, 1},
-                       .graph_count = 1, .graphs = &answer.graph};
+    answer.info.old = {
+        .backend_id = 6, .build_id = now.build_id, .context_blob_version = {3, 3, 1}, .graph_count = 1, .graphs = &answer.graph};
     auto info = context_info_of(answer.info, "a.bin");
     ASSERT_TRUE(info.ok()) << info.error().message;
     EXPECT_EQ(info->context_blob_version, "3.3.1");
@@ -150,9 +165,9 @@ TEST(ContextInfo, WritesJsonEvenForNamesThatAreNoText) {
 TEST(ContextInfo, RefusesJsonOfAnotherShape) {
   Answer answer;
   const Json good = Json::parse(context_info_to_json(*context_info_of(answer.info, "a.bin")).dump());
-  for (const char* path : {"/build_id", "/bytes", "/soc_model", "/graphs", "/graphs/0", "/graphs/0/name", "/graphs/0/vtcm_bytes",
-                           "/graphs/0/inputs", "/graphs/0/inputs/0", "/graphs/0/inputs/0/shape", "/graphs/0/inputs/0/shape/1",
-                           "/graphs/0/inputs/0/quantization"}) {
+  for (const char* path :
+       {"/build_id", "/bytes", "/soc_model", "/graphs", "/graphs/0", "/graphs/0/name", "/graphs/0/vtcm_bytes", "/graphs/0/inputs",
+        "/graphs/0/inputs/0", "/graphs/0/inputs/0/shape", "/graphs/0/inputs/0/shape/1", "/graphs/0/inputs/0/quantization"}) {
     Json bad = good;
     bad[Json::json_pointer(path)] = -1.5;
     EXPECT_FALSE(context_info_from_json(bad, "child").ok()) << path;
@@ -255,8 +270,7 @@ TEST_F(CompiledContextTest, TellsTheSocItWasCompiledForAndItsGraph) {
 TEST_F(CompiledContextTest, ShowsBothGraphsOfSharedWeights) {
   auto prefill = compile({.name = "prefill", .rows = 8, .entries = {{"ep.share_ep_contexts", "1"}}});
   ASSERT_TRUE(prefill.ok()) << prefill.error().message;
-  auto decode = compile({.name = "decode", .rows = 1,
-                         .entries = {{"ep.share_ep_contexts", "1"}, {"ep.stop_share_ep_contexts", "1"}}});
+  auto decode = compile({.name = "decode", .rows = 1, .entries = {{"ep.share_ep_contexts", "1"}, {"ep.stop_share_ep_contexts", "1"}}});
   ASSERT_TRUE(decode.ok()) << decode.error().message;
   auto first = read_context_wrapper(wrapper("prefill"));
   auto second = read_context_wrapper(wrapper("decode"));

@@ -37,8 +37,7 @@ Result<Path> context_file_of(const std::string& name, const Path& onnx) {
   const bool plain = !name.empty() && name.find('\0') == std::string::npos && relative.is_relative() &&
                      std::none_of(relative.begin(), relative.end(), [](const Path& part) { return part == ".."; });
   if (!plain) {
-    return bad_input("{}: the context file \"{}\" is no name of a file beside the wrapper; compile it again", onnx.string(),
-                     name);
+    return bad_input("{}: the context file \"{}\" is no name of a file beside the wrapper; compile it again", onnx.string(), name);
   }
   const Path file = onnx.parent_path() / relative;
   std::error_code error;
@@ -53,8 +52,8 @@ Status check_edges(const OnnxModel& model, const OnnxNode& node, const Path& onn
   auto has = [](const std::vector<std::string>& names, const std::string& name) {
     return std::find(names.begin(), names.end(), name) != names.end();
   };
-  for (const auto& [values, names, side] : {std::tuple(&model.inputs, &node.inputs, "input"),
-                                            std::tuple(&model.outputs, &node.outputs, "output")}) {
+  for (const auto& [values, names, side] :
+       {std::tuple(&model.inputs, &node.inputs, "input"), std::tuple(&model.outputs, &node.outputs, "output")}) {
     for (const OnnxValue& value : *values) {
       if (has(*names, value.name)) continue;
       return bad_input("{}: the {} \"{}\" is not connected to the context; compile it again", onnx.string(), side, value.name);
@@ -65,9 +64,7 @@ Status check_edges(const OnnxModel& model, const OnnxNode& node, const Path& onn
 
 }  // namespace
 
-bool is_context_wrapper(const OnnxModel& model) {
-  return std::any_of(model.nodes.begin(), model.nodes.end(), is_context_node);
-}
+bool is_context_wrapper(const OnnxModel& model) { return std::any_of(model.nodes.begin(), model.nodes.end(), is_context_node); }
 
 Result<ContextWrapper> context_wrapper_of(const OnnxModel& model, const Path& onnx) {
   const auto count = std::count_if(model.nodes.begin(), model.nodes.end(), is_context_node);

@@ -19,10 +19,10 @@ struct ContextWrapper {
   std::string source;          // "QNNExecutionProvider"
   std::string ep_sdk_version;  // build id of the compiler: "v2.51.0.260929181845"
   bool main_context = false;
-  bool embed_mode = false;              // the context stands inside the wrapper
-  Path context_file;                    // the binary, resolved beside the wrapper; empty when embedded
-  std::uint64_t context_bytes = 0;      // of the binary, or of the embedded context
-  std::int64_t max_size = 0;            // spill-fill bytes that the plug-in noted, 0: none
+  bool embed_mode = false;                // the context stands inside the wrapper
+  Path context_file;                      // the binary, resolved beside the wrapper; empty when embedded
+  std::uint64_t context_bytes = 0;        // of the binary, or of the embedded context
+  std::int64_t max_size = 0;              // spill-fill bytes that the plug-in noted, 0: none
   std::optional<std::int64_t> soc_model;  // from the plug-in's compatibility note; newer wrappers have it
   std::vector<OnnxValue> inputs;
   std::vector<OnnxValue> outputs;

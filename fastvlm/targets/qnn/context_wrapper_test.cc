@@ -19,9 +19,15 @@ class ContextWrapperTest : public testing::Test {
     model.metadata["ep_compatibility_info.QNNExecutionProvider"] = "v2:6:2.51.0:5.51.0:0:69:0:0";
     model.inputs = {{"x", {}}};
     model.outputs = {{"y", {}}};
-    model.nodes = {{.domain = "com.microsoft", .op = "EPContext", .name = "node", .inputs = {"x"}, .outputs = {"y"},
-                    .attributes = {{"main_context", std::int64_t{1}}, {"embed_mode", std::int64_t{0}},
-                                   {"max_size", std::int64_t{4096}}, {"ep_cache_context", std::string("decoder_qnn.bin")},
+    model.nodes = {{.domain = "com.microsoft",
+                    .op = "EPContext",
+                    .name = "node",
+                    .inputs = {"x"},
+                    .outputs = {"y"},
+                    .attributes = {{"main_context", std::int64_t{1}},
+                                   {"embed_mode", std::int64_t{0}},
+                                   {"max_size", std::int64_t{4096}},
+                                   {"ep_cache_context", std::string("decoder_qnn.bin")},
                                    {"ep_sdk_version", std::string("v2.51.0.260929181845")},
                                    {"source", std::string("QNNExecutionProvider")},
                                    {"partition_name", std::string("graph_1")}}}};

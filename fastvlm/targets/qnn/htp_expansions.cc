@@ -126,8 +126,7 @@ std::vector<Value> expand_causal_positions(const ExpansionContext& context) {
   const Dtype dtype = context.input(0).dtype();
   RotaryTables tables = rotary_tables(0, length, d, std::stod(std::get<std::string>(context.node().attributes.at("rope_theta"))));
   std::vector<float> mask(static_cast<std::size_t>(length * length), 0.0f);
-  for (std::int64_t row = 0; row < length; ++row)
-    std::fill_n(mask.begin() + row * length + row + 1, length - row - 1, kMaskHidden);
+  for (std::int64_t row = 0; row < length; ++row) std::fill_n(mask.begin() + row * length + row + 1, length - row - 1, kMaskHidden);
   Graph& graph = context.graph();
   return {floats(graph, dtype, {length, d / 2}, tables.cos), floats(graph, dtype, {length, d / 2}, tables.sin),
           floats(graph, dtype, {length, length}, mask)};

@@ -72,7 +72,8 @@ Floats times_transposed(const Floats& a, const Floats& b, Int width) {
   for (Int i = 0; i < rows; ++i)
     for (Int j = 0; j < columns; ++j) {
       double sum = 0;
-      for (Int k = 0; k < width; ++k) sum += double{a[static_cast<std::size_t>(i * width + k)]} * b[static_cast<std::size_t>(j * width + k)];
+      for (Int k = 0; k < width; ++k)
+        sum += double{a[static_cast<std::size_t>(i * width + k)]} * b[static_cast<std::size_t>(j * width + k)];
       out.push_back(static_cast<float>(sum));
     }
   return out;
@@ -94,13 +95,16 @@ Floats attend(const Floats& q, const Floats& k, const Floats& v, const Attention
       double sum = 0;
       for (Int column = 0; column <= last; ++column) {
         double score = 0;
-        for (Int j = 0; j < d; ++j) score += double{q[static_cast<std::size_t>(row * wide + head * d + j)]} * k[static_cast<std::size_t>(column * narrow + kv * d + j)];
+        for (Int j = 0; j < d; ++j)
+          score +=
+              double{q[static_cast<std::size_t>(row * wide + head * d + j)]} * k[static_cast<std::size_t>(column * narrow + kv * d + j)];
         scores.push_back(std::exp(score));
         sum += scores.back();
       }
       for (Int j = 0; j < d; ++j) {
         double mixed = 0;
-        for (Int column = 0; column <= last; ++column) mixed += scores[static_cast<std::size_t>(column)] / sum * v[static_cast<std::size_t>(column * narrow + kv * d + j)];
+        for (Int column = 0; column <= last; ++column)
+          mixed += scores[static_cast<std::size_t>(column)] / sum * v[static_cast<std::size_t>(column * narrow + kv * d + j)];
         out[static_cast<std::size_t>(row * wide + head * d + j)] = static_cast<float>(mixed);
       }
     }
@@ -114,7 +118,8 @@ Floats rotated(Floats x, Int heads, Int d, double theta) {
     for (Int head = 0; head < heads; ++head)
       for (Int j = 0; j < d / 2; ++j) {
         const double angle = static_cast<double>(p) * std::pow(theta, -2.0 * static_cast<double>(j) / static_cast<double>(d));
-        float &a = x[static_cast<std::size_t>((p * heads + head) * d + j)], &b = x[static_cast<std::size_t>((p * heads + head) * d + j + d / 2)];
+        float &a = x[static_cast<std::size_t>((p * heads + head) * d + j)],
+              &b = x[static_cast<std::size_t>((p * heads + head) * d + j + d / 2)];
         const double first = a * std::cos(angle) - b * std::sin(angle), second = b * std::cos(angle) + a * std::sin(angle);
         a = static_cast<float>(first), b = static_cast<float>(second);
       }
@@ -154,15 +159,27 @@ std::vector<Case> elementary_cases() {
   return {
       {"linear", one, [=](Graph&, const auto& v) { return ops::linear(x0(v), weight({5, 6}, w)); }, linear},
       {"linear with bias", one, [=](Graph&, const auto& v) { return ops::linear(x0(v), weight({5, 6}, w), weight({5}, b)); }, biased},
-      {"gelu", {{"x", {1, 4, 6}, wide}}, [=](Graph&, const auto& v) { return ops::gelu(x0(v)); },
+      {"gelu",
+       {{"x", {1, 4, 6}, wide}},
+       [=](Graph&, const auto& v) { return ops::gelu(x0(v)); },
        each(wide, [](double t) { return t / 2 * (1 + std::erf(t / std::sqrt(2.0))); })},
-      {"silu", {{"x", {1, 4, 6}, wide}}, [=](Graph&, const auto& v) { return ops::silu(x0(v)); }, each(wide, [](double t) { return t / (1 + std::exp(-t)); })},
-      {"gelu of a map", {{"x", {1, 2, 3, 4}, wide}}, [=](Graph&, const auto& v) { return ops::gelu(x0(v)); },
+      {"silu",
+       {{"x", {1, 4, 6}, wide}},
+       [=](Graph&, const auto& v) { return ops::silu(x0(v)); },
+       each(wide, [](double t) { return t / (1 + std::exp(-t)); })},
+      {"gelu of a map",
+       {{"x", {1, 2, 3, 4}, wide}},
+       [=](Graph&, const auto& v) { return ops::gelu(x0(v)); },
        each(wide, [](double t) { return t / 2 * (1 + std::erf(t / std::sqrt(2.0))); })},
-      {"sigmoid", {{"x", {1, 4, 6}, wide}}, [=](Graph&, const auto& v) { return ops::sigmoid(x0(v)); }, each(wide, [](double t) { return 1 / (1 + std::exp(-t)); })},
+      {"sigmoid",
+       {{"x", {1, 4, 6}, wide}},
+       [=](Graph&, const auto& v) { return ops::sigmoid(x0(v)); },
+       each(wide, [](double t) { return 1 / (1 + std::exp(-t)); })},
       {"rms_norm", one, [=](Graph&, const auto& v) { return ops::rms_norm(x0(v), weight({6}, scale), 0.01); }, normed},
       {"vocabulary_logits", one, [=](Graph&, const auto& v) { return ops::vocabulary_logits(x0(v), weight({5, 6}, w)); }, linear},
-      {"vocabulary_logits of one token", {{"x", {1, 1, 6}, Floats(x.begin(), x.begin() + 6)}}, [=](Graph&, const auto& v) { return ops::vocabulary_logits(x0(v), weight({5, 6}, w)); },
+      {"vocabulary_logits of one token",
+       {{"x", {1, 1, 6}, Floats(x.begin(), x.begin() + 6)}},
+       [=](Graph&, const auto& v) { return ops::vocabulary_logits(x0(v), weight({5, 6}, w)); },
        Floats(linear.begin(), linear.begin() + 5)},
       {"embedding", {{"ids", {1, 1}, {2}}}, [=](Graph&, const auto& v) { return ops::embedding(x0(v), weight({5, 6}, w)); }, rows, true},
   };
@@ -183,9 +200,11 @@ Case rotary_attention_case(const AttentionSize& s) {
   const Floats q = random(wide, 8), k = random(narrow, 9), v = random(narrow, 10);
   return {.what = fmt::format("rotary_attention of {} tokens, {} heads over {} of {}", s.length, s.heads, s.key_value_heads, d),
           .inputs = {{"q", wide, q}, {"k", narrow, k}, {"v", narrow, v}},
-          .make = [=](Graph&, const std::vector<Value>& x) {
-            return ops::rotary_attention(x[0], x[1], x[2], ops::causal_positions(x[0], d, kTheta), {.heads = s.heads, .key_value_heads = s.key_value_heads, .head_dim = d});
-          },
+          .make =
+              [=](Graph&, const std::vector<Value>& x) {
+                return ops::rotary_attention(x[0], x[1], x[2], ops::causal_positions(x[0], d, kTheta),
+                                             {.heads = s.heads, .key_value_heads = s.key_value_heads, .head_dim = d});
+              },
           .expected = attend(rotated(q, s.heads, d, kTheta), rotated(k, s.key_value_heads, d, kTheta), v,
                              {.length = s.length, .heads = s.heads, .key_value_heads = s.key_value_heads, .head_dim = d, .causal = true})};
 }
@@ -193,7 +212,8 @@ Case rotary_attention_case(const AttentionSize& s) {
 std::vector<Case> all_cases() {
   std::vector<Case> cases = elementary_cases();
   for (Int heads : {1, 2, 4}) cases.push_back(self_attention_case(heads));
-  for (const AttentionSize& size : {AttentionSize{1, 2, 1, 4}, AttentionSize{6, 4, 2, 4}, AttentionSize{7, 6, 2, 8}, AttentionSize{5, 3, 3, 2}})
+  for (const AttentionSize& size :
+       {AttentionSize{1, 2, 1, 4}, AttentionSize{6, 4, 2, 4}, AttentionSize{7, 6, 2, 8}, AttentionSize{5, 3, 3, 2}})
     cases.push_back(rotary_attention_case(size));
   return cases;
 }
@@ -206,14 +226,17 @@ void expect_close(const Floats& actual, const Floats& expected, const std::strin
 
 class Expansions : public testing::TestWithParam<const char*> {
  protected:
-  const ops::ExpansionTable& table() const { return std::string_view(GetParam()) == "htp" ? htp_expansions() : ops::reference_expansions(); }
+  const ops::ExpansionTable& table() const {
+    return std::string_view(GetParam()) == "htp" ? htp_expansions() : ops::reference_expansions();
+  }
 };
 
 TEST_P(Expansions, EveryOperatorComputesWhatItMeans) {
   for (const Case& c : all_cases()) {
     Graph graph("case");
     std::vector<Value> values;
-    for (const Input& input : c.inputs) values.push_back(graph.add_input(input.name, c.ids ? Dtype::kInt64 : Dtype::kFloat32, to_dims(input.shape)));
+    for (const Input& input : c.inputs)
+      values.push_back(graph.add_input(input.name, c.ids ? Dtype::kInt64 : Dtype::kFloat32, to_dims(input.shape)));
     graph.add_output(c.make(graph, values), "y");
     auto outputs = run_graph(graph, table(), c.inputs);
     ASSERT_EQ(outputs.size(), 1u) << c.what;
@@ -227,7 +250,8 @@ TEST(ReferenceExpansionsRun, WithSymbolicBatchAndLengthToo) {
   const Case c = rotary_attention_case({.length = 6, .heads = 4, .key_value_heads = 2, .head_dim = 4});
   Graph graph("case");
   std::vector<Value> values;
-  for (const Input& input : c.inputs) values.push_back(graph.add_input(input.name, Dtype::kFloat32, {"batch_size", "length", input.shape[2]}));
+  for (const Input& input : c.inputs)
+    values.push_back(graph.add_input(input.name, Dtype::kFloat32, {"batch_size", "length", input.shape[2]}));
   graph.add_output(c.make(graph, values), "y");
   // Twice the same picture: both rows of the batch must be the answer.
   std::vector<Input> twice = c.inputs;
@@ -246,12 +270,14 @@ TEST(HtpExpansions, RefuseSymbolicExtentsByName) {
   Graph graph("case");
   Value q = graph.add_input("q", Dtype::kFloat32, {1, "length", 8});
   Scope scope(graph, "model.layers.0.self_attn");
-  graph.add_output(ops::rotary_attention(q, q, q, ops::causal_positions(q, 4, kTheta), {.heads = 2, .key_value_heads = 2, .head_dim = 4}), "y");
+  graph.add_output(ops::rotary_attention(q, q, q, ops::causal_positions(q, 4, kTheta), {.heads = 2, .key_value_heads = 2, .head_dim = 4}),
+                   "y");
   try {
     ops::expand(graph, htp_expansions());
     FAIL() << "no error";
   } catch (const ModelError& error) {
-    EXPECT_STREQ(error.what(), "[causal_positions] model.layers.0.self_attn: HTP takes no symbolic extents, but the input is [1, length, 8]");
+    EXPECT_STREQ(error.what(),
+                 "[causal_positions] model.layers.0.self_attn: HTP takes no symbolic extents, but the input is [1, length, 8]");
   }
 }
 
@@ -266,7 +292,9 @@ class CachedAttention : public testing::Test {
     Graph graph("step");
     auto input = [&](const char* name, Dims dims) { return graph.add_input(name, Dtype::kFloat32, std::move(dims)); };
     Value q = input("q", {1, chunk, kHeads * kD}), k = input("k", {1, chunk, kKv * kD}), v = input("v", {1, chunk, kKv * kD});
-    ops::Positions positions = {.cos = input("cos", {1, 1, chunk, kD / 2}), .sin = input("sin", {1, 1, chunk, kD / 2}), .mask = input("mask", {1, 1, chunk, kContext})};
+    ops::Positions positions = {.cos = input("cos", {1, 1, chunk, kD / 2}),
+                                .sin = input("sin", {1, 1, chunk, kD / 2}),
+                                .mask = input("mask", {1, 1, chunk, kContext})};
     ops::PastKeyValue cache = {input("past_key", {kKv, 1, kD, past}), input("past_value", {kKv, 1, past, kD})};
     auto result = ops::cached_rotary_attention(q, k, v, positions, cache, {.heads = kHeads, .key_value_heads = kKv, .head_dim = kD});
     graph.add_output(result.output, "y");
@@ -274,17 +302,21 @@ class CachedAttention : public testing::Test {
     graph.add_output(result.value, "value");
     const ops::RotaryTables tables = ops::rotary_tables(begin, chunk, kD, kTheta);
     auto outputs = run_graph(graph, htp_expansions(),
-                             {{"q", {1, chunk, kHeads * kD}, rows(q_, begin, real, chunk)}, {"k", {1, chunk, kKv * kD}, rows(k_, begin, real, chunk)},
-                              {"v", {1, chunk, kKv * kD}, rows(v_, begin, real, chunk)}, {"cos", {1, 1, chunk, kD / 2}, tables.cos},
-                              {"sin", {1, 1, chunk, kD / 2}, tables.sin}, {"mask", {1, 1, chunk, kContext}, mask(begin, chunk)},
-                              {"past_key", {kKv, 1, kD, past}, past_key(past)}, {"past_value", {kKv, 1, past, kD}, past_value(past)}});
+                             {{"q", {1, chunk, kHeads * kD}, rows(q_, begin, real, chunk)},
+                              {"k", {1, chunk, kKv * kD}, rows(k_, begin, real, chunk)},
+                              {"v", {1, chunk, kKv * kD}, rows(v_, begin, real, chunk)},
+                              {"cos", {1, 1, chunk, kD / 2}, tables.cos},
+                              {"sin", {1, 1, chunk, kD / 2}, tables.sin},
+                              {"mask", {1, 1, chunk, kContext}, mask(begin, chunk)},
+                              {"past_key", {kKv, 1, kD, past}, past_key(past)},
+                              {"past_value", {kKv, 1, past, kD}, past_value(past)}});
     if (outputs.size() != 3) return {};
     keep(outputs[1], outputs[2], begin, real, chunk);
     outputs[0].resize(static_cast<std::size_t>(real * kHeads * kD));
     return outputs[0];
   }
 
-  Floats q_ = random(Shape{kLength, kHeads * kD}, 21), k_ = random(Shape{kLength, kKv * kD}, 22), v_ = random(Shape{kLength, kKv * kD}, 23);
+  Floats q_ = random(Shape{kLength, kHeads* kD}, 21), k_ = random(Shape{kLength, kKv* kD}, 22), v_ = random(Shape{kLength, kKv* kD}, 23);
 
  private:
   // Rows of a sequence, behind them padding that must not matter.

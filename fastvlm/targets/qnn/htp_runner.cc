@@ -15,12 +15,17 @@ constexpr const char* kWrapper = "graph_ctx.onnx";
 
 Result<std::string> emulation_key(const HtpRunnerRequest& r) {
   TRY_ASSIGN(std::string graph, sha256_of_file(r.graph));
-  return sha256_of(fmt::format("emulation\n{}\n{}\n{}\n{}\n{}\n{}", kVersion, r.runtimes.onnxruntime_version, r.runtimes.qnn_version, r.soc->soc_model,
-                               graph, r.weights_sha256));
+  return sha256_of(fmt::format("emulation\n{}\n{}\n{}\n{}\n{}\n{}", kVersion, r.runtimes.onnxruntime_version, r.runtimes.qnn_version,
+                               r.soc->soc_model, graph, r.weights_sha256));
 }
 
 RemoteRunnerOptions options_for(const HtpRunnerRequest& r, const Path& model, const Path& context) {
-  return {.program = r.program, .runtimes = r.runtimes, .soc_model = r.soc->soc_model, .model = model, .context = context, .log_folder = r.log_folder};
+  return {.program = r.program,
+          .runtimes = r.runtimes,
+          .soc_model = r.soc->soc_model,
+          .model = model,
+          .context = context,
+          .log_folder = r.log_folder};
 }
 
 // A working folder in the cache that goes with this object.

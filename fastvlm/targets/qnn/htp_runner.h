@@ -10,7 +10,7 @@
 namespace fastvlm::qnn {
 
 struct HtpRunnerRequest {
-  Path program;                // fastvlm-npu, which serves as the child
+  Path program;  // fastvlm-npu, which serves as the child
   RuntimePaths runtimes;
   const Soc* soc = nullptr;
   Path graph;                  // npu/<name>.onnx

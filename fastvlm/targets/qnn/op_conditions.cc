@@ -143,7 +143,8 @@ void check_rank(const NodeContext& c, OpIssues& out) {
     slow = slow || rank == kMaxRank;
     if (rank <= kMaxRank) continue;
     if (rank == 6 && is_inside_merged_reshapes(c, value)) {
-      warn(out, fmt::format("\"{}\" has rank 6, which passes only because Reshape, Transpose and Reshape are merged", value), "keep to rank 4");
+      warn(out, fmt::format("\"{}\" has rank 6, which passes only because Reshape, Transpose and Reshape are merged", value),
+           "keep to rank 4");
       continue;
     }
     return refuse(out, fmt::format("\"{}\" has rank {}, and HTP ends at {}", value, rank, kMaxRank), "split or merge axes; rank 4 is best");
@@ -162,7 +163,8 @@ void check_types(const NodeContext& c, OpIssues& out) {
     if (type == nullptr || !type->dtype) continue;
     const Dtype dtype = *type->dtype;
     if (dtype == Dtype::kFloat64 || dtype == Dtype::kBfloat16)
-      return refuse(out, fmt::format("\"{}\" is {}, which HTP does not have", value, name(dtype)), "convert the model to float32 or float16");
+      return refuse(out, fmt::format("\"{}\" is {}, which HTP does not have", value, name(dtype)),
+                    "convert the model to float32 or float16");
     const bool narrow = dtype == Dtype::kInt8 || dtype == Dtype::kInt16 || dtype == Dtype::kUint8 || dtype == Dtype::kUint16;
     if (narrow && !moves_only && c.node.domain.empty() && !c.node.op.starts_with("QLinear") && c.node.op != "DynamicQuantizeLinear")
       return refuse(out, fmt::format("\"{}\" is {}, and 8- and 16-bit numbers are taken between DequantizeLinear and QuantizeLinear only",
@@ -201,15 +203,15 @@ void check_constant_values(const NodeContext& c, OpIssues& out) {
       warn(out, fmt::format("\"{}\" holds numbers past {}, which are infinite in half precision", value, kMaxHalf),
            "use a smaller value, such as -1000 in a mask");
     if (small && (c.node.op == "Mul" || c.node.op == "Div"))
-      warn(out, fmt::format("\"{}\" holds numbers below {:.0e}, which are 0 in half precision", value, kMinHalf),
-           "scale in several steps");
+      warn(out, fmt::format("\"{}\" holds numbers below {:.0e}, which are 0 in half precision", value, kMinHalf), "scale in several steps");
   }
 }
 
 void check_erf(const NodeContext& c, OpIssues& out) {
   const OnnxNode* maker = c.has_input(0) ? c.index.producer(c.input(0)) : nullptr;
   if (maker != nullptr && maker->op == "DequantizeLinear")
-    return refuse(out, "Erf is refused in a quantised graph, also inside GELU", "write one Gelu node between DequantizeLinear and QuantizeLinear");
+    return refuse(out, "Erf is refused in a quantised graph, also inside GELU",
+                  "write one Gelu node between DequantizeLinear and QuantizeLinear");
   switch (match_gelu(c.node, c.index)) {
     case GeluMatch::kExact: return;
     case GeluMatch::kOtherConstant:
@@ -230,8 +232,7 @@ void check_rms_norm(const NodeContext& c, OpIssues& out) {
   if (!is_last_axis(c, -1)) refuse(out, "the norm must run over the last axis only", "flatten the axes first");
   const int rank = c.rank(0);
   if (rank == kMaxRank) refuse(out, "RMS norm of rank 5 is refused", "reshape to rank 3");
-  if (rank == 4)
-    warn(out, "RMS norm of rank 4 gave wrong numbers on a v73 device (the emulation is right)", "reshape to rank 3", kReports);
+  if (rank == 4) warn(out, "RMS norm of rank 4 gave wrong numbers on a v73 device (the emulation is right)", "reshape to rank 3", kReports);
 }
 
 void check_layer_norm(const NodeContext& c, OpIssues& out) {
@@ -261,8 +262,8 @@ void check_reduce_mean(const NodeContext& c, OpIssues& out) {
   check_needs_all_fixed(c, out);
   const OnnxNode* maker = c.has_input(0) ? c.index.producer(c.input(0)) : nullptr;
   if (maker == nullptr || maker->inputs.size() != 2) return;
-  const bool squared = (maker->op == "Mul" && maker->inputs[0] == maker->inputs[1]) ||
-                       (maker->op == "Pow" && is_close(c.index.scalar(maker->inputs[1]), 2));
+  const bool squared =
+      (maker->op == "Mul" && maker->inputs[0] == maker->inputs[1]) || (maker->op == "Pow" && is_close(c.index.scalar(maker->inputs[1]), 2));
   const OnnxType* type = c.index.model().type_of(maker->inputs[0]);
   if (squared && (type == nullptr || !type->dtype || is_float(*type->dtype)))
     warn(out, "a mean of squares overflows half precision as soon as an element passes 255",

@@ -79,8 +79,8 @@ Result<QnnGraphReport> report_of_trace(const Json& json, const std::string& what
   QnnGraphReport report;
   TRY_ASSIGN(report.refused, refused_of(json, "unsupported_nodes", what));
   if (traces->size() != 1) {
-    return bad_input("{}: traces {} QNN graphs where one is expected; {} nodes were refused, the first is \"{}\"", what,
-                     traces->size(), report.refused.size(), report.refused.empty() ? "" : report.refused.front().name);
+    return bad_input("{}: traces {} QNN graphs where one is expected; {} nodes were refused, the first is \"{}\"", what, traces->size(),
+                     report.refused.size(), report.refused.empty() ? "" : report.refused.front().name);
   }
   const Json& trace = traces->front();
   TRY_ASSIGN(report.graph_name, json_string(trace, "graph_name", what));
@@ -110,8 +110,7 @@ Result<QnnGraphReport> report_of_dump(const Json& nodes, const std::string& what
 Result<QnnGraphReport> report_of_report(const Json& json, const std::string& what) {
   TRY_ASSIGN(std::int64_t version, json_integer(json, "qnn_graph_report", what));
   if (version != kReportVersion) {
-    return bad_input("{}: a report of version {}, known is {}; another version of this program wrote it", what, version,
-                     kReportVersion);
+    return bad_input("{}: a report of version {}, known is {}; another version of this program wrote it", what, version, kReportVersion);
   }
   QnnGraphReport report;
   TRY_ASSIGN(report.graph_name, json_string(json, "graph_name", what));
@@ -119,8 +118,8 @@ Result<QnnGraphReport> report_of_report(const Json& json, const std::string& wha
   TRY_ASSIGN(report.refused, refused_of(json, "refused", what));
   TRY_ASSIGN(const Json* nodes, list_of(json, "nodes", what));
   for (const Json& from : *nodes) {
-    const bool well_formed = from.is_array() && from.size() >= 2 &&
-                             std::all_of(from.begin(), from.end(), [](const Json& text) { return text.is_string(); });
+    const bool well_formed =
+        from.is_array() && from.size() >= 2 && std::all_of(from.begin(), from.end(), [](const Json& text) { return text.is_string(); });
     if (!well_formed) return bad_input("{}: a node must be a list of texts: name, type, ONNX nodes", what);
     QnnNode node{.name = from[0], .type = from[1]};
     for (std::size_t i = 2; i < from.size(); ++i) node.onnx_nodes.push_back(from[i]);
@@ -176,12 +175,8 @@ Result<std::vector<RefusedNode>> read_refused_nodes(const Path& op_trace) {
 }
 
 OrderedJson qnn_graph_report_to_json(const QnnGraphReport& report) {
-  OrderedJson json = {{"qnn_graph_report", kReportVersion},
-                      {"graph_name", report.graph_name},
-                      {"onnx_node_count", report.onnx_node_count},
-                      {"histogram", report.histogram()},
-                      {"groups", report.groups()},
-                      {"refused", OrderedJson::array()},
+  OrderedJson json = {{"qnn_graph_report", kReportVersion}, {"graph_name", report.graph_name}, {"onnx_node_count", report.onnx_node_count},
+                      {"histogram", report.histogram()},    {"groups", report.groups()},       {"refused", OrderedJson::array()},
                       {"nodes", OrderedJson::array()}};
   for (const RefusedNode& node : report.refused) {
     json["refused"].push_back({{"node_name", node.name}, {"op_type", node.type}, {"reason", node.reason}});

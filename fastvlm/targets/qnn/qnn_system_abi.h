@@ -187,8 +187,7 @@ struct SystemProvider {
   Version api;
   // The function table follows in place. Slots after these exist and are not used.
   Code (*context_create)(ContextHandle* out);
-  Code (*context_get_binary_info)(ContextHandle, void* bytes, std::uint64_t size, const BinaryInfo** out,
-                                  std::uint64_t* out_size);
+  Code (*context_get_binary_info)(ContextHandle, void* bytes, std::uint64_t size, const BinaryInfo** out, std::uint64_t* out_size);
   Code (*context_get_metadata)(ContextHandle, const void* bytes, std::uint64_t size, const BinaryInfo** out);
   Code (*context_free)(ContextHandle);
 };

@@ -17,7 +17,8 @@ std::vector<TensorInfo> infos_of(const Json& rows) {
 }
 
 Error error_of(const Json& answer) {
-  return {static_cast<ErrorKind>(answer.value("kind", static_cast<int>(ErrorKind::kEnvironment))), answer.value("message", "no reason given")};
+  return {static_cast<ErrorKind>(answer.value("kind", static_cast<int>(ErrorKind::kEnvironment))),
+          answer.value("message", "no reason given")};
 }
 
 Path new_log(const Path& folder) {
@@ -65,8 +66,8 @@ Result<std::vector<NamedTensor>> RemoteRunner::run(std::span<const NamedTensorVi
 // The log stays for the user to look at.
 Error RemoteRunner::lost() {
   const Path log = std::exchange(log_, Path());
-  return bad_environment("{}: the process that runs the vendor's library {}; its log is {}", model_.filename().string(), child_.describe_end(),
-                         log.string());
+  return bad_environment("{}: the process that runs the vendor's library {}; its log is {}", model_.filename().string(),
+                         child_.describe_end(), log.string());
 }
 
 }  // namespace fastvlm::qnn

@@ -10,12 +10,12 @@
 namespace fastvlm::qnn {
 
 struct RemoteRunnerOptions {
-  Path program;          // the fastvlm-npu program, which serves as the child
+  Path program;  // the fastvlm-npu program, which serves as the child
   RuntimePaths runtimes;
-  int soc_model = 0;     // 0: ONNX Runtime's CPU
-  Path model;            // a static graph (compiled when opened) or the wrapper of a context that was compiled alone
-  Path context;          // also write the compiled context here; empty: no
-  Path log_folder;       // where the child's output goes
+  int soc_model = 0;  // 0: ONNX Runtime's CPU
+  Path model;         // a static graph (compiled when opened) or the wrapper of a context that was compiled alone
+  Path context;       // also write the compiled context here; empty: no
+  Path log_folder;    // where the child's output goes
 };
 
 class RemoteRunner final : public Runner {

@@ -21,7 +21,9 @@ constexpr int kCpu = 0;
 
 class RemoteRunnerTest : public testing::Test {
  protected:
-  Path write(const Graph& graph) { return folder_.write(graph.name() + ".onnx", to_onnx(*ops::expand(graph, htp_expansions()), {}, {}).value()); }
+  Path write(const Graph& graph) {
+    return folder_.write(graph.name() + ".onnx", to_onnx(*ops::expand(graph, htp_expansions()), {}, {}).value());
+  }
   Path doubled() {
     Graph graph("doubled");
     Value x = graph.add_input("x", Dtype::kFloat32, {1, 4});
@@ -29,14 +31,16 @@ class RemoteRunnerTest : public testing::Test {
     return write(graph);
   }
   Result<std::unique_ptr<RemoteRunner>> open(const Path& model, int soc_model, const Path& program = FASTVLM_PROGRAM) {
-    return RemoteRunner::open({.program = program, .runtimes = runtimes_for_tests(), .soc_model = soc_model, .model = model, .log_folder = folder_.path()});
+    return RemoteRunner::open(
+        {.program = program, .runtimes = runtimes_for_tests(), .soc_model = soc_model, .model = model, .log_folder = folder_.path()});
   }
   static std::vector<NamedTensor> inputs(const Runner& runner) {
     std::vector<NamedTensor> tensors;
     std::uint32_t state = 1;
     for (const TensorInfo& info : runner.inputs()) {
       tensors.push_back({info.name, Tensor::zeros(info.dtype, info.shape)});
-      for (float& value : tensors.back().tensor.floats()) value = static_cast<float>((state = state * 1664525u + 1013904223u) >> 8) * 0x1p-24f;
+      for (float& value : tensors.back().tensor.floats())
+        value = static_cast<float>((state = state * 1664525u + 1013904223u) >> 8) * 0x1p-24f;
     }
     return tensors;
   }
@@ -62,7 +66,8 @@ TEST_F(RemoteRunnerTest, RunsInAChildAsOftenAsAsked) {
 TEST_F(RemoteRunnerTest, WrongInputsAndOutputsAreErrorsAndTheSessionStays) {
   auto runner = open(doubled(), kCpu);
   ASSERT_TRUE(runner.ok());
-  const std::vector<NamedTensor> x = {{"x", Tensor::zeros(Dtype::kFloat32, {1, 4})}}, wide = {{"x", Tensor::zeros(Dtype::kFloat32, {1, 5})}};
+  const std::vector<NamedTensor> x = {{"x", Tensor::zeros(Dtype::kFloat32, {1, 4})}},
+                                 wide = {{"x", Tensor::zeros(Dtype::kFloat32, {1, 5})}};
   const std::vector<std::string> unknown = {"z"};
   EXPECT_FALSE(run(**runner, wide).ok());
   EXPECT_FALSE(run(**runner, {}).ok());
@@ -83,7 +88,8 @@ TEST_F(RemoteRunnerTest, AChildThatDiesIsDescribedAndItsLogStays) {
   auto runner = open(doubled(), kCpu, folder_ / "crashing");
   ASSERT_FALSE(runner.ok());
   EXPECT_EQ(runner.error().kind, ErrorKind::kEnvironment);
-  EXPECT_TRUE(runner.error().message.starts_with("doubled.onnx: the process that runs the vendor's library was killed by signal 11 (Segmentation fault); its log is "))
+  EXPECT_TRUE(runner.error().message.starts_with(
+      "doubled.onnx: the process that runs the vendor's library was killed by signal 11 (Segmentation fault); its log is "))
       << runner.error().message;
   const std::string log = runner.error().message.substr(runner.error().message.find("log is ") + 7);
   EXPECT_EQ(read_file(log, 1000).value(), "the last words\n");
@@ -116,12 +122,17 @@ TEST_F(RemoteRunnerTest, ActivationsKeepTheirAccuracyBehindALayer) {
   auto conv = [&](Value x) { return ops::conv2d(x, {weight({32, 16, 3, 3}, 0.1), weight({32}, 0.2)}, {.padding = 1}); };
   auto project = [&](Value x) { return ops::linear(x, weight({64, 256}, 0.2), weight({64}, 0.2)); };
   const Dims map = {1, 16, 64, 64}, tokens = {1, 16, 256}, token = {1, 1, 256};
-  struct Case { const char* name; Dims input; std::function<Value(Value)> make; };
-  for (const Case& c : {Case{"gelu_of_a_map", map, [&](Value x) { return ops::gelu(conv(x)); }},
-                        Case{"sigmoid_of_a_map", map, [&](Value x) { return ops::sigmoid(conv(x)); }},
-                        Case{"gelu_of_tokens", tokens, [&](Value x) { return ops::gelu(project(x)); }},
-                        Case{"gelu_of_large_values", tokens, [&](Value x) { return ops::gelu(ops::mul(x, ops::scalar(x.graph(), Dtype::kFloat32, 100))); }},
-                        Case{"silu_of_a_token", token, [&](Value x) { return ops::silu(project(x)); }}}) {
+  struct Case {
+    const char* name;
+    Dims input;
+    std::function<Value(Value)> make;
+  };
+  for (const Case& c :
+       {Case{"gelu_of_a_map", map, [&](Value x) { return ops::gelu(conv(x)); }},
+        Case{"sigmoid_of_a_map", map, [&](Value x) { return ops::sigmoid(conv(x)); }},
+        Case{"gelu_of_tokens", tokens, [&](Value x) { return ops::gelu(project(x)); }},
+        Case{"gelu_of_large_values", tokens, [&](Value x) { return ops::gelu(ops::mul(x, ops::scalar(x.graph(), Dtype::kFloat32, 100))); }},
+        Case{"silu_of_a_token", token, [&](Value x) { return ops::silu(project(x)); }}}) {
     Graph graph(c.name);
     graph.add_output(c.make(graph.add_input("x", Dtype::kFloat32, c.input)), "y");
     const Path model = write(graph);
@@ -138,7 +149,8 @@ TEST_F(RemoteRunnerTest, TheEmulatedAttentionAgreesWithTheCpu) {
   Graph graph("attention");
   auto input = [&](const char* name, Dims dims) { return graph.add_input(name, Dtype::kFloat32, std::move(dims)); };
   Value q = input("q", {1, 16, 64}), k = input("k", {1, 16, 32}), v = input("v", {1, 16, 32});
-  const ops::Positions positions = {.cos = input("cos", {1, 1, 16, 8}), .sin = input("sin", {1, 1, 16, 8}), .mask = input("mask", {1, 1, 16, 32})};
+  const ops::Positions positions = {
+      .cos = input("cos", {1, 1, 16, 8}), .sin = input("sin", {1, 1, 16, 8}), .mask = input("mask", {1, 1, 16, 32})};
   const ops::PastKeyValue past = {input("past_key", {2, 1, 16, 16}), input("past_value", {2, 1, 16, 16})};
   auto result = ops::cached_rotary_attention(q, k, v, positions, past, {.heads = 4, .key_value_heads = 2, .head_dim = 16});
   graph.add_output(result.output, "y");

@@ -40,23 +40,27 @@ SdkPlan sdk_plan(const SdkTools& tools, const CompileRequest& request, const Com
   std::vector<std::string> containers;
   for (const std::string& graph : group.graphs) {
     const std::string container = (work / (graph + ".dlc")).string();
-    plan.commands.push_back({tools.converter,
-                             {"--input_network", (request.graph_folder / (graph + ".onnx")).string(), "--output_path", container, "--float_bitwidth", "16"}});
+    plan.commands.push_back(
+        {tools.converter,
+         {"--input_network", (request.graph_folder / (graph + ".onnx")).string(), "--output_path", container, "--float_bitwidth", "16"}});
     containers.push_back(container);
   }
-  plan.commands.push_back({tools.generator,
-                           {"--backend", tools.backend.string(), "--model", tools.model_library.string(), "--dlc_path", joined(containers),
-                            "--binary_file", group.name, "--output_dir", request.output_folder.string(), "--config_file",
-                            (work / "generator.json").string()}});
-  plan.generator_config = OrderedJson{{"backend_extensions",
-                                       {{"shared_library_path", tools.extensions.string()}, {"config_file_path", (work / "htp.json").string()}}}}
-                              .dump(2);
+  plan.commands.push_back(
+      {tools.generator,
+       {"--backend", tools.backend.string(), "--model", tools.model_library.string(), "--dlc_path", joined(containers), "--binary_file",
+        group.name, "--output_dir", request.output_folder.string(), "--config_file", (work / "generator.json").string()}});
+  plan.generator_config =
+      OrderedJson{
+          {"backend_extensions", {{"shared_library_path", tools.extensions.string()}, {"config_file_path", (work / "htp.json").string()}}}}
+          .dump(2);
   OrderedJson graph_options = {{"graph_names", group.graphs}, {"O", 3}};
   if (request.soc->vtcm_mib > 0) graph_options["vtcm_mb"] = request.soc->vtcm_mib;
-  plan.htp_config = OrderedJson{{"graphs", OrderedJson::array({graph_options})},
-                                {"devices", OrderedJson::array({{{"soc_model", request.soc->soc_model}, {"dsp_arch", fmt::format("v{}", request.soc->htp_arch)}}})},
-                                {"context", {{"weight_sharing_enabled", request.soc->weight_sharing() && group.graphs.size() > 1}}}}
-                        .dump(2);
+  plan.htp_config =
+      OrderedJson{{"graphs", OrderedJson::array({graph_options})},
+                  {"devices",
+                   OrderedJson::array({{{"soc_model", request.soc->soc_model}, {"dsp_arch", fmt::format("v{}", request.soc->htp_arch)}}})},
+                  {"context", {{"weight_sharing_enabled", request.soc->weight_sharing() && group.graphs.size() > 1}}}}
+          .dump(2);
   return plan;
 }
 

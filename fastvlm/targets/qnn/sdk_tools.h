@@ -12,11 +12,11 @@ namespace fastvlm::qnn {
 
 // Where the tools lie in an unpacked SDK.
 struct SdkTools {
-  Path converter;       // bin/x86_64-linux-clang/qairt-converter
-  Path generator;       // bin/x86_64-linux-clang/qnn-context-binary-generator
-  Path backend;         // lib/x86_64-linux-clang/libQnnHtp.so
-  Path model_library;   // lib/x86_64-linux-clang/libQnnModelDlc.so
-  Path extensions;      // lib/x86_64-linux-clang/libQnnHtpNetRunExtensions.so
+  Path converter;      // bin/x86_64-linux-clang/qairt-converter
+  Path generator;      // bin/x86_64-linux-clang/qnn-context-binary-generator
+  Path backend;        // lib/x86_64-linux-clang/libQnnHtp.so
+  Path model_library;  // lib/x86_64-linux-clang/libQnnModelDlc.so
+  Path extensions;     // lib/x86_64-linux-clang/libQnnHtpNetRunExtensions.so
 };
 
 // Every tool that is missing is named in one Error.

@@ -16,7 +16,8 @@ class SdkToolsTest : public testing::Test {
     std::filesystem::remove_all(root_);
     for (const char* folder : {"sdk/bin/x86_64-linux-clang", "sdk/lib/x86_64-linux-clang", "npu", "out", "logs"})
       std::filesystem::create_directories(root_ / folder);
-    for (const char* library : {"libQnnHtp.so", "libQnnModelDlc.so", "libQnnHtpNetRunExtensions.so"}) write(Path("sdk/lib/x86_64-linux-clang") / library, "");
+    for (const char* library : {"libQnnHtp.so", "libQnnModelDlc.so", "libQnnHtpNetRunExtensions.so"})
+      write(Path("sdk/lib/x86_64-linux-clang") / library, "");
     tool("qairt-converter", "echo \"$@\" >> " + (root_ / "calls").string() + "; touch \"$4\"");
     tool("qnn-context-binary-generator", "echo \"$@\" >> " + (root_ / "calls").string() + "; echo context > \"${10}/$8.bin\"");
   }

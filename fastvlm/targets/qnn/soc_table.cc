@@ -36,7 +36,8 @@ Result<const Soc*> find_soc(std::string_view name) {
     if (wanted == soc.name || (!soc.alias.empty() && wanted == soc.alias)) return &soc;
   const std::vector<std::string> names = soc_names();
   const std::vector<std::string_view> known(names.begin(), names.end());
-  return bad_usage("\"{}\" is not a chip we know; did you mean {}? Known are {}", wanted, nearest_of(wanted, known), fmt::join(names, ", "));
+  return bad_usage("\"{}\" is not a chip we know; did you mean {}? Known are {}", wanted, nearest_of(wanted, known),
+                   fmt::join(names, ", "));
 }
 
 const Soc* soc_of_model(std::int64_t soc_model) {

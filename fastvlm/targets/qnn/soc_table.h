@@ -20,15 +20,15 @@ namespace fastvlm::qnn {
 inline constexpr std::uint64_t kDefaultContextLimit = 1'800'000'000;
 
 struct Soc {
-  std::string_view name;       // as on the command line
-  std::string_view alias;      // another common name, or ""
-  int soc_model = 0;           // the number that Qualcomm's tools take
-  int htp_arch = 0;            // 79 means v79
-  int vtcm_mib = 0;            // 0: not known
+  std::string_view name;                                     // as on the command line
+  std::string_view alias;                                    // another common name, or ""
+  int soc_model = 0;                                         // the number that Qualcomm's tools take
+  int htp_arch = 0;                                          // 79 means v79
+  int vtcm_mib = 0;                                          // 0: not known
   std::uint64_t context_limit_bytes = kDefaultContextLimit;  // of one context binary that we plan for
-  bool fp16 = true;            // runs float graphs, in half precision
-  bool compiled = false;       // seen to compile here
-  std::string_view marketing;  // as the buyer reads it
+  bool fp16 = true;                                          // runs float graphs, in half precision
+  bool compiled = false;                                     // seen to compile here
+  std::string_view marketing;                                // as the buyer reads it
   std::string_view note;
 
   // Several graphs over one set of weights need v73.
@@ -36,20 +36,58 @@ struct Soc {
 };
 
 inline constexpr std::array kSocs = {
-    Soc{.name = "sm8350", .alias = "", .soc_model = 30, .htp_arch = 68, .vtcm_mib = 4, .fp16 = false, .compiled = true,
-        .marketing = "Snapdragon 888", .note = "float GELU and float decoders fail with error 1002: quantised graphs only"},
-    Soc{.name = "qcm6490", .alias = "qcs6490", .soc_model = 93, .htp_arch = 68, .vtcm_mib = 2, .fp16 = false, .compiled = true,
-        .marketing = "Dragonwing QCM6490", .note = "refuses every float operator: quantised graphs only"},
+    Soc{.name = "sm8350",
+        .alias = "",
+        .soc_model = 30,
+        .htp_arch = 68,
+        .vtcm_mib = 4,
+        .fp16 = false,
+        .compiled = true,
+        .marketing = "Snapdragon 888",
+        .note = "float GELU and float decoders fail with error 1002: quantised graphs only"},
+    Soc{.name = "qcm6490",
+        .alias = "qcs6490",
+        .soc_model = 93,
+        .htp_arch = 68,
+        .vtcm_mib = 2,
+        .fp16 = false,
+        .compiled = true,
+        .marketing = "Dragonwing QCM6490",
+        .note = "refuses every float operator: quantised graphs only"},
     Soc{.name = "sm8450", .alias = "", .soc_model = 36, .htp_arch = 69, .vtcm_mib = 8, .compiled = true, .marketing = "Snapdragon 8 Gen 1"},
-    Soc{.name = "sm8475", .alias = "", .soc_model = 42, .htp_arch = 69, .vtcm_mib = 8, .compiled = true, .marketing = "Snapdragon 8+ Gen 1"},
-    Soc{.name = "sxr2230p", .alias = "", .soc_model = 53, .htp_arch = 69, .vtcm_mib = 8, .compiled = true, .marketing = "Snapdragon XR2 Gen 2"},
+    Soc{.name = "sm8475",
+        .alias = "",
+        .soc_model = 42,
+        .htp_arch = 69,
+        .vtcm_mib = 8,
+        .compiled = true,
+        .marketing = "Snapdragon 8+ Gen 1"},
+    Soc{.name = "sxr2230p",
+        .alias = "",
+        .soc_model = 53,
+        .htp_arch = 69,
+        .vtcm_mib = 8,
+        .compiled = true,
+        .marketing = "Snapdragon XR2 Gen 2"},
     Soc{.name = "sm8550", .alias = "", .soc_model = 43, .htp_arch = 73, .vtcm_mib = 8, .compiled = true, .marketing = "Snapdragon 8 Gen 2"},
     Soc{.name = "x-elite", .alias = "sc8380xp", .soc_model = 60, .htp_arch = 73, .compiled = true, .marketing = "Snapdragon X Elite"},
     Soc{.name = "qcs9100", .alias = "", .soc_model = 77, .htp_arch = 73, .compiled = true, .marketing = "Dragonwing QCS9100"},
     Soc{.name = "sm8650", .alias = "", .soc_model = 57, .htp_arch = 75, .vtcm_mib = 8, .compiled = true, .marketing = "Snapdragon 8 Gen 3"},
     Soc{.name = "sm8750", .alias = "", .soc_model = 69, .htp_arch = 79, .vtcm_mib = 8, .compiled = true, .marketing = "Snapdragon 8 Elite"},
-    Soc{.name = "sxr2330p", .alias = "", .soc_model = 75, .htp_arch = 79, .vtcm_mib = 8, .compiled = true, .marketing = "Snapdragon XR platform"},
-    Soc{.name = "sm8850", .alias = "", .soc_model = 87, .htp_arch = 81, .vtcm_mib = 8, .compiled = true, .marketing = "Snapdragon 8 Elite Gen 5"},
+    Soc{.name = "sxr2330p",
+        .alias = "",
+        .soc_model = 75,
+        .htp_arch = 79,
+        .vtcm_mib = 8,
+        .compiled = true,
+        .marketing = "Snapdragon XR platform"},
+    Soc{.name = "sm8850",
+        .alias = "",
+        .soc_model = 87,
+        .htp_arch = 81,
+        .vtcm_mib = 8,
+        .compiled = true,
+        .marketing = "Snapdragon 8 Elite Gen 5"},
     Soc{.name = "sm8845", .alias = "", .soc_model = 97, .htp_arch = 81, .compiled = true, .marketing = "Snapdragon 8 Gen 5"},
 };
 

@@ -14,9 +14,7 @@ OrderedJson infos_json(const std::vector<TensorInfo>& infos) {
   return rows;
 }
 
-OrderedJson failure(const Error& error) {
-  return {{"ok", false}, {"kind", static_cast<int>(error.kind)}, {"message", error.message}};
-}
+OrderedJson failure(const Error& error) { return {{"ok", false}, {"kind", static_cast<int>(error.kind)}, {"message", error.message}}; }
 
 // State of the child: at most one open session.
 class Session {
@@ -45,8 +43,8 @@ class Session {
       return {};
     }
     TRY_ASSIGN(runtime_, load_backend(paths));
-    TRY_ASSIGN(runner_, open_session(runtime_, paths, model,
-                                     {.soc_model = request.value("soc_model", 0), .context = request.value("context", "")}));
+    TRY_ASSIGN(runner_,
+               open_session(runtime_, paths, model, {.soc_model = request.value("soc_model", 0), .context = request.value("context", "")}));
     return {};
   }
 
