@@ -1,14 +1,15 @@
-# fastvlm_folder(name USES lower folders… LINK outside targets…): one library per folder of fastvlm/, and one test program
+# fastvlm_folder(name USES lower folders… TESTS folders that only its tests use… LINK outside targets…): one library per folder of fastvlm/, and one test program
 # from its *_test.cc files.
 set(FASTVLM_WARNINGS -Wall -Wextra -Wno-missing-field-initializers)
 
 function(fastvlm_folder name)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "USES;LINK")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "USES;TESTS;LINK")
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/fastvlm/${name}/*.cc)
   set(tests ${sources})
   list(FILTER sources EXCLUDE REGEX "_test\\.cc$")
   list(FILTER tests INCLUDE REGEX "_test\\.cc$")
   list(TRANSFORM arg_USES PREPEND fastvlm_)
+  list(TRANSFORM arg_TESTS PREPEND fastvlm_)
 
   # Loops over all weights: here the vectoriser pays.
   list(APPEND hot fastvlm/tensor/convert.cc fastvlm/tensor/weight.cc fastvlm/export/embedding_int8.cc)
@@ -35,7 +36,7 @@ function(fastvlm_folder name)
     target_compile_definitions(${name}_test PRIVATE
       FASTVLM_TEST_DATA="${CMAKE_CURRENT_SOURCE_DIR}/tests/data"
       FASTVLM_PROGRAM="$<TARGET_FILE_DIR:${name}_test>/fastvlm-npu")
-    target_link_libraries(${name}_test PRIVATE fastvlm_${name} GTest::gtest GTest::gtest_main)
+    target_link_libraries(${name}_test PRIVATE fastvlm_${name} ${arg_TESTS} GTest::gtest GTest::gtest_main)
     add_test(NAME ${name} COMMAND ${name}_test)
   endif()
 endfunction()

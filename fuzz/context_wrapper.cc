@@ -1,7 +1,7 @@
 // Any bytes as a context's wrapper, its header, its description, or a report of the plug-in: an error or a whole answer.
-#include "fastvlm/targets/qnn/context_wrapper.h"
-#include "fastvlm/targets/qnn/context_info.h"
-#include "fastvlm/targets/qnn/profile_report.h"
+#include "fastvlm/targets/qnn/context/context_wrapper.h"
+#include "fastvlm/targets/qnn/context/context_info.h"
+#include "fastvlm/targets/qnn/context/profile_report.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace fastvlm;

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Checks that includes point down only: against the floors below, and against the USES rows of CMakeLists.txt.
+"""Checks that includes point down only, and that the USES and TESTS rows of CMakeLists.txt are exactly what is included.
 
 Prints one line per violation and ends with 1 if there is one. Files and functions over their budget are warnings.
 """
@@ -11,19 +11,15 @@ import sys
 
 FLOORS = [
     ["base"],
-    ["tensor"],
-    ["graph", "checkpoint", "bundle"],
-    ["ops", "onnx", "text", "image"],
-    ["models", "run", "rewrite"],
-    ["targets", "quant", "verify"],
-    ["export", "chat"],
+    ["tensor", "process", "text", "image"],
+    ["run", "checkpoint", "graph"],
+    ["ops", "rewrite", "onnx", "bundle", "synthetic"],
+    ["session", "targets", "models"],
+    ["author", "verify", "inspect", "compile", "chat"],
+    ["export"],
+    ["api"],
     ["cli"],
 ]
-
-# Includes within one floor that are meant, with the reason.
-EXCEPTIONS = {
-    ("verify", "targets"): "the proof of an NPU graph compiles it",
-}
 
 # Headers from outside that only one folder may see, and the kind of file that may.
 CONFINED = [
@@ -42,40 +38,20 @@ def floor_of():
     return {folder: number for number, folders in enumerate(FLOORS) for folder in folders}
 
 
-def reachable_by_cmake(text):
-    """folder -> every folder that its USES row reaches, itself included."""
-    uses = {}
-    for name, rest in FOLDER_ROW.findall(text):
-        row = re.search(r"\bUSES\s+(.*?)(?:\bLINK\b|$)", rest, re.DOTALL)
-        uses[name] = row.group(1).split() if row else []
-    reach = {}
-    for name in uses:
-        seen, todo = set(), [name]
-        while todo:
-            folder = todo.pop()
-            if folder not in seen:
-                seen.add(folder)
-                todo += uses.get(folder, [])
-        reach[name] = seen
-    return reach
+def rows_of_cmake(text):
+    """folder -> (USES, TESTS) of its fastvlm_folder row."""
+    def words(keyword, rest):
+        row = re.search(rf"\b{keyword}\s+(.*?)(?:\b(?:USES|TESTS|LINK)\b|$)", rest, re.DOTALL)
+        return set(row.group(1).split()) if row else set()
+    return {name: (words("USES", rest), words("TESTS", rest)) for name, rest in FOLDER_ROW.findall(text)}
 
 
-def check_folder_include(source, target, floors, reach):
-    """The sentence about a wrong include of one folder from another, or None."""
-    if target == source:
-        return None
-    if target not in floors:
-        return f"there is no floor for the folder {target}; add it to scripts/check_floors.py"
-    if floors[target] >= floors[source] and (source, target) not in EXCEPTIONS:
-        where = "the same floor" if floors[target] == floors[source] else "a floor above"
-        return f"{source} includes {target}, which is on {where}"
-    # The program links everything below it; all others need a row.
-    if source != "cli" and target not in reach.get(source, set()):
-        return f"{source} includes {target}, but its row in CMakeLists.txt does not reach it"
-    return None
+def is_test(path):
+    return path.stem.endswith(("_test", "_for_tests"))
 
 
-def check_file(root, path, floors, reach):
+def check_file(root, path, floors, used):
+    """Sentences about the includes of one file; notes in `used` which folders its own folder needs."""
     relative = path.relative_to(root)
     source = relative.parts[1] if relative.parts[0] == "fastvlm" else None
     problems = []
@@ -85,16 +61,34 @@ def check_file(root, path, floors, reach):
             continue
         header, problem = match.group(1), None
         if header.startswith("fastvlm/"):
+            target = header.split("/")[1]
             if not (root / header).is_file():
                 problem = f"{header} does not exist"
-            elif source:
-                problem = check_folder_include(source, header.split("/")[1], floors, reach)
+            elif source and target not in floors:
+                problem = f"there is no floor for the folder {target}; add it to scripts/check_floors.py"
+            elif source and target != source:
+                used.setdefault(source, (set(), set()))[is_test(path)].add(target)
+                if floors[target] >= floors[source]:
+                    where = "the same floor" if floors[target] == floors[source] else "a floor above"
+                    problem = f"{source} includes {target}, which is on {where}"
         for pattern, home, suffixes in CONFINED:
             if source and pattern.match(header) and (source != home or path.suffix not in suffixes):
                 problem = f"<{header}> belongs into {home}/*{{{','.join(suffixes)}}} only"
         if problem:
             problems.append(f"{relative}:{number}: {problem}")
     return problems
+
+
+def check_rows(rows, used):
+    """Sentences about rows that name too much or too little. The program links everything below it and has no row."""
+    for name, (uses, tests) in sorted(rows.items()):
+        needed, needed_by_tests = used.get(name, (set(), set()))
+        wanted = {"USES": (uses, needed), "TESTS": (tests, needed_by_tests - needed)}
+        for keyword, (said, true) in wanted.items():
+            for other in sorted(said - true):
+                yield f"CMakeLists.txt: {name} {keyword} {other}, but includes nothing of it"
+            for other in sorted(true - said):
+                yield f"CMakeLists.txt: {name} includes {other}, but its {keyword} does not say so"
 
 
 STARTS_FUNCTION = re.compile(r"^( {0,2})(?!(?:if|for|while|switch|else|do|try|return|namespace|class|struct|enum)\b)"
@@ -132,20 +126,18 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--root", type=pathlib.Path, default=pathlib.Path(__file__).resolve().parent.parent)
     root = parser.parse_args().root
-    floors, reach = floor_of(), reachable_by_cmake((root / "CMakeLists.txt").read_text())
-
-    problems = [f"CMakeLists.txt: {name} reaches {other}, which is not below it"
-                for name, others in sorted(reach.items()) for other in sorted(others - {name})
-                if floors.get(other, 99) >= floors.get(name, -1) and (name, other) not in EXCEPTIONS]
+    floors, rows = floor_of(), rows_of_cmake((root / "CMakeLists.txt").read_text())
+    problems, used = [], {}
     files = sorted(path for folder in ("fastvlm", "bench", "fuzz") for path in (root / folder).rglob("*")
                    if path.suffix in (".h", ".cc"))
     for path in files:
-        problems += check_file(root, path, floors, reach)
+        problems += check_file(root, path, floors, used)
         for warning in warnings_of(root, path):
             print(f"warning: {warning}")
+    problems += check_rows(rows, used)
     for problem in problems:
         print(problem)
-    print(f"floors: {len(files)} files, {len(problems)} includes point the wrong way" if problems
+    print(f"floors: {len(files)} files, {len(problems)} problems" if problems
           else f"floors: {len(files)} files, every include points down")
     return 1 if problems else 0
 

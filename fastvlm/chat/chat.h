@@ -9,9 +9,9 @@
 #include <string_view>
 #include <vector>
 
-#include "fastvlm/chat/image_encoder.h"
-#include "fastvlm/chat/prompt_cache.h"
 #include "fastvlm/chat/sampler.h"
+#include "fastvlm/session/image_encoder.h"
+#include "fastvlm/session/prompt_cache.h"
 #include "fastvlm/text/prompt.h"
 #include "fastvlm/text/tokenizer.h"
 

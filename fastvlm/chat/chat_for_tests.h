@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "fastvlm/base/process.h"
 #include "fastvlm/chat/chat.h"
+#include "fastvlm/process/process.h"
 #include "fastvlm/run/ort_runner.h"
 #include "fastvlm/run/runtimes_for_tests.h"
 

@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <map>
 
-#include "fastvlm/base/process.h"
 #include "fastvlm/cli/commands.h"
 #include "fastvlm/cli/print.h"
-#include "fastvlm/targets/qnn/ask_backend.h"
-#include "fastvlm/targets/qnn/check_ops.h"
+#include "fastvlm/process/process.h"
+#include "fastvlm/targets/qnn/check/ask_backend.h"
+#include "fastvlm/targets/qnn/check/check_ops.h"
 
 namespace fastvlm::cli {
 namespace {

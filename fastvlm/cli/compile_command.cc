@@ -1,9 +1,9 @@
 #include <fmt/format.h>
 
-#include "fastvlm/base/process.h"
 #include "fastvlm/cli/commands.h"
 #include "fastvlm/cli/print.h"
-#include "fastvlm/export/compile_output.h"
+#include "fastvlm/compile/compile_output.h"
+#include "fastvlm/process/process.h"
 
 namespace fastvlm::cli {
 

@@ -1,10 +1,10 @@
 #include <fmt/format.h>
 
-#include "fastvlm/base/process.h"
 #include "fastvlm/base/version.h"
 #include "fastvlm/cli/commands.h"
 #include "fastvlm/cli/print.h"
-#include "fastvlm/export/doctor.h"
+#include "fastvlm/inspect/doctor.h"
+#include "fastvlm/process/process.h"
 #include "fastvlm/run/fetch.h"
 
 namespace fastvlm::cli {

@@ -2,13 +2,13 @@
 
 #include <chrono>
 
-#include "fastvlm/base/process.h"
 #include "fastvlm/cli/commands.h"
 #include "fastvlm/cli/npu_arguments.h"
 #include "fastvlm/cli/print.h"
-#include "fastvlm/export/compile_output.h"
+#include "fastvlm/compile/compile_output.h"
 #include "fastvlm/export/export.h"
 #include "fastvlm/export/npu_plan.h"
+#include "fastvlm/process/process.h"
 
 namespace fastvlm::cli {
 namespace {

@@ -5,11 +5,11 @@
 #include <cstdio>
 
 #include "fastvlm/base/hash.h"
-#include "fastvlm/base/process.h"
 #include "fastvlm/bundle/manifest.h"
+#include "fastvlm/process/process.h"
 #include "fastvlm/run/ort_runner.h"
-#include "fastvlm/targets/qnn/compile.h"
-#include "fastvlm/targets/qnn/htp_runner.h"
+#include "fastvlm/targets/qnn/compile/compile.h"
+#include "fastvlm/targets/qnn/run/htp_runner.h"
 
 namespace fastvlm::cli {
 namespace {

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "fastvlm/cli/commands.h"
-#include "fastvlm/verify/output_folder.h"
+#include "fastvlm/session/output_folder.h"
 
 namespace fastvlm::cli {
 

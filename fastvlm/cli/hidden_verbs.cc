@@ -3,10 +3,10 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "fastvlm/export/doctor.h"
-#include "fastvlm/export/inspect_context.h"
-#include "fastvlm/targets/qnn/compile.h"
-#include "fastvlm/targets/qnn/worker.h"
+#include "fastvlm/inspect/doctor.h"
+#include "fastvlm/inspect/inspect_context.h"
+#include "fastvlm/targets/qnn/compile/compile.h"
+#include "fastvlm/targets/qnn/run/worker.h"
 
 namespace fastvlm::cli {
 namespace {

@@ -2,10 +2,10 @@
 
 #include <algorithm>
 
-#include "fastvlm/base/process.h"
 #include "fastvlm/cli/commands.h"
 #include "fastvlm/cli/print.h"
-#include "fastvlm/export/inspect.h"
+#include "fastvlm/inspect/inspect.h"
+#include "fastvlm/process/process.h"
 
 namespace fastvlm::cli {
 namespace {

@@ -1,8 +1,8 @@
 #include <fmt/format.h>
 
-#include "fastvlm/checkpoint/make_checkpoint.h"
 #include "fastvlm/cli/commands.h"
 #include "fastvlm/cli/print.h"
+#include "fastvlm/synthetic/make_checkpoint.h"
 
 namespace fastvlm::cli {
 

@@ -1,7 +1,7 @@
 #pragma once
 
+#include "fastvlm/author/static_graphs.h"
 #include "fastvlm/cli/commands.h"
-#include "fastvlm/export/npu_graphs.h"
 
 namespace fastvlm::cli {
 

@@ -5,7 +5,7 @@
 
 #include "fastvlm/base/folder_for_tests.h"
 #include "fastvlm/base/json.h"
-#include "fastvlm/base/process.h"
+#include "fastvlm/process/process.h"
 
 namespace fastvlm::cli {
 

@@ -1,7 +1,7 @@
 // export, plan and compile.
 #include "fastvlm/cli/add_verb.h"
 #include "fastvlm/cli/runtime_arguments.h"
-#include "fastvlm/targets/qnn/soc_table.h"
+#include "fastvlm/targets/qnn/chips/soc_table.h"
 
 namespace fastvlm::cli {
 namespace {

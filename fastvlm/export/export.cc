@@ -4,6 +4,7 @@
 #include "fastvlm/base/interrupt.h"
 #include "fastvlm/base/parallel.h"
 #include "fastvlm/base/staged_folder.h"
+#include "fastvlm/bundle/model_json.h"
 #include "fastvlm/export/manifest_json.h"
 #include "fastvlm/onnx/data_writer.h"
 
@@ -123,7 +124,7 @@ OrderedJson plan_json(const PreparedExport& p) {
   for (const CheckpointTensor& tensor : p.checkpoint->tensors()) parameters += element_count(tensor.shape);
   OrderedJson json = {
       {"model_dir", p.options.model_dir.string()},
-      {"model", model_json(p)},
+      {"model", model_json(p.config, p.checkpoint->model_type())},
       {"image_size", p.image_size},
       {"dtype", name(p.options.dtype)},
       {"checkpoint", {{"bytes", p.checkpoint->total_bytes()}, {"tensors", p.checkpoint->tensors().size()}, {"parameters", parameters}}},

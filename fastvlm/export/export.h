@@ -7,11 +7,11 @@
 #include <string>
 #include <vector>
 
+#include "fastvlm/author/static_graphs.h"
 #include "fastvlm/base/progress.h"
 #include "fastvlm/bundle/manifest.h"
 #include "fastvlm/checkpoint/model_config.h"
 #include "fastvlm/checkpoint/weights.h"
-#include "fastvlm/export/npu_graphs.h"
 #include "fastvlm/onnx/data_layout.h"
 #include "fastvlm/rewrite/pipeline.h"
 #include "fastvlm/tensor/convert.h"

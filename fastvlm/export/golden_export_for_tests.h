@@ -2,7 +2,7 @@
 #pragma once
 
 #include "fastvlm/export/export.h"
-#include "fastvlm/verify/runners_for_tests.h"
+#include "fastvlm/session/runners_for_tests.h"
 
 namespace fastvlm {
 

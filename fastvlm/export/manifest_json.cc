@@ -1,6 +1,7 @@
 #include "fastvlm/export/manifest_json.h"
 
 #include "fastvlm/base/version.h"
+#include "fastvlm/bundle/model_json.h"
 
 namespace fastvlm {
 namespace {
@@ -71,27 +72,6 @@ std::string fixed_number(double value) { return fmt::format("{:+.16e}", value); 
 
 }  // namespace
 
-OrderedJson model_json(const PreparedExport& p) {
-  const TextConfig& text = p.config.text;
-  const VisionConfig& vision = p.config.vision;
-  OrderedJson depths = OrderedJson::array(), channels = OrderedJson::array();
-  for (const VisionStage& stage : vision.stages) depths.push_back(stage.blocks), channels.push_back(stage.channels);
-  return {{"model_type", p.checkpoint->model_type()},
-          {"text",
-           {{"hidden_size", text.hidden_size},
-            {"intermediate_size", text.intermediate_size},
-            {"num_hidden_layers", text.num_hidden_layers},
-            {"num_attention_heads", text.num_attention_heads},
-            {"num_key_value_heads", text.num_key_value_heads},
-            {"head_dim", text.head_dim},
-            {"vocab_size", text.vocab_size},
-            {"rope_theta", text.rope_theta},
-            {"rms_norm_eps", text.rms_norm_eps},
-            {"max_position_embeddings", text.max_position_embeddings},
-            {"tie_word_embeddings", text.tie_word_embeddings}}},
-          {"vision", {{"depths", depths}, {"channels", channels}, {"hidden_size", vision.hidden_size}, {"head_dim", vision.head_dim}}}};
-}
-
 OrderedJson graphs_json(const PreparedExport& p) {
   OrderedJson rows = OrderedJson::array();
   for (const PreparedGraph& graph : p.graphs) {
@@ -116,7 +96,7 @@ OrderedJson manifest_json(const PreparedExport& p, const WrittenFacts& written) 
           {"format_version", kManifestVersion},
           {"versions", {{"fastvlm_npu", kVersion}, {"onnx_opset", 17}, {"onnx_ir", 8}}},
           {"dtype", name(p.options.dtype)},
-          {"model", model_json(p)},
+          {"model", model_json(p.config, p.checkpoint->model_type())},
           {"preprocessing", preprocessing_json(p)},
           {"prompt", prompt_json(p)},
           {"graphs", graphs_json(p)},

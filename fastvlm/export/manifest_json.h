@@ -21,7 +21,6 @@ std::string manifest_text(const PreparedExport& prepared, const WrittenFacts& wr
 std::uint64_t planned_manifest_bytes(const PreparedExport& prepared, const std::vector<PlannedFile>& files);
 
 // Parts shared with plan.
-OrderedJson model_json(const PreparedExport& prepared);
 OrderedJson graphs_json(const PreparedExport& prepared);
 
 }  // namespace fastvlm

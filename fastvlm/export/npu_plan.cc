@@ -2,7 +2,7 @@
 
 #include <set>
 
-#include "fastvlm/targets/qnn/soc_table.h"
+#include "fastvlm/targets/qnn/chips/soc_table.h"
 
 namespace fastvlm {
 namespace {

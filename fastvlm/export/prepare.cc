@@ -1,16 +1,16 @@
 #include <algorithm>
 
+#include "fastvlm/author/plain_graphs.h"
 #include "fastvlm/base/model_error.h"
 #include "fastvlm/base/version.h"
 #include "fastvlm/export/export.h"
 #include "fastvlm/export/manifest_json.h"
-#include "fastvlm/export/reference_graphs.h"
 #include "fastvlm/export/side_files.h"
 #include "fastvlm/models/vision/fastvithd.h"
 #include "fastvlm/onnx/data_writer.h"
 #include "fastvlm/onnx/writer.h"
+#include "fastvlm/targets/qnn/chips/soc_table.h"
 #include "fastvlm/targets/qnn/qnn_target.h"
-#include "fastvlm/targets/qnn/soc_table.h"
 
 namespace fastvlm {
 namespace {

@@ -38,7 +38,7 @@ void expect_cases(const char* list, const char* folder, const ImageDecodeOptions
     }
     EXPECT_EQ(image->width, item["width"]);
     EXPECT_EQ(image->height, item["height"]);
-    EXPECT_EQ(hash_of(*image), item["rgb_sha256"]);
+    EXPECT_EQ(hash_of(*image), item["rgb_sha256"].get<std::string>());
   }
 }
 

@@ -44,7 +44,7 @@ TEST(Preprocess, GivesTheBytesOfPillow) {
     ASSERT_TRUE(picture.ok());
     for (const auto& [mode, name] : kModes) {
       if (!item.contains(name + "1024_sha256")) continue;
-      EXPECT_EQ(hash_of(square_of(*picture, 1024, mode)), item[name + "1024_sha256"]) << name;
+      EXPECT_EQ(hash_of(square_of(*picture, 1024, mode)), item[name + "1024_sha256"].get<std::string>()) << name;
       expect_equal(square_of(*picture, 256, mode), kFolder / "expected" / (file + "." + name + "256.png"));
       ++compared;
     }

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <system_error>
 
-#include "fastvlm/base/process.h"
+#include "fastvlm/process/process.h"
 
 namespace fastvlm {
 namespace {

@@ -1,8 +1,8 @@
 #include <algorithm>
 
+#include "fastvlm/session/decoder_session.h"
+#include "fastvlm/session/run_graph.h"
 #include "fastvlm/verify/checks.h"
-#include "fastvlm/verify/decoder_session.h"
-#include "fastvlm/verify/run_graph.h"
 
 namespace fastvlm {
 namespace {

@@ -5,11 +5,11 @@
 
 #include "fastvlm/checkpoint/safetensors.h"
 #include "fastvlm/onnx/model_file.h"
+#include "fastvlm/session/decoder_session.h"
+#include "fastvlm/session/probed_graph.h"
+#include "fastvlm/session/run_graph.h"
 #include "fastvlm/verify/checks.h"
-#include "fastvlm/verify/decoder_session.h"
 #include "fastvlm/verify/golden_pixels.h"
-#include "fastvlm/verify/probed_graph.h"
-#include "fastvlm/verify/run_graph.h"
 
 namespace fastvlm {
 namespace {

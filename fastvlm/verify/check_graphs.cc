@@ -3,8 +3,8 @@
 
 #include "fastvlm/bundle/manifest.h"
 #include "fastvlm/onnx/validate.h"
+#include "fastvlm/session/probed_graph.h"
 #include "fastvlm/verify/checks.h"
-#include "fastvlm/verify/probed_graph.h"
 
 namespace fastvlm {
 namespace {

@@ -1,9 +1,9 @@
 #include <algorithm>
 
 #include "fastvlm/onnx/model_file.h"
+#include "fastvlm/session/probed_graph.h"
+#include "fastvlm/session/run_graph.h"
 #include "fastvlm/verify/checks.h"
-#include "fastvlm/verify/probed_graph.h"
-#include "fastvlm/verify/run_graph.h"
 
 namespace fastvlm {
 namespace {

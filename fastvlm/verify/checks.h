@@ -2,7 +2,7 @@
 // check it came from (an interrupt ends everything).
 #pragma once
 
-#include "fastvlm/verify/output_folder.h"
+#include "fastvlm/session/output_folder.h"
 #include "fastvlm/verify/report.h"
 
 namespace fastvlm {

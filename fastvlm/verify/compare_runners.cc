@@ -6,10 +6,10 @@
 
 #include "fastvlm/onnx/model_file.h"
 #include "fastvlm/onnx/model_index.h"
+#include "fastvlm/session/decoder_session.h"
+#include "fastvlm/session/probed_graph.h"
+#include "fastvlm/session/run_graph.h"
 #include "fastvlm/tensor/convert.h"
-#include "fastvlm/verify/decoder_session.h"
-#include "fastvlm/verify/probed_graph.h"
-#include "fastvlm/verify/run_graph.h"
 
 namespace fastvlm {
 namespace {

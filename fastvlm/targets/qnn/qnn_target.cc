@@ -1,6 +1,6 @@
 #include "fastvlm/targets/qnn/qnn_target.h"
 
-#include "fastvlm/targets/qnn/htp_expansions.h"
+#include "fastvlm/targets/qnn/lower/htp_expansions.h"
 
 namespace fastvlm::qnn {
 

@@ -1,0 +1,37 @@
+// compile: the static graphs of an output folder become contexts for one or several chips.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "fastvlm/base/json.h"
+#include "fastvlm/base/progress.h"
+#include "fastvlm/run/runtimes.h"
+#include "fastvlm/targets/qnn/compile/compile.h"
+
+namespace fastvlm {
+
+struct CompileOptions {
+  Path output_dir;
+  std::vector<std::string> targets;
+  RuntimeSearch runtimes;
+  Path program;       // fastvlm-npu, for child processes
+  Path cache_folder;  // empty: no cache
+  unsigned jobs = 0;  // 0: as many as memory allows
+  Path sdk;           // a QAIRT SDK whose tools compile instead of the plug-in; its contexts have no ONNX wrappers
+};
+
+struct CompiledTarget {
+  std::string target;
+  std::vector<qnn::CompiledGroup> groups;
+};
+
+// What can be said before any work: unknown chips, chips without half precision, missing runtimes.
+Status check_compile(const CompileOptions& options);
+
+// Writes npu/<target>/, whole or not at all, and enters the files into the manifest. What exists for a target is replaced.
+Result<std::vector<CompiledTarget>> compile_output(const CompileOptions& options, Progress& progress);
+
+OrderedJson compiled_json(const std::vector<CompiledTarget>& targets);
+
+}  // namespace fastvlm

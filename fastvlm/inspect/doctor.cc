@@ -1,0 +1,134 @@
+#include "fastvlm/inspect/doctor.h"
+
+#include <gnu/libc-version.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <thread>
+
+#include "fastvlm/process/process.h"
+#include "fastvlm/run/fetch.h"
+#include "fastvlm/targets/qnn/run/backend.h"
+
+namespace fastvlm {
+namespace {
+
+constexpr std::string_view kMark = "LOADED ";
+constexpr double kTimeoutSeconds = 60;
+
+std::string machine_name() {
+  utsname names{};
+  if (::uname(&names) != 0) return "unknown";
+  return fmt::format("{} {} {}", names.sysname, names.release, names.machine);
+}
+
+// Loads the library (and the plug-in into it) in a child; fills loads and note. Returns the version of ONNX Runtime.
+Result<std::string> try_to_load(const Path& program, std::vector<std::string> arguments, RuntimeHealth& health) {
+  arguments.insert(arguments.begin(), kLoadVerb);
+  auto child = run_process({.program = program, .arguments = std::move(arguments), .timeout_seconds = kTimeoutSeconds});
+  if (!child.ok()) {
+    if (child.error().kind == ErrorKind::kInterrupted) return std::move(child).error();
+    health.note = child.error().message;
+    return std::string();
+  }
+  const auto at = child->output.rfind("\n" + std::string(kMark));
+  const auto begin = at + 1 + kMark.size();
+  auto answer = at == std::string::npos ? Result<Json>(bad_environment("does not load: the process {}", describe(*child)))
+                                        : parse_json(child->output.substr(begin, child->output.find('\n', begin) - begin), "load");
+  if (!answer.ok()) {
+    health.note = answer.error().message;
+    return std::string();
+  }
+  health.loads = answer->value("ok", false);
+  if (!health.loads) health.note = answer->value("message", "");
+  return answer->value("version", "");
+}
+
+// "manylinux_2_35_x86_64" asks for glibc 2.35.
+void advise_on_glibc(const std::string& glibc, std::vector<std::string>& advice) {
+  int have_major = 0, have_minor = 0;
+  if (std::sscanf(glibc.c_str(), "%d.%d", &have_major, &have_minor) != 2) return;
+  for (RuntimeKind kind : {RuntimeKind::kOnnxRuntime, RuntimeKind::kQnn}) {
+    const PinnedWheel* wheel = pinned_wheel(kind);
+    int major = 0, minor = 0;
+    if (wheel == nullptr) {
+      advice.push_back("doctor --fetch knows no runtimes for this machine; name your own with --ort-library and --qnn-plugin");
+      return;
+    }
+    if (std::sscanf(std::string(wheel->platform).c_str(), "manylinux_%d_%d", &major, &minor) != 2) continue;
+    if (std::pair(have_major, have_minor) < std::pair(major, minor))
+      advice.push_back(fmt::format("{} {} needs glibc {}.{}, this system has {}", wheel->package, wheel->version, major, minor, glibc));
+  }
+}
+
+}  // namespace
+
+bool DoctorReport::complete() const {
+  return std::all_of(runtimes.begin(), runtimes.end(), [](const RuntimeHealth& health) { return health.loads; });
+}
+
+Result<DoctorReport> run_doctor(const RuntimeSearch& search, const Path& program) {
+  TRY_ASSIGN(RuntimePaths paths, find_runtimes(search));
+  DoctorReport report{
+      .machine = machine_name(),
+      .glibc = ::gnu_get_libc_version(),
+      .cores = std::thread::hardware_concurrency(),
+      .memory_bytes = static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) * static_cast<std::uint64_t>(::sysconf(_SC_PAGE_SIZE)),
+      .cache_folder = search.cache_folder};
+  if (!search.cache_folder.empty()) {
+    auto free = free_bytes(search.cache_folder);
+    report.cache_free_bytes = free.ok() ? *free : 0;
+  } else {
+    report.advice.push_back("no cache folder: HOME and XDG_CACHE_HOME are not set; name one with --cache");
+  }
+  RuntimeHealth onnxruntime{
+      .name = "ONNX Runtime", .path = paths.onnxruntime_library, .version = paths.onnxruntime_version, .note = paths.onnxruntime_missing};
+  RuntimeHealth qnn{.name = "QNN plug-in", .path = paths.qnn_plugin, .version = paths.qnn_version, .note = paths.qnn_missing};
+  if (!onnxruntime.path.empty()) {
+    TRY_ASSIGN(std::string version, try_to_load(program, {onnxruntime.path.string()}, onnxruntime));
+    if (!version.empty()) onnxruntime.version = std::move(version);
+  }
+  if (!qnn.path.empty() && onnxruntime.loads) TRY(try_to_load(program, {onnxruntime.path.string(), qnn.path.string()}, qnn));
+  if (!qnn.path.empty() && !onnxruntime.loads) qnn.note = "was not tried, because it needs ONNX Runtime";
+  report.runtimes = {std::move(onnxruntime), std::move(qnn)};
+  advise_on_glibc(report.glibc, report.advice);
+  return report;
+}
+
+OrderedJson to_json(const DoctorReport& report) {
+  OrderedJson runtimes = OrderedJson::array();
+  for (const RuntimeHealth& health : report.runtimes)
+    runtimes.push_back({{"name", health.name},
+                        {"found", !health.path.empty()},
+                        {"path", health.path.string()},
+                        {"version", health.version},
+                        {"loads", health.loads},
+                        {"note", health.note}});
+  return {{"machine", report.machine},
+          {"glibc", report.glibc},
+          {"cores", report.cores},
+          {"memory_bytes", report.memory_bytes},
+          {"cache_folder", report.cache_folder.string()},
+          {"cache_free_bytes", report.cache_free_bytes},
+          {"runtimes", runtimes},
+          {"complete", report.complete()},
+          {"advice", report.advice}};
+}
+
+int load_worker_main(const Path& library, const Path& plugin) {
+  OrderedJson answer;
+  auto runtime = plugin.empty()
+                     ? OrtRuntime::load(library)
+                     : qnn::load_backend({.onnxruntime_library = library, .qnn_plugin = plugin, .qnn_folder = plugin.parent_path()});
+  if (runtime.ok())
+    answer = {{"ok", true}, {"version", (*runtime)->version()}};
+  else
+    answer = {{"ok", false}, {"message", runtime.error().message}};
+  std::printf("\n%s%s\n", kMark.data(), answer.dump(-1, ' ', false, OrderedJson::error_handler_t::replace).c_str());
+  std::fflush(stdout);
+  return 0;
+}
+
+}  // namespace fastvlm

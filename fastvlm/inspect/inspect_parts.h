@@ -1,0 +1,33 @@
+// The kinds of things that inspect knows, one function each. `facts` holds path and kind already.
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "fastvlm/graph/graph.h"
+#include "fastvlm/inspect/inspect.h"
+#include "fastvlm/onnx/model_file.h"
+
+namespace fastvlm::inspecting {
+
+Status add_checkpoint(const InspectOptions& options, InspectReport& report);
+Status add_safetensors(const InspectOptions& options, InspectReport& report);
+Status add_output_folder(const InspectOptions& options, InspectReport& report);
+Status add_onnx(const OnnxModel& model, const InspectOptions& options, InspectReport& report);
+Status add_context_wrapper(const OnnxModel& model, const InspectOptions& options, InspectReport& report);
+// When QnnSystem is missing, the problem says how to get it.
+Status add_context(const InspectOptions& options, InspectReport& report);
+
+// Adds a row to "qnn_graphs": the QNN operators that the graph of this wrapper became, as compile noted them beside it; with
+// `tensors` also which ONNX node became which. Nothing where there is no such report.
+Status add_qnn_operators(const Path& wrapper, const InspectOptions& options, OrderedJson& facts);
+// The wrappers beside a context binary that name it.
+std::vector<Path> wrappers_of(const Path& context);
+// "soc_model", and for a chip of our table "soc" and "htp_arch".
+void add_soc(std::int64_t soc_model, OrderedJson& facts);
+
+// {"name", "bytes", "sha256"}: the hash when the file is small or hashes are wanted.
+Result<OrderedJson> file_json(const Path& path, const std::string& name, bool hashes);
+OrderedJson dims_json(const Dims& dims);
+
+}  // namespace fastvlm::inspecting

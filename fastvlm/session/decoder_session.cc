@@ -1,0 +1,364 @@
+#include "fastvlm/session/decoder_session.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cstring>
+
+#include "fastvlm/ops/reference.h"
+#include "fastvlm/tensor/convert.h"
+
+namespace fastvlm {
+namespace {
+
+// The layer in "past_key_12_in", or -1.
+std::int64_t layer_in(std::string_view name, std::string_view prefix, std::string_view suffix) {
+  if (!name.starts_with(prefix) || !name.ends_with(suffix) || name.size() <= prefix.size() + suffix.size()) return -1;
+  name = name.substr(prefix.size(), name.size() - prefix.size() - suffix.size());
+  std::int64_t layer = -1;
+  auto parsed = std::from_chars(name.data(), name.data() + name.size(), layer);
+  return parsed.ec == std::errc() && parsed.ptr == name.data() + name.size() ? layer : -1;
+}
+
+Tensor in_type(Shape shape, const std::vector<float>& values, Dtype dtype) {
+  return cast_to(Tensor::of_floats(std::move(shape), values), dtype);
+}
+
+// Copies `count` runs of `bytes` bytes that lie `from_step` and `to_step` bytes apart.
+struct Runs {
+  std::int64_t count = 0;
+  std::int64_t bytes = 0;
+  std::int64_t from_step = 0;
+  std::int64_t to_step = 0;
+};
+void copy_runs(const std::byte* from, std::byte* to, const Runs& runs) {
+  if (runs.bytes <= 0) return;
+  for (std::int64_t i = 0; i < runs.count; ++i)
+    std::memcpy(to + i * runs.to_step, from + i * runs.from_step, static_cast<std::size_t>(runs.bytes));
+}
+
+}  // namespace
+
+// One run of all parts: the inputs that they share, and what must live until it is done.
+struct DecoderSession::Chunk {
+  std::int64_t new_tokens = 0;
+  std::int64_t rows = 0;  // without padding
+  Tensor hidden, mask, cos, sin;
+  std::vector<Tensor> past;
+  Tensor logits;
+};
+
+// ---- Putting a session together ------------------------------------------------------------------------------------------
+
+Result<DecoderSession> DecoderSession::create(std::vector<DecoderGraph> graphs, const DecoderSessionOptions& options) {
+  DecoderSession session;
+  session.options_ = options;
+  for (DecoderGraph& graph : graphs) TRY(session.add_graph(std::move(graph)));
+  TRY(session.check_chains());
+  const std::size_t bytes =
+      static_cast<std::size_t>(session.heads_ * session.head_dim_ * (session.context_ - 1)) * byte_size(session.dtype_);
+  for (auto& [layer, cache] : session.cache_) cache = {std::vector<std::byte>(bytes), std::vector<std::byte>(bytes)};
+  return session;
+}
+
+Status DecoderSession::agree(std::int64_t& known, std::int64_t found, const std::string& graph, const std::string& what) {
+  if (known == 0) known = found;
+  if (known == found && found > 0) return {};
+  return bad_input("{}: its {} is {}, another graph of this decoder has {}", graph, what, found, known);
+}
+
+Status DecoderSession::learn(const TensorInfo& info, Part& part, std::int64_t new_tokens, const std::string& graph) {
+  if (std::ranges::any_of(info.shape, [](std::int64_t extent) { return extent < 1 || extent >= (std::int64_t{1} << 31); }))
+    return bad_input("{}: \"{}\" has shape {}, a decoder session needs static graphs", graph, info.name, to_string(info.shape));
+  auto bad_rank = [&](std::size_t rank) { return info.shape.size() != rank; };
+  if (!dtype_known_) dtype_ = info.dtype, dtype_known_ = true;
+  if (info.dtype != dtype_ || (dtype_ != Dtype::kFloat32 && dtype_ != Dtype::kFloat16))
+    return bad_input("{}: \"{}\" is {}, expected float32 or float16 in all graphs of this decoder", graph, info.name, name(info.dtype));
+  if (info.name == "inputs_embeds" || info.name == "hidden_states_in") {
+    if (bad_rank(3) || info.shape[1] != new_tokens)
+      return bad_input("{}: \"{}\" has shape {}, expected [1, {}, width]", graph, info.name, to_string(info.shape), new_tokens);
+    return agree(hidden_size_, info.shape[2], graph, "width");
+  }
+  if (info.name == "attention_mask") {
+    if (bad_rank(4) || info.shape[2] != new_tokens)
+      return bad_input("{}: \"{}\" has shape {}, expected [1, 1, {}, context]", graph, info.name, to_string(info.shape), new_tokens);
+    return agree(context_, info.shape[3], graph, "context");
+  }
+  if (info.name == "logits") {
+    if (bad_rank(3) || info.shape[1] != new_tokens)
+      return bad_input("{}: \"{}\" has shape {}, expected [1, {}, vocabulary]", graph, info.name, to_string(info.shape), new_tokens);
+    part.logits = true;
+    return agree(vocab_size_, info.shape[2], graph, "vocabulary");
+  }
+  if (const std::int64_t layer = layer_in(info.name, "past_key_", "_in"); layer >= 0) {
+    if (bad_rank(4))
+      return bad_input("{}: \"{}\" has shape {}, expected [heads, 1, head size, slots]", graph, info.name, to_string(info.shape));
+    part.layers.push_back(layer);
+    cache_[layer];
+    TRY(agree(heads_, info.shape[0], graph, "number of key heads"));
+    TRY(agree(head_dim_, info.shape[2], graph, "head size"));
+    return agree(context_, info.shape[3] + new_tokens, graph, "context");
+  }
+  return {};
+}
+
+Status DecoderSession::add_graph(DecoderGraph graph) {
+  Part part{.name = graph.name, .runner = std::move(graph.runner), .layers = {}};
+  for (const TensorInfo& info : part.runner->inputs()) TRY(learn(info, part, graph.new_tokens, graph.name));
+  for (const TensorInfo& info : part.runner->outputs())
+    if (info.name == "logits") TRY(learn(info, part, graph.new_tokens, graph.name));
+  Chain& chain = chains_[graph.new_tokens];
+  chain.new_tokens = graph.new_tokens;
+  chain.logits = chain.logits || part.logits;
+  if (!chain.parts.emplace(graph.part, std::move(part)).second)
+    return bad_input("{}: part {} for {} new tokens was given already", graph.name, graph.part, graph.new_tokens);
+  return {};
+}
+
+Status DecoderSession::check_chains() {
+  if (!chains_.contains(1) || !chains_.at(1).logits) return bad_input("the decoder has no graph for one new token with logits");
+  if (context_ < 2 || hidden_size_ < 1 || head_dim_ % 2 != 0) return bad_input("the decoder graphs lack a mask, a cache or a width");
+  for (const auto& [length, chain] : chains_) {
+    std::size_t layers = 0;
+    for (const auto& [index, part] : chain.parts) {
+      layers += part.layers.size();
+      const char* wanted = index == 1 ? "inputs_embeds" : "hidden_states_in";
+      if (std::ranges::none_of(part.runner->inputs(), [&](const TensorInfo& info) { return info.name == wanted; }))
+        return bad_input("{}: has no input \"{}\"", part.name, wanted);
+    }
+    const bool gap = chain.parts.begin()->first != 1 || chain.parts.rbegin()->first != static_cast<std::int64_t>(chain.parts.size());
+    if (gap || layers != cache_.size() || length > context_)
+      return bad_input("the decoder graphs for {} new tokens are not complete: {} parts with {} of {} layers", length, chain.parts.size(),
+                       layers, cache_.size());
+  }
+  if (cache_.begin()->first != 0 || cache_.rbegin()->first != num_layers() - 1)
+    return bad_input("the decoder's layers are not numbered from 0 without a gap");
+  return {};
+}
+
+std::vector<std::int64_t> DecoderSession::lengths() const {
+  std::vector<std::int64_t> lengths;
+  for (const auto& [length, chain] : chains_) lengths.push_back(length);
+  return lengths;
+}
+
+bool DecoderSession::prefill_has_logits() const {
+  return std::ranges::all_of(chains_, [](const auto& entry) { return entry.second.logits; });
+}
+
+// ---- Running ------------------------------------------------------------------------------------------------------------
+
+// Every run reads all weights, so the fewest runs win: the longest graph while it can be filled, then the shortest that takes
+// the rest. A graph for A tokens leaves room for context - A past ones.
+const DecoderSession::Chain& DecoderSession::choose(std::int64_t remaining, bool with_logits) const {
+  const Chain* chosen = nullptr;
+  for (const auto& [length, chain] : chains_) {
+    if (position_ > context_ - length || (with_logits && !chain.logits)) continue;
+    if (chosen == nullptr || (chosen->new_tokens > remaining && length >= remaining)) chosen = &chain;
+  }
+  FASTVLM_ASSERT(chosen != nullptr, "one token always fits");
+  return *chosen;
+}
+
+Result<std::vector<float>> DecoderSession::feed(std::span<const float> embeds, Rows wanted) {
+  const auto width = static_cast<std::size_t>(hidden_size_);
+  if (embeds.empty() || embeds.size() % width != 0) return bad_usage("{} numbers are no rows of {}", embeds.size(), width);
+  auto remaining = static_cast<std::int64_t>(embeds.size() / width);
+  if (remaining > context_ - position_)
+    return bad_usage("{} tokens behind {} do not fit the context of {}; export with a larger --context or shorten the prompt", remaining,
+                     position_, context_);
+  std::vector<float> logits;
+  while (remaining > 0) {
+    const Chain* chain = &choose(remaining, wanted == Rows::kAll);
+    std::int64_t rows = std::min(remaining, chain->new_tokens);
+    const bool last = rows == remaining;
+    // The last row needs logits: where this graph has none it is left to the graph for one token.
+    if (last && wanted == Rows::kLast && !chain->logits) {
+      if (rows > 1)
+        --rows;
+      else
+        chain = &choose(1, true);
+    }
+    const bool wants_logits = wanted == Rows::kAll || (wanted == Rows::kLast && rows == remaining);
+    TRY(run_chain(*chain, embeds.first(static_cast<std::size_t>(rows) * width), wants_logits, logits));
+    embeds = embeds.subspan(static_cast<std::size_t>(rows) * width);
+    remaining -= rows;
+  }
+  if (wanted == Rows::kLast) logits.erase(logits.begin(), logits.end() - vocab_size_);
+  return logits;
+}
+
+Result<std::vector<float>> DecoderSession::prefill(std::span<const float> embeds) { return feed(embeds, Rows::kLast); }
+Result<std::vector<float>> DecoderSession::prefill_all(std::span<const float> embeds) { return feed(embeds, Rows::kAll); }
+Status DecoderSession::extend(std::span<const float> embeds) {
+  TRY(feed(embeds, Rows::kNone));
+  return {};
+}
+Result<std::vector<float>> DecoderSession::step(std::span<const float> embed) {
+  FASTVLM_ASSERT(embed.size() == static_cast<std::size_t>(hidden_size_), "one row");
+  return feed(embed, Rows::kLast);
+}
+
+DecoderSession::Chunk DecoderSession::make_chunk(const Chain& chain, std::span<const float> rows) const {
+  const std::int64_t a = chain.new_tokens, past = context_ - a;
+  Chunk chunk{.new_tokens = a, .rows = static_cast<std::int64_t>(rows.size()) / hidden_size_};
+  std::vector<float> hidden(static_cast<std::size_t>(a * hidden_size_));
+  std::ranges::copy(rows, hidden.begin());
+  // Row i sees the filled slots and the new tokens up to itself; so do padding rows, which keeps them finite.
+  std::vector<float> mask(static_cast<std::size_t>(a * context_), kMaskHidden);
+  for (std::int64_t row = 0; row < a; ++row) {
+    std::fill_n(mask.begin() + row * context_, position_, 0.0f);
+    std::fill_n(mask.begin() + row * context_ + past, row + 1, 0.0f);
+  }
+  const ops::RotaryTables tables = ops::rotary_tables(position_, a, head_dim_, options_.rope_theta);
+  chunk.hidden = in_type({1, a, hidden_size_}, hidden, dtype_);
+  chunk.mask = in_type({1, 1, a, context_}, mask, dtype_);
+  chunk.cos = in_type({1, 1, a, head_dim_ / 2}, tables.cos, dtype_);
+  chunk.sin = in_type({1, 1, a, head_dim_ / 2}, tables.sin, dtype_);
+  chunk.past.reserve(2 * cache_.size());
+  return chunk;
+}
+
+TensorView DecoderSession::past_of(const TensorInfo& info, bool key, std::int64_t layer, Chunk& chunk) const {
+  const Cache& cache = cache_.at(layer);
+  const std::vector<std::byte>& stored = key ? cache.key : cache.value;
+  if (chunk.new_tokens == 1) return {dtype_, info.shape, stored};
+  const auto element = static_cast<std::int64_t>(byte_size(dtype_));
+  const std::int64_t slots = context_ - chunk.new_tokens, slot = key ? element : head_dim_ * element;
+  chunk.past.push_back(Tensor::zeros(dtype_, info.shape));
+  copy_runs(
+      stored.data(), chunk.past.back().bytes.data(),
+      {.count = key ? heads_ * head_dim_ : heads_, .bytes = position_ * slot, .from_step = (context_ - 1) * slot, .to_step = slots * slot});
+  return chunk.past.back().view();
+}
+
+Result<TensorView> DecoderSession::input_of(const TensorInfo& info, Chunk& chunk) const {
+  if (info.name == "inputs_embeds" || info.name == "hidden_states_in") return chunk.hidden.view();
+  if (info.name == "attention_mask") return chunk.mask.view();
+  if (info.name == "position_ids_cos") return chunk.cos.view();
+  if (info.name == "position_ids_sin") return chunk.sin.view();
+  for (const bool key : {true, false}) {
+    const std::int64_t layer = layer_in(info.name, key ? "past_key_" : "past_value_", "_in");
+    if (layer < 0 || !cache_.contains(layer)) continue;
+    const std::int64_t slots = context_ - chunk.new_tokens;
+    const Shape expected = key ? Shape{heads_, 1, head_dim_, slots} : Shape{heads_, 1, slots, head_dim_};
+    if (info.shape != expected) return bad_input("\"{}\" has shape {}, expected {}", info.name, to_string(info.shape), to_string(expected));
+    return past_of(info, key, layer, chunk);
+  }
+  return bad_input("a decoder session does not know the input \"{}\"", info.name);
+}
+
+void DecoderSession::store(const Tensor& tensor, bool key, std::int64_t layer, std::int64_t rows) {
+  Cache& cache = cache_.at(layer);
+  const auto element = static_cast<std::int64_t>(byte_size(dtype_));
+  const std::int64_t slot = key ? element : head_dim_ * element, a = tensor.shape[key ? 3 : 2], capacity = context_ - 1;
+  std::byte* to = (key ? cache.key : cache.value).data() + position_ * slot;
+  copy_runs(tensor.bytes.data(), to,
+            {.count = key ? heads_ * head_dim_ : heads_,
+             .bytes = std::min(rows, capacity - position_) * slot,
+             .from_step = a * slot,
+             .to_step = capacity * slot});
+}
+
+Status DecoderSession::take_output(NamedTensor& output, const Part& part, Chunk& chunk, std::vector<float>& logits) {
+  const std::int64_t a = chunk.new_tokens;
+  Tensor& tensor = output.tensor;
+  for (const bool key : {true, false}) {
+    const std::int64_t layer = layer_in(output.name, key ? "past_key_" : "past_value_", "_out");
+    if (layer < 0) continue;
+    const Shape expected = key ? Shape{heads_, 1, head_dim_, a} : Shape{heads_, 1, a, head_dim_};
+    if (tensor.shape != expected || tensor.dtype != dtype_ || !cache_.contains(layer))
+      return bad_input("{}: \"{}\" has shape {}, expected {}", part.name, output.name, to_string(tensor.shape), to_string(expected));
+    store(tensor, key, layer, chunk.rows);
+    return {};
+  }
+  const bool seam = output.name == "hidden_states_out", is_logits = output.name == "logits";
+  if (!seam && !is_logits && !options_.keep_hidden) return {};
+  if (tensor.shape.size() != 3 || tensor.shape[1] != a)
+    return bad_input("{}: \"{}\" has shape {}, expected [1, {}, width]", part.name, output.name, to_string(tensor.shape), a);
+  const Tensor rows = to_float32(tensor.view());
+  const auto kept = rows.floats().first(static_cast<std::size_t>(chunk.rows * tensor.shape[2]));
+  if (is_logits) logits.insert(logits.end(), kept.begin(), kept.end());
+  if (options_.keep_hidden && !is_logits) {
+    const std::string key = seam && !part.layers.empty() ? fmt::format("model.layers.{}", std::ranges::max(part.layers)) : output.name;
+    Gathered& gathered = hidden_[key];
+    gathered.width = tensor.shape[2];
+    const auto before = static_cast<std::size_t>(position_ * gathered.width);
+    // Rows that begin in the middle (only the last run had this output) are of no use.
+    gathered.rows.resize(std::min(gathered.rows.size(), before));
+    if (gathered.rows.size() == before) gathered.rows.insert(gathered.rows.end(), kept.begin(), kept.end());
+  }
+  if (seam) chunk.hidden = std::move(tensor);
+  return {};
+}
+
+Status DecoderSession::run_chain(const Chain& chain, std::span<const float> rows, bool wants_logits, std::vector<float>& logits) {
+  Chunk chunk = make_chunk(chain, rows);
+  for (const auto& [index, part] : chain.parts) {
+    if (part.layers.empty() && !wants_logits) continue;  // only the head
+    std::vector<NamedTensorView> inputs;
+    for (const TensorInfo& info : part.runner->inputs()) {
+      auto view = input_of(info, chunk);
+      if (!view.ok()) return std::move(view).error().within(part.name);
+      inputs.push_back({info.name, std::move(*view)});
+    }
+    std::vector<std::string> wanted;
+    for (const TensorInfo& info : part.runner->outputs())
+      if (info.name != "logits" || wants_logits) wanted.push_back(info.name);
+    TRY_ASSIGN(auto outputs, part.runner->run(inputs, wanted));
+    for (NamedTensor& output : outputs) TRY(take_output(output, part, chunk, logits));
+  }
+  position_ += chunk.rows;
+  return {};
+}
+
+// ---- State --------------------------------------------------------------------------------------------------------------
+
+void DecoderSession::reset() { truncate_to(0); }
+
+void DecoderSession::truncate_to(std::int64_t position) {
+  FASTVLM_ASSERT(position >= 0 && position <= position_ && (position == position_ || position < context_), "a position that was reached");
+  position_ = position;
+  for (auto& [name, gathered] : hidden_)
+    gathered.rows.resize(std::min(gathered.rows.size(), static_cast<std::size_t>(position * gathered.width)));
+}
+
+Tensor DecoderSession::keys(std::int64_t layer) const {
+  const std::int64_t n = cached(), slots = context_ - 1;
+  Tensor all = to_float32({dtype_, {heads_, head_dim_, slots}, cache_.at(layer).key});
+  Tensor result = Tensor::zeros(Dtype::kFloat32, {heads_, n, head_dim_});
+  auto from = all.floats();
+  auto to = result.floats();
+  for (std::int64_t head = 0; head < heads_; ++head)
+    for (std::int64_t d = 0; d < head_dim_; ++d)
+      for (std::int64_t t = 0; t < n; ++t)
+        to[static_cast<std::size_t>((head * n + t) * head_dim_ + d)] = from[static_cast<std::size_t>((head * head_dim_ + d) * slots + t)];
+  return result;
+}
+
+Tensor DecoderSession::values(std::int64_t layer) const {
+  const std::int64_t n = cached(), slots = context_ - 1, row = head_dim_ * static_cast<std::int64_t>(sizeof(float));
+  Tensor all = to_float32({dtype_, {heads_, slots, head_dim_}, cache_.at(layer).value});
+  Tensor result = Tensor::zeros(Dtype::kFloat32, {heads_, n, head_dim_});
+  copy_runs(all.bytes.data(), result.bytes.data(), {.count = heads_, .bytes = n * row, .from_step = slots * row, .to_step = n * row});
+  return result;
+}
+
+Result<Tensor> DecoderSession::hidden(const std::string& name) const {
+  auto at = hidden_.find(name);
+  if (at == hidden_.end() || at->second.rows.size() != static_cast<std::size_t>(position_ * at->second.width))
+    return bad_input("no decoder graph gives \"{}\"", name);
+  return Tensor::of_floats({position_, at->second.width}, at->second.rows);
+}
+
+Result<DecoderSession> open_decoder_session(const OutputFolder& folder, const OpenGraph& open, bool keep_hidden) {
+  std::vector<DecoderGraph> graphs;
+  for (const GraphFile& graph : folder.graphs) {
+    if (graph.new_tokens == 0) continue;
+    TRY_ASSIGN(auto runner, open(folder.path / graph.file));
+    graphs.push_back({.name = graph.name, .new_tokens = graph.new_tokens, .part = graph.part, .runner = std::move(runner)});
+  }
+  if (graphs.empty()) return bad_input("{}: has no static decoder graphs (npu/); export with --target", folder.path.string());
+  return DecoderSession::create(std::move(graphs), {.rope_theta = folder.rope_theta, .keep_hidden = keep_hidden});
+}
+
+}  // namespace fastvlm

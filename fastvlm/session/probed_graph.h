@@ -1,0 +1,20 @@
+// A graph that also tells intermediate values, for comparisons within it.
+#pragma once
+
+#include "fastvlm/onnx/model_file.h"
+#include "fastvlm/session/output_folder.h"
+
+namespace fastvlm {
+
+// Opens `model` with these values as further outputs. The changed model lies beside the original as a hidden file (its weights
+// are found relative to it) for as long as the runner lives.
+Result<std::unique_ptr<Runner>> open_probed(const Path& model, std::span<const std::string> values, const OpenGraph& open);
+
+// Outputs of nodes in topological order. Those of modules carry the module's own name; others have a ':' in it.
+std::vector<std::string> module_values(const OnnxModel& model);
+std::vector<std::string> float_values(const OnnxModel& model);
+
+// The value that leaves the module: the output of the last node whose name begins with "<module>/", or the value of that name.
+std::optional<std::string> module_output(const OnnxModel& model, const std::string& module);
+
+}  // namespace fastvlm

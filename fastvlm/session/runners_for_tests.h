@@ -1,0 +1,48 @@
+// Folders and runners for tests.
+#pragma once
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "fastvlm/run/ort_runner.h"
+#include "fastvlm/run/runtimes_for_tests.h"
+#include "fastvlm/session/output_folder.h"
+
+namespace fastvlm {
+
+// A folder of its own for each test, removed at the end.
+class FolderForTests {
+ public:
+  FolderForTests() {
+    std::string name = (std::filesystem::temp_directory_path() / "fastvlm_test_XXXXXX").string();
+    FASTVLM_ASSERT(::mkdtemp(name.data()) != nullptr, "a temporary folder");
+    path_ = name;
+  }
+  FolderForTests(const FolderForTests&) = delete;
+  ~FolderForTests() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  const Path& path() const { return path_; }
+
+ private:
+  Path path_;
+};
+
+inline OpenGraph cpu_for_tests() {
+  return [](const Path& model) -> Result<std::unique_ptr<Runner>> {
+    TRY_ASSIGN(auto runner, OrtRunner::open(onnxruntime_for_tests(), model, {.threads = 1}));
+    return std::unique_ptr<Runner>(std::move(runner));
+  };
+}
+
+inline std::string text_of(const Path& path) {
+  auto text = read_file(path, std::size_t{1} << 30);
+  FASTVLM_ASSERT(text.ok(), "a file of the test");
+  return *text;
+}
+inline void write_text(const Path& path, std::string_view text) {
+  FASTVLM_ASSERT(write_file_atomically(path, text).ok(), "a file of the test");
+}
+
+}  // namespace fastvlm
