@@ -9,6 +9,7 @@
 #include <string>
 
 #include "fastvlm/base/hash.h"
+#include "fastvlm/base/try.h"
 #include "fastvlm/image/preprocess.h"
 
 namespace {

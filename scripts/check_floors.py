@@ -74,6 +74,8 @@ def check_file(root, path, floors, used):
         for pattern, home, suffixes in CONFINED:
             if source and pattern.match(header) and (source != home or path.suffix not in suffixes):
                 problem = f"<{header}> belongs into {home}/*{{{','.join(suffixes)}}} only"
+        if header == "fastvlm/base/try.h" and path.suffix == ".h" and not is_test(path):
+            problem = "a header must not bring the macros of base/try.h to whoever includes it"
         if problem:
             problems.append(f"{relative}:{number}: {problem}")
     return problems

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "fastvlm/base/try.h"
 #include "fastvlm/models/decoder/qwen2.h"
 #include "fastvlm/models/projector/mlp2x_gelu.h"
 #include "fastvlm/models/vision/fastvithd.h"

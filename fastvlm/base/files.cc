@@ -12,6 +12,8 @@
 #include <cstring>
 #include <utility>
 
+#include "fastvlm/base/try.h"
+
 namespace fastvlm {
 namespace {
 

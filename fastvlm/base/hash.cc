@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "fastvlm/base/interrupt.h"
+#include "fastvlm/base/try.h"
 
 namespace fastvlm {
 

@@ -3,6 +3,8 @@
 #include <set>
 #include <vector>
 
+#include "fastvlm/base/try.h"
+
 namespace fastvlm {
 namespace {
 

@@ -9,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include "fastvlm/base/try.h"
+
 namespace fastvlm {
 namespace {
 

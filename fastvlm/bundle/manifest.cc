@@ -1,6 +1,7 @@
 #include "fastvlm/bundle/manifest.h"
 
 #include "fastvlm/base/hash.h"
+#include "fastvlm/base/try.h"
 
 namespace fastvlm {
 

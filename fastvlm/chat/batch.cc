@@ -2,6 +2,7 @@
 
 #include "fastvlm/base/hash.h"
 #include "fastvlm/base/interrupt.h"
+#include "fastvlm/base/try.h"
 #include "fastvlm/bundle/manifest.h"
 
 namespace fastvlm {

@@ -3,6 +3,7 @@
 #include <unordered_map>
 
 #include "fastvlm/base/hash.h"
+#include "fastvlm/base/try.h"
 
 namespace fastvlm {
 namespace {

@@ -6,6 +6,7 @@
 #include <chrono>
 
 #include "fastvlm/base/interrupt.h"
+#include "fastvlm/base/try.h"
 #include "fastvlm/text/stream_decoder.h"
 
 namespace fastvlm {

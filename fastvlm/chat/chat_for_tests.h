@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "fastvlm/base/try.h"
 #include "fastvlm/chat/chat.h"
 #include "fastvlm/process/process.h"
 #include "fastvlm/run/ort_runner.h"

@@ -3,6 +3,7 @@
 #include <array>
 
 #include "fastvlm/base/interrupt.h"
+#include "fastvlm/base/try.h"
 
 namespace fastvlm {
 namespace {

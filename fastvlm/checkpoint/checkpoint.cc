@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "fastvlm/base/try.h"
 #include "fastvlm/checkpoint/dialect.h"
 #include "fastvlm/tensor/convert.h"
 

@@ -7,6 +7,7 @@
 
 #include "fastvlm/base/interrupt.h"
 #include "fastvlm/base/parallel.h"
+#include "fastvlm/base/try.h"
 #include "fastvlm/checkpoint/fuse.h"
 
 namespace fastvlm {

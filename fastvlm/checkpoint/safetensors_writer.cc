@@ -5,6 +5,7 @@
 #include <unordered_map>
 
 #include "fastvlm/base/json.h"
+#include "fastvlm/base/try.h"
 
 namespace fastvlm {
 namespace {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "fastvlm/base/model_error.h"
+#include "fastvlm/base/try.h"
 #include "fastvlm/tensor/convert.h"
 
 namespace fastvlm {

@@ -6,6 +6,7 @@
 #include <iostream>
 
 #include "fastvlm/base/interrupt.h"
+#include "fastvlm/base/try.h"
 #include "fastvlm/chat/batch.h"
 #include "fastvlm/chat/interactive.h"
 #include "fastvlm/cli/commands.h"

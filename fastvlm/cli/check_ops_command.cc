@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "fastvlm/base/try.h"
 #include "fastvlm/cli/commands.h"
 #include "fastvlm/cli/print.h"
 #include "fastvlm/process/process.h"

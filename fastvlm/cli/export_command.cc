@@ -2,6 +2,7 @@
 
 #include <chrono>
 
+#include "fastvlm/base/try.h"
 #include "fastvlm/cli/commands.h"
 #include "fastvlm/cli/npu_arguments.h"
 #include "fastvlm/cli/print.h"

@@ -5,6 +5,7 @@
 #include <cstdio>
 
 #include "fastvlm/base/hash.h"
+#include "fastvlm/base/try.h"
 #include "fastvlm/bundle/manifest.h"
 #include "fastvlm/process/process.h"
 #include "fastvlm/run/ort_runner.h"

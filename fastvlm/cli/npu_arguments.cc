@@ -2,6 +2,8 @@
 
 #include <charconv>
 
+#include "fastvlm/base/try.h"
+
 namespace fastvlm::cli {
 namespace {
 

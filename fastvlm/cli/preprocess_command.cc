@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include "fastvlm/base/try.h"
 #include "fastvlm/cli/commands.h"
 #include "fastvlm/cli/print.h"
 #include "fastvlm/image/png_writer.h"

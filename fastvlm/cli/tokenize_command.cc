@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "fastvlm/base/interrupt.h"
+#include "fastvlm/base/try.h"
 #include "fastvlm/cli/commands.h"
 #include "fastvlm/cli/print.h"
 #include "fastvlm/text/prompt.h"

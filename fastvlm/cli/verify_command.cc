@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "fastvlm/base/try.h"
 #include "fastvlm/cli/commands.h"
 #include "fastvlm/cli/graph_opener.h"
 #include "fastvlm/cli/print.h"

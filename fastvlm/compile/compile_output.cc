@@ -7,6 +7,7 @@
 
 #include "fastvlm/base/hash.h"
 #include "fastvlm/base/staged_folder.h"
+#include "fastvlm/base/try.h"
 #include "fastvlm/bundle/manifest.h"
 #include "fastvlm/targets/qnn/compile/sdk_tools.h"
 

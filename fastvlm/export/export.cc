@@ -4,6 +4,7 @@
 #include "fastvlm/base/interrupt.h"
 #include "fastvlm/base/parallel.h"
 #include "fastvlm/base/staged_folder.h"
+#include "fastvlm/base/try.h"
 #include "fastvlm/bundle/model_json.h"
 #include "fastvlm/export/manifest_json.h"
 #include "fastvlm/onnx/data_writer.h"

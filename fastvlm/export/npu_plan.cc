@@ -2,6 +2,7 @@
 
 #include <set>
 
+#include "fastvlm/base/try.h"
 #include "fastvlm/targets/qnn/chips/soc_table.h"
 
 namespace fastvlm {

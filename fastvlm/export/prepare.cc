@@ -2,6 +2,7 @@
 
 #include "fastvlm/author/plain_graphs.h"
 #include "fastvlm/base/model_error.h"
+#include "fastvlm/base/try.h"
 #include "fastvlm/base/version.h"
 #include "fastvlm/export/export.h"
 #include "fastvlm/export/manifest_json.h"

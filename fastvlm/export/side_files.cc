@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "fastvlm/base/try.h"
 #include "fastvlm/text/tokenizer_json.h"
 
 namespace fastvlm {

@@ -1,6 +1,7 @@
 #include "fastvlm/export/side_files.h"
 
 #include "fastvlm/base/folder_for_tests.h"
+#include "fastvlm/base/try.h"
 
 namespace fastvlm {
 namespace {

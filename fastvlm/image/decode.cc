@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "fastvlm/base/try.h"
 #include "fastvlm/image/jpeg_reader.h"
 #include "fastvlm/image/orientation.h"
 #include "fastvlm/image/png_reader.h"

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "fastvlm/base/try.h"
 #include "fastvlm/image/orientation.h"
 
 namespace fastvlm {

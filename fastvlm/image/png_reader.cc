@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <cstring>
 
+#include "fastvlm/base/try.h"
 #include "fastvlm/image/orientation.h"
 
 namespace fastvlm {

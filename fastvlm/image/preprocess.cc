@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "fastvlm/base/try.h"
 #include "fastvlm/image/resize.h"
 
 namespace fastvlm {

@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <thread>
 
+#include "fastvlm/base/try.h"
 #include "fastvlm/process/process.h"
 #include "fastvlm/run/fetch.h"
 #include "fastvlm/targets/qnn/run/backend.h"

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "fastvlm/base/hash.h"
+#include "fastvlm/base/try.h"
 #include "fastvlm/bundle/manifest.h"
 #include "fastvlm/checkpoint/safetensors.h"
 #include "fastvlm/inspect/inspect_parts.h"

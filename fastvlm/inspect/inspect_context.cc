@@ -2,6 +2,7 @@
 
 #include <cstdio>
 
+#include "fastvlm/base/try.h"
 #include "fastvlm/inspect/inspect_parts.h"
 #include "fastvlm/process/process.h"
 

@@ -1,6 +1,7 @@
 // ONNX files and the wrappers of QNN contexts.
 #include <set>
 
+#include "fastvlm/base/try.h"
 #include "fastvlm/inspect/inspect_context.h"
 #include "fastvlm/inspect/inspect_parts.h"
 #include "fastvlm/onnx/external_data.h"

@@ -1,4 +1,5 @@
 // What the compiler made of the graphs of a context: from the reports that compile leaves beside it.
+#include "fastvlm/base/try.h"
 #include "fastvlm/inspect/inspect_parts.h"
 #include "fastvlm/targets/qnn/chips/soc_table.h"
 #include "fastvlm/targets/qnn/compile/compile.h"

@@ -1,4 +1,5 @@
 // Output folders of export.
+#include "fastvlm/base/try.h"
 #include "fastvlm/bundle/manifest.h"
 #include "fastvlm/inspect/inspect_parts.h"
 

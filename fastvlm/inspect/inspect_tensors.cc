@@ -1,6 +1,7 @@
 // Checkpoints and safetensors files.
 #include <map>
 
+#include "fastvlm/base/try.h"
 #include "fastvlm/bundle/model_json.h"
 #include "fastvlm/checkpoint/checkpoint.h"
 #include "fastvlm/checkpoint/dialect.h"

@@ -9,6 +9,7 @@
 #include "fastvlm/base/hash.h"
 #include "fastvlm/base/interrupt.h"
 #include "fastvlm/base/parallel.h"
+#include "fastvlm/base/try.h"
 
 namespace fastvlm {
 namespace {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "fastvlm/base/try.h"
+
 namespace fastvlm {
 namespace {
 

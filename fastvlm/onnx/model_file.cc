@@ -9,6 +9,7 @@
 #include <fstream>
 #include <set>
 
+#include "fastvlm/base/try.h"
 #include "fastvlm/onnx/external_data.h"
 #include "fastvlm/onnx/parse.h"
 #include "fastvlm/onnx/schemas.h"

@@ -3,6 +3,7 @@
 #include <map>
 #include <set>
 
+#include "fastvlm/base/try.h"
 #include "fastvlm/onnx/model_file.h"
 #include "fastvlm/onnx/parse.h"
 #include "fastvlm/onnx/schemas.h"

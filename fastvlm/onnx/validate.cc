@@ -7,6 +7,7 @@
 #include <set>
 #include <unordered_set>
 
+#include "fastvlm/base/try.h"
 #include "fastvlm/onnx/external_data.h"
 #include "fastvlm/onnx/model_index.h"
 #include "fastvlm/onnx/parse.h"

@@ -4,6 +4,7 @@
 
 #include <set>
 
+#include "fastvlm/base/try.h"
 #include "fastvlm/tensor/convert.h"
 
 namespace fastvlm {

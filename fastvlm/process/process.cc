@@ -19,6 +19,7 @@
 #include <optional>
 
 #include "fastvlm/base/interrupt.h"
+#include "fastvlm/base/try.h"
 
 extern char** environ;
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <system_error>
 
+#include "fastvlm/base/try.h"
 #include "fastvlm/process/process.h"
 
 namespace fastvlm {

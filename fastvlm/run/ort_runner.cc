@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "fastvlm/base/interrupt.h"
+#include "fastvlm/base/try.h"
 
 namespace fastvlm {
 namespace {

@@ -8,6 +8,8 @@
 #include <set>
 #include <utility>
 
+#include "fastvlm/base/try.h"
+
 namespace fastvlm {
 namespace {
 

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "fastvlm/base/try.h"
 #include "fastvlm/process/process.h"
 #include "fastvlm/run/fetch.h"
 

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cstring>
 
+#include "fastvlm/base/try.h"
 #include "fastvlm/ops/reference.h"
 #include "fastvlm/tensor/convert.h"
 

@@ -4,6 +4,8 @@
 
 #include <cmath>
 
+#include "fastvlm/base/try.h"
+
 namespace fastvlm {
 namespace {
 

@@ -1,6 +1,7 @@
 #include "fastvlm/session/image_encoder.h"
 
 #include "fastvlm/base/hash.h"
+#include "fastvlm/base/try.h"
 #include "fastvlm/tensor/convert.h"
 
 namespace fastvlm {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "fastvlm/base/try.h"
 #include "fastvlm/bundle/manifest.h"
 
 namespace fastvlm {

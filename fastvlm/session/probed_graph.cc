@@ -4,6 +4,8 @@
 
 #include <atomic>
 
+#include "fastvlm/base/try.h"
+
 namespace fastvlm {
 namespace {
 

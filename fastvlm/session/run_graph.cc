@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <random>
 
+#include "fastvlm/base/try.h"
 #include "fastvlm/tensor/convert.h"
 
 namespace fastvlm {

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include "fastvlm/base/try.h"
 #include "fastvlm/run/ort_runner.h"
 #include "fastvlm/run/runtimes_for_tests.h"
 #include "fastvlm/session/output_folder.h"

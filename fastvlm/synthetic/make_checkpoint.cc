@@ -8,6 +8,7 @@
 #include "fastvlm/base/interrupt.h"
 #include "fastvlm/base/parallel.h"
 #include "fastvlm/base/staged_folder.h"
+#include "fastvlm/base/try.h"
 #include "fastvlm/synthetic/make_checkpoint_tokenizer.h"
 #include "fastvlm/tensor/convert.h"
 

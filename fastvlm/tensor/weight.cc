@@ -6,6 +6,7 @@
 #include <mutex>
 
 #include "fastvlm/base/hash.h"
+#include "fastvlm/base/try.h"
 
 namespace fastvlm {
 namespace {

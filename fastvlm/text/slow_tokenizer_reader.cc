@@ -3,6 +3,7 @@
 #include <map>
 #include <set>
 
+#include "fastvlm/base/try.h"
 #include "fastvlm/text/tokenizer_fields.h"
 #include "fastvlm/text/tokenizer_parts.h"
 #include "fastvlm/text/utf8.h"

@@ -1,6 +1,7 @@
 #include "fastvlm/text/tokenizer.h"
 
 #include "fastvlm/base/assert.h"
+#include "fastvlm/base/try.h"
 #include "fastvlm/text/pretokenizer.h"
 #include "fastvlm/text/unicode.h"
 #include "fastvlm/text/utf8.h"

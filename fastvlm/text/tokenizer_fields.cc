@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "fastvlm/base/try.h"
+
 namespace fastvlm {
 
 bool read_flag(const Json& object, std::string_view key) {

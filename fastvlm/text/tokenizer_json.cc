@@ -1,6 +1,7 @@
 #include "fastvlm/text/tokenizer_json.h"
 
 #include "fastvlm/base/json.h"
+#include "fastvlm/base/try.h"
 #include "fastvlm/text/pretokenizer.h"
 #include "fastvlm/text/tokenizer.h"
 #include "fastvlm/text/tokenizer_parts.h"

@@ -4,6 +4,7 @@
 #include <bit>
 #include <cstring>
 
+#include "fastvlm/base/try.h"
 #include "fastvlm/text/byte_alphabet.h"
 
 namespace fastvlm {

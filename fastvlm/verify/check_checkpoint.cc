@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "fastvlm/base/try.h"
 #include "fastvlm/checkpoint/checkpoint.h"
 #include "fastvlm/checkpoint/model_config.h"
 #include "fastvlm/tensor/convert.h"

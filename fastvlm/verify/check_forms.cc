@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "fastvlm/base/try.h"
 #include "fastvlm/session/decoder_session.h"
 #include "fastvlm/session/run_graph.h"
 #include "fastvlm/verify/checks.h"

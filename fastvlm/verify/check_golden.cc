@@ -3,6 +3,7 @@
 #include <cmath>
 #include <set>
 
+#include "fastvlm/base/try.h"
 #include "fastvlm/checkpoint/safetensors.h"
 #include "fastvlm/onnx/model_file.h"
 #include "fastvlm/session/decoder_session.h"

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <array>
 
+#include "fastvlm/base/try.h"
 #include "fastvlm/bundle/manifest.h"
 #include "fastvlm/onnx/validate.h"
 #include "fastvlm/session/probed_graph.h"

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "fastvlm/base/try.h"
 #include "fastvlm/onnx/model_file.h"
 #include "fastvlm/session/probed_graph.h"
 #include "fastvlm/session/run_graph.h"

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <set>
 
+#include "fastvlm/base/try.h"
 #include "fastvlm/onnx/model_file.h"
 #include "fastvlm/onnx/model_index.h"
 #include "fastvlm/session/decoder_session.h"

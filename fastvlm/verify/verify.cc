@@ -1,5 +1,6 @@
 #include "fastvlm/verify/verify.h"
 
+#include "fastvlm/base/try.h"
 #include "fastvlm/checkpoint/safetensors.h"
 
 #include "fastvlm/base/interrupt.h"

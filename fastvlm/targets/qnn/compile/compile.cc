@@ -8,6 +8,7 @@
 
 #include "fastvlm/base/hash.h"
 #include "fastvlm/base/parallel.h"
+#include "fastvlm/base/try.h"
 #include "fastvlm/base/version.h"
 #include "fastvlm/onnx/validate.h"
 #include "fastvlm/process/process.h"

@@ -4,6 +4,7 @@
 #include <iterator>
 
 #include "fastvlm/base/json.h"
+#include "fastvlm/base/try.h"
 #include "fastvlm/targets/qnn/compile/compile.h"
 #include "fastvlm/targets/qnn/run/backend.h"
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "fastvlm/base/json.h"
+#include "fastvlm/base/try.h"
 #include "fastvlm/process/process.h"
 
 namespace fastvlm::qnn {

@@ -6,6 +6,8 @@
 #include <cstring>
 #include <string_view>
 
+#include "fastvlm/base/try.h"
+
 namespace fastvlm {
 namespace {
 

@@ -1,5 +1,7 @@
 #include "fastvlm/targets/qnn/context/context_info.h"
 
+#include "fastvlm/base/try.h"
+
 namespace fastvlm {
 namespace {
 

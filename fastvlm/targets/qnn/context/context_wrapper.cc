@@ -4,6 +4,8 @@
 #include <charconv>
 #include <tuple>
 
+#include "fastvlm/base/try.h"
+
 namespace fastvlm {
 namespace {
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <string_view>
 
+#include "fastvlm/base/try.h"
+
 namespace fastvlm {
 namespace {
 

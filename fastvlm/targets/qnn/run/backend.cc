@@ -6,6 +6,8 @@
 #include <sstream>
 #include <vector>
 
+#include "fastvlm/base/try.h"
+
 namespace fastvlm::qnn {
 namespace {
 

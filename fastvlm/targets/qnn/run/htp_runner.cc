@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "fastvlm/base/hash.h"
+#include "fastvlm/base/try.h"
 #include "fastvlm/base/version.h"
 #include "fastvlm/targets/qnn/compile/compile.h"
 #include "fastvlm/targets/qnn/compile/context_cache.h"

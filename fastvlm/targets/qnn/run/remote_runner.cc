@@ -4,6 +4,7 @@
 
 #include <atomic>
 
+#include "fastvlm/base/try.h"
 #include "fastvlm/targets/qnn/run/worker.h"
 
 namespace fastvlm::qnn {

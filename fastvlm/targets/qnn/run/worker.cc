@@ -1,5 +1,6 @@
 #include "fastvlm/targets/qnn/run/worker.h"
 
+#include "fastvlm/base/try.h"
 #include "fastvlm/targets/qnn/run/backend.h"
 
 namespace fastvlm::qnn {
