@@ -1,7 +1,7 @@
 // Where graphs of an output folder run: on the CPU, or on HTP.
 #pragma once
 
-#include "fastvlm/cli/commands.h"
+#include "fastvlm/cli/verb.h"
 #include "fastvlm/session/output_folder.h"
 
 namespace fastvlm::cli {

@@ -74,6 +74,20 @@ std::size_t columns(const std::string& text) {
 
 }  // namespace
 
+OrderedJson error_json(const Error& error) {
+  const auto kind = [&] {
+    switch (error.kind) {
+      case ErrorKind::kCheckFailed: return "check_failed";
+      case ErrorKind::kUsage: return "usage";
+      case ErrorKind::kBadInput: return "bad_input";
+      case ErrorKind::kEnvironment: return "environment";
+      case ErrorKind::kInterrupted: return "interrupted";
+    }
+    return "bug";
+  };
+  return {{"error", {{"kind", kind()}, {"message", error.message}}}};
+}
+
 int print_error(const Error& error) {
   std::fflush(stdout);
   to_stderr(fmt::format("{}fastvlm-npu: {}\n", bar_is_open.exchange(false) ? "\n" : "", without_controls(error.message)));

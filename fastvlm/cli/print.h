@@ -12,6 +12,9 @@
 
 namespace fastvlm::cli {
 
+// {"error": {"kind", "message", "option"}}: what a verb with --json prints where its result would have been.
+OrderedJson error_json(const Error& error);
+
 // "fastvlm-npu: <sentence>"; returns the exit code of the error.
 int print_error(const Error& error);
 

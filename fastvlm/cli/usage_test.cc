@@ -25,6 +25,12 @@ const UsageCase kUsageCases[] = {
     {{"export", "--model-dir", "x", "--output-dir", "y", "--image-size", "5x"}, 2, "--image-size = 5x"},
     {{"export", "--model-dir", "x", "--output-dir", "y", "--context", "64"}, 2, "--target"},
     {{"plan", "--model-dir", "x", "--model-dir", "y"}, 2, "--model-dir is given more than once"},
+    {{"plan", "--model-dir", "x", "--image-size", "99999999999999999999"}, 2, "--image-size = 9999"},
+    {{"plan", "--model-dir", "/nowhere", "--target", "sm8750, sm8650", "--image-sizes", "512, 1024"}, 3, "/nowhere"},
+    {{"plan", "--model-dir", "/nowhere", "--target", "sm8750", "--image-sizes", "512,", "1024"}, 3, "/nowhere"},
+    {{"plan", "--model-dir", "x", "--target", "sm8750", "--image-sizes", "512 1024"}, 2, "--image-sizes = "},
+    {{"plan", "--model-dir", "x", "--target", "sm8750", "--image-sizes", ","}, 2, "--image-sizes = "},
+    {{"plan", "--model-dir", "x", "--target", "sm8750", "--part-limit", "-1"}, 2, "-1 is below 0"},
     {{"plan", "--model-dir", "/nowhere"}, 3, "/nowhere: there is no such folder"},
     {{"--threads", "-1", "plan", "--model-dir", "x"}, 2, "--threads"},
     {{"inspect"}, 2, "path is required"},
@@ -64,6 +70,14 @@ TEST(CommandLine, EveryVerbHasAnExampleInItsHelp) {
     ASSERT_NE(example, std::string::npos) << verb;
     EXPECT_NE(result.output.find(std::string("fastvlm-npu ") + verb, example), std::string::npos) << result.output;
   }
+}
+
+TEST(CommandLine, WithJsonAnErrorIsJsonToo) {
+  const Json missing = run_json({"inspect", "/nowhere"}, "", 3);
+  EXPECT_EQ(missing["error"]["kind"], "bad_input");
+  EXPECT_NE(missing["error"]["message"].get<std::string>().find("/nowhere"), std::string::npos);
+  const Json usage = run_json({"export"}, "", 2);
+  EXPECT_EQ(usage["error"]["kind"], "usage");
 }
 
 TEST(CommandLine, AFullDiskBehindStandardOutputIsAnEnvironmentError) {

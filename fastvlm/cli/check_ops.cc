@@ -4,14 +4,30 @@
 #include <map>
 
 #include "fastvlm/base/try.h"
-#include "fastvlm/cli/commands.h"
 #include "fastvlm/cli/print.h"
+#include "fastvlm/cli/verbs.h"
 #include "fastvlm/process/process.h"
 #include "fastvlm/targets/qnn/check/ask_backend.h"
 #include "fastvlm/targets/qnn/check/check_ops.h"
 
 namespace fastvlm::cli {
 namespace {
+
+struct CheckOpsArguments {
+  Path model;
+  std::string target;
+  bool all = false;      // accepted nodes too
+  bool compile = false;  // ask the real backend too
+};
+
+void add_options(OptionTable& options, CheckOpsArguments& a, CommonArguments& common) {
+  options.path("model", a.model, "ONNX file, ours or any other").set_required();
+  options.value("--target", a.target, "CHIP", "Chip, such as sm8750").complete(Completes::kChip).set_required();
+  options.flag("--all", a.all, "List the accepted nodes too");
+  options.flag("--compile", a.compile, "Compile the file as well and show what the backend says; needs both runtimes");
+  add_json(options, common);
+  add_runtime_options(options, common);
+}
 
 constexpr std::size_t kNamedNodes = 3;  // of each group in the short form
 
@@ -119,20 +135,14 @@ void print_groups(const qnn::CheckOpsReport& report) {
                            finding.message));
 }
 
-}  // namespace
-
-int check_ops_command(const CheckOpsArguments& arguments, const CommonArguments& common) {
-  auto soc = qnn::find_soc(arguments.target);
-  if (!soc) return print_error(soc.error());
-  auto model = read_onnx(arguments.model);
-  if (!model) return print_error(model.error());
-  auto report = qnn::check_ops(*model, **soc);
-  if (!report) return print_error(std::move(report).error().within(arguments.model.string()));
+ExitCode run(const CheckOpsArguments& arguments, const CommonArguments& common) {
+  TRY_ASSIGN(const qnn::Soc* soc, qnn::find_soc(arguments.target));
+  TRY_ASSIGN(const auto model, read_onnx(arguments.model));
+  auto report = qnn::check_ops(model, *soc);
+  if (!report) return std::move(report).error().within(arguments.model.string());
   std::optional<qnn::BackendAnswer> answer;
   if (arguments.compile) {
-    auto asked = ask(arguments, common, **soc);
-    if (!asked) return print_error(asked.error());
-    answer = std::move(*asked);
+    TRY_ASSIGN(answer, ask(arguments, common, *soc));
   }
   const bool accepted = report->accepted() && (!answer || answer->accepted);
   const int code = accepted ? 0 : static_cast<int>(ErrorKind::kCheckFailed);
@@ -146,6 +156,18 @@ int check_ops_command(const CheckOpsArguments& arguments, const CommonArguments&
                          report->accepted() ? "accepted" : "REFUSED", report->ok, report->warnings, report->refused));
   if (answer) print_answer(*answer);
   return code;
+}
+
+}  // namespace
+
+Verb check_ops_verb(CommonArguments& common) {
+  return make_verb<CheckOpsArguments>(
+      {.name = "check-ops",
+       .group = kProveGroup,
+       .summary = "Say which nodes of an ONNX file the NPU refuses, why, and what to do",
+       .details = "Works from a table of rules; no runtime is needed, except with --compile. Exit code 1 when a node is refused.",
+       .examples = "  fastvlm-npu check-ops model.onnx --target sm8750"},
+      common, add_options, run);
 }
 
 }  // namespace fastvlm::cli

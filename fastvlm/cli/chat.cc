@@ -9,12 +9,46 @@
 #include "fastvlm/base/try.h"
 #include "fastvlm/chat/batch.h"
 #include "fastvlm/chat/interactive.h"
-#include "fastvlm/cli/commands.h"
 #include "fastvlm/cli/graph_opener.h"
 #include "fastvlm/cli/print.h"
+#include "fastvlm/cli/verbs.h"
 
 namespace fastvlm::cli {
 namespace {
+
+struct ChatArguments {
+  Path output_dir;
+  Path image;
+  std::optional<std::string> prompt;  // nothing: interactive
+  std::string runner = "cpu";
+  std::string target = "sm8750";
+  std::optional<std::int64_t> image_size;
+  std::int64_t max_new_tokens = 256;
+  double temperature = 0;
+  std::uint64_t seed = 0;
+  std::optional<std::string> system;
+  Path batch;
+  Path batch_output;
+  bool prepack = false;
+};
+
+void add_options(OptionTable& options, ChatArguments& a, CommonArguments& common) {
+  options.path("--output-dir", a.output_dir, "Folder that export wrote").complete(Completes::kFolder).set_required();
+  options.path("--image", a.image, "JPEG or PNG file");
+  options.value("--prompt", a.prompt, "TEXT", "One question; default: read questions from standard input");
+  options.choice("--runner", a.runner, {"cpu", "htp"}, "cpu: ONNX Runtime; htp: the NPU, emulated on x86");
+  options.value("--target", a.target, "CHIP", "Chip for --runner htp").complete(Completes::kChip).show_default();
+  options.value("--image-size", a.image_size, "N", "Side in pixels; default: what the model was trained with");
+  options.value("--max-new-tokens", a.max_new_tokens, "N", "Longest answer").show_default();
+  options.value("--temperature", a.temperature, "T", "0: always the most likely token; above: sample").show_default();
+  options.value("--seed", a.seed, "N", "Of the random numbers").show_default();
+  options.value("--system", a.system, "TEXT", "Another system text; the model was trained with the default");
+  options.path("--batch", a.batch, "File of questions, one JSON object a line");
+  options.path("--batch-output", a.batch_output, "File of answers; default: FILE.answers.jsonl");
+  options.flag("--prepack", a.prepack, "On the CPU: rearranged copies of the weights; faster, several times the memory");
+  add_json(options, common);
+  add_runtime_options(options, common);
+}
 
 constexpr std::size_t kLongestLine = std::size_t{2} << 20;  // what is longer is read to its end and refused
 
@@ -73,7 +107,7 @@ OrderedJson answer_json(const Answer& answer) {
             {"tokens_per_second", t.tokens_per_second}}}};
 }
 
-Result<int> answer_once(Chat& chat, const std::string& prompt, const CommonArguments& common) {
+ExitCode answer_once(Chat& chat, const std::string& prompt, const CommonArguments& common) {
   TRY_ASSIGN(const Answer answer, chat.ask(prompt, common.json ? nullptr : std::function<void(std::string_view)>(write_now)));
   if (common.json) {
     print_json(answer_json(answer));
@@ -98,7 +132,7 @@ std::optional<std::string> read_line(bool terminal) {
   return line;
 }
 
-Result<int> answer_many(Chat& chat, const ChatArguments& a, const ChatOptions& options, const CommonArguments& common) {
+ExitCode answer_many(Chat& chat, const ChatArguments& a, const ChatOptions& options, const CommonArguments& common) {
   BatchOptions batch{.file = a.batch, .output = a.batch_output.empty() ? default_batch_output(a.batch) : a.batch_output};
   TRY_ASSIGN(batch.run, batch_run_name(options, a.runner == "htp" ? a.runner + " " + a.target : a.runner));
   auto progress = make_progress(common.quiet || common.json);
@@ -120,7 +154,7 @@ Result<int> answer_many(Chat& chat, const ChatArguments& a, const ChatOptions& o
   return report.failed > 0 ? static_cast<int>(ErrorKind::kCheckFailed) : 0;
 }
 
-Result<int> talk(Chat& chat, const CommonArguments& common) {
+ExitCode talk(Chat& chat, const CommonArguments& common) {
   const bool terminal = ::isatty(STDIN_FILENO) != 0 && ::isatty(STDERR_FILENO) != 0;
   if (terminal && !common.quiet) write_note("Ask about the picture; /help shows the commands, Ctrl-C stops an answer, Ctrl-D ends.\n");
   InteractiveOptions options{.read_line = [&] { return read_line(terminal); }, .write_answer = write_now, .write_note = write_note};
@@ -129,7 +163,7 @@ Result<int> talk(Chat& chat, const CommonArguments& common) {
   return 0;
 }
 
-Result<int> run(const ChatArguments& a, const CommonArguments& common) {
+ExitCode run(const ChatArguments& a, const CommonArguments& common) {
   TRY_ASSIGN(const ChatOptions options, options_of(a, common));
   TRY_ASSIGN(std::unique_ptr<Chat> chat, Chat::open(options));
   if (!a.batch.empty()) return answer_many(*chat, a, options, common);
@@ -139,9 +173,22 @@ Result<int> run(const ChatArguments& a, const CommonArguments& common) {
 
 }  // namespace
 
-int chat_command(const ChatArguments& arguments, const CommonArguments& common) {
-  auto code = run(arguments, common);
-  return code.ok() ? *code : print_error(code.error());
+Verb chat_verb(CommonArguments& common) {
+  return make_verb<ChatArguments>(
+      {.name = "chat",
+       .group = kTalkGroup,
+       .summary = "Ask a model about a picture, through the graphs that the NPU gets",
+       .details = "Needs a folder of export --target. Without --prompt it reads questions line by line: several turns over one\n"
+                  "picture; /image FILE and /reset begin a new conversation, /save FILE writes it, /help tells the rest.\n"
+                  "Ctrl-C ends an answer; at the prompt it ends the program. By default the most likely token is taken, so\n"
+                  "answers can be repeated; Apple's script samples with --temperature 0.2.\n"
+                  "--batch reads lines {\"image\": \"cat.jpg\", \"prompt\": \"What is this?\", \"id\": 1} (pictures relative to the\n"
+                  "file, image and id optional) and appends a line for each answer. Run again, it goes on where it was\n"
+                  "stopped and redoes lines that changed or failed. Exit code 1 when a line has no answer.",
+       .examples = "  fastvlm-npu chat --output-dir out --image cat.jpg --prompt \"What is this?\"\n"
+                   "  fastvlm-npu chat --output-dir out --image cat.jpg --runner htp --target sm8750\n"
+                   "  fastvlm-npu chat --output-dir out --batch questions.jsonl"},
+      common, add_options, run);
 }
 
 }  // namespace fastvlm::cli

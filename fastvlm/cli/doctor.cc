@@ -1,14 +1,25 @@
 #include <fmt/format.h>
 
+#include "fastvlm/base/try.h"
 #include "fastvlm/base/version.h"
-#include "fastvlm/cli/commands.h"
 #include "fastvlm/cli/print.h"
+#include "fastvlm/cli/verbs.h"
 #include "fastvlm/inspect/doctor.h"
 #include "fastvlm/process/process.h"
 #include "fastvlm/run/fetch.h"
 
 namespace fastvlm::cli {
 namespace {
+
+struct DoctorArguments {
+  bool fetch = false;
+};
+
+void add_options(OptionTable& options, DoctorArguments& a, CommonArguments& common) {
+  options.flag("--fetch", a.fetch, "Fetch the tested versions with pip into the cache folder (600 MB)");
+  add_json(options, common);
+  add_runtime_options(options, common);
+}
 
 Result<std::vector<FetchedRuntime>> fetch(const CommonArguments& common) {
   if (common.runtimes.cache_folder.empty())
@@ -60,27 +71,36 @@ void print_report(const DoctorReport& report) {
         "export, plan, inspect, check-ops, preprocess and tokenize run without any runtime; what is missing: fastvlm-npu doctor --fetch");
 }
 
-}  // namespace
-
-int doctor_command(const DoctorArguments& arguments, const CommonArguments& common) {
+ExitCode run(const DoctorArguments& arguments, const CommonArguments& common) {
   std::vector<FetchedRuntime> fetched;
   if (arguments.fetch) {
-    auto result = fetch(common);
-    if (!result) return print_error(result.error());
-    fetched = std::move(*result);
+    TRY_ASSIGN(fetched, fetch(common));
   }
-  auto report = run_doctor(common.runtimes, own_executable());
-  if (!report) return print_error(report.error());
+  TRY_ASSIGN(const DoctorReport report, run_doctor(common.runtimes, own_executable()));
   if (common.json) {
-    OrderedJson json = fastvlm::to_json(*report);
+    OrderedJson json = fastvlm::to_json(report);
     json["version"] = kVersion;
     if (arguments.fetch) json["fetched"] = to_json(fetched);
     print_json(json);
     return 0;
   }
   if (arguments.fetch) print_fetched(fetched);
-  print_report(*report);
+  print_report(report);
   return 0;
+}
+
+}  // namespace
+
+Verb doctor_verb(CommonArguments& common) {
+  return make_verb<DoctorArguments>(
+      {.name = "doctor",
+       .group = kToolsGroup,
+       .summary = "Show which optional runtimes are found and load; fetch the missing ones",
+       .details = "export needs no runtime. verify and chat need ONNX Runtime; compile needs its QNN plug-in as well.\n"
+                  "Exit code 0 also when a runtime is missing, 4 when --fetch fails.",
+       .examples = "  fastvlm-npu doctor\n"
+                   "  fastvlm-npu doctor --fetch"},
+      common, add_options, run);
 }
 
 }  // namespace fastvlm::cli

@@ -2,13 +2,28 @@
 
 #include <algorithm>
 
-#include "fastvlm/cli/commands.h"
+#include "fastvlm/base/try.h"
 #include "fastvlm/cli/print.h"
+#include "fastvlm/cli/verbs.h"
 #include "fastvlm/inspect/inspect.h"
 #include "fastvlm/process/process.h"
 
 namespace fastvlm::cli {
 namespace {
+
+struct InspectArguments {
+  Path path;
+  bool tensors = false;  // every tensor, not only their number
+  bool hash = false;     // SHA-256 of large files too
+};
+
+void add_options(OptionTable& options, InspectArguments& a, CommonArguments& common) {
+  options.path("path", a.path, "Folder or file").set_required();
+  options.flag("--tensors", a.tensors, "List every tensor, or which NPU operators each node became");
+  options.flag("--hash", a.hash, "SHA-256 of files above 64 MiB too; check all hashes of an output folder");
+  add_json(options, common);
+  add_runtime_options(options, common);
+}
 
 using Rows = std::vector<std::vector<std::string>>;
 
@@ -220,21 +235,33 @@ void print_facts(const OrderedJson& facts) {
   if (facts.contains("tensors")) print_sentences("belongs to no part of FastVLM", facts["tensors"], "unknown");
 }
 
+ExitCode run(const InspectArguments& arguments, const CommonArguments& common) {
+  TRY_ASSIGN(InspectReport report, inspect({.path = arguments.path,
+                                            .tensors = arguments.tensors,
+                                            .hashes = arguments.hash,
+                                            .program = own_executable(),
+                                            .runtimes = common.runtimes}));
+  if (report.problem) report.facts["problem"] = report.problem->message;
+  if (common.json)
+    print_json(report.facts);
+  else
+    print_facts(report.facts);
+  return report.problem ? print_error(*report.problem) : 0;
+}
+
 }  // namespace
 
-int inspect_command(const InspectArguments& arguments, const CommonArguments& common) {
-  auto report = inspect({.path = arguments.path,
-                         .tensors = arguments.tensors,
-                         .hashes = arguments.hash,
-                         .program = own_executable(),
-                         .runtimes = common.runtimes});
-  if (!report) return print_error(report.error());
-  if (report->problem) report->facts["problem"] = report->problem->message;
-  if (common.json)
-    print_json(report->facts);
-  else
-    print_facts(report->facts);
-  return report->problem ? print_error(*report->problem) : 0;
+Verb inspect_verb(CommonArguments& common) {
+  return make_verb<InspectArguments>(
+      {.name = "inspect",
+       .group = kProveGroup,
+       .summary = "Show what a folder or file is and what it holds",
+       .details = "Knows checkpoint folders, output folders, ONNX, safetensors and QNN context files, by their content.\n"
+                  "Context files need the QNN plug-in (see doctor). An output folder is held against its manifest:\n"
+                  "exit code 1 when a file differs.",
+       .examples = "  fastvlm-npu inspect FastVLM-0.5B\n"
+                   "  fastvlm-npu inspect out/fastvlm_vision_encoder.onnx --json"},
+      common, add_options, run);
 }
 
 }  // namespace fastvlm::cli

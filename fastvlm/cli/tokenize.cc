@@ -7,12 +7,27 @@
 
 #include "fastvlm/base/interrupt.h"
 #include "fastvlm/base/try.h"
-#include "fastvlm/cli/commands.h"
 #include "fastvlm/cli/print.h"
+#include "fastvlm/cli/verbs.h"
 #include "fastvlm/text/prompt.h"
 
 namespace fastvlm::cli {
 namespace {
+
+struct TokenizeArguments {
+  Path model_dir;
+  bool decode = false;
+  bool chat = false;
+};
+
+void add_options(OptionTable& options, TokenizeArguments& a, CommonArguments& common) {
+  options.path("--model-dir", a.model_dir, "Folder with tokenizer.json, or vocab.json and merges.txt")
+      .complete(Completes::kFolder)
+      .set_required();
+  options.flag("--decode", a.decode, "Ids in, text out");
+  options.flag("--chat", a.chat, "Wrap the text as a question about a picture, as chat does").excludes = "--decode";
+  add_json(options, common);
+}
 
 constexpr std::size_t kMaxInput = (std::size_t{1} << 31) - 1;
 constexpr std::int32_t kImagePlace = -1;  // among ids
@@ -156,11 +171,26 @@ Status run_tokenize(const TokenizeArguments& arguments, bool json) {
   return {};
 }
 
+ExitCode run(const TokenizeArguments& arguments, const CommonArguments& common) {
+  TRY(run_tokenize(arguments, common.json));
+  return 0;
+}
+
 }  // namespace
 
-int tokenize_command(const TokenizeArguments& arguments, const CommonArguments& common) {
-  if (Status status = run_tokenize(arguments, common.json); !status.ok()) return print_error(status.error());
-  return 0;
+Verb tokenize_verb(CommonArguments& common) {
+  return make_verb<TokenizeArguments>(
+      {.name = "tokenize",
+       .group = kToolsGroup,
+       .summary = "Turn text into token ids, or ids into text",
+       .details = "Reads standard input up to its end; a line feed at the end counts. Prints ids with blanks between them,\n"
+                  "or with --json {\"ids\": […], \"tokens\": […]}. The place of the image in --chat is printed as <image>\n"
+                  "(null in ids of --json). --decode takes ids with blanks or commas between them, or a JSON list, and prints the\n"
+                  "text as it is.",
+       .examples = "  printf 'What is this?' | fastvlm-npu tokenize --model-dir FastVLM-0.5B\n"
+                   "  printf 'What is this?' | fastvlm-npu tokenize --model-dir FastVLM-0.5B --chat --json\n"
+                   "  echo 3838 374 419 30 | fastvlm-npu tokenize --model-dir FastVLM-0.5B --decode"},
+      common, add_options, run);
 }
 
 }  // namespace fastvlm::cli

@@ -1,0 +1,88 @@
+#include "fastvlm/export/export.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+
+#include "fastvlm/base/try.h"
+#include "fastvlm/cli/export_arguments.h"
+#include "fastvlm/cli/print.h"
+#include "fastvlm/cli/print_compiled.h"
+#include "fastvlm/cli/verbs.h"
+#include "fastvlm/compile/compile_output.h"
+#include "fastvlm/process/process.h"
+#include "fastvlm/targets/qnn/chips/soc_table.h"
+
+namespace fastvlm::cli {
+namespace {
+
+void add_options(OptionTable& options, ExportArguments& a, CommonArguments& common) {
+  add_export_options(options, a, common, /*output_required=*/true);
+}
+
+std::string known_chips() {
+  std::string names;
+  for (const std::string& name : qnn::soc_names()) names += (names.empty() ? "" : ", ") + name;
+  return names;
+}
+
+Result<std::vector<CompiledTarget>> compile_contexts(const ExportArguments& arguments, const CommonArguments& common, Progress& progress) {
+  auto compiled = compile_output({.output_dir = arguments.output_dir,
+                                  .targets = arguments.npu.targets,
+                                  .runtimes = common.runtimes,
+                                  .program = own_executable(),
+                                  .cache_folder = common.runtimes.cache_folder,
+                                  .jobs = arguments.npu.jobs},
+                                 progress);
+  if (!compiled) return std::move(compiled).error().within("the graphs are written, but not compiled");
+  return compiled;
+}
+
+ExitCode run(const ExportArguments& arguments, const CommonArguments& common) {
+  TRY_ASSIGN(const ExportOptions options, export_options(arguments, common));
+  const bool compile = options.npu && arguments.npu.compile;
+  if (compile) {
+    Status possible = check_compile({.targets = options.npu->targets, .runtimes = common.runtimes});
+    if (!possible) return std::move(possible).error().within("--target (--no-compile writes the graphs alone)");
+  }
+  auto progress = make_progress(common.quiet || common.json);
+  const auto begin = std::chrono::steady_clock::now();
+  TRY_ASSIGN(const auto report, run_export(options, *progress));
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  std::vector<CompiledTarget> contexts;
+  if (compile) {
+    TRY_ASSIGN(contexts, compile_contexts(arguments, common, *progress));
+  }
+  if (common.json) {
+    print_json({{"output_dir", arguments.output_dir.string()},
+                {"bytes", report.bytes},
+                {"seconds", seconds},
+                {"files", to_json(report.files)},
+                {"findings", report.findings},
+                {"contexts", compiled_json(contexts)}});
+    return 0;
+  }
+  print_findings(report.findings);
+  print_line(fmt::format("{}: {} files, {}, {:.1f} s", arguments.output_dir.string(), report.files.size() + 1, human_bytes(report.bytes),
+                         seconds));
+  if (!contexts.empty()) print_compiled(contexts, false);
+  return 0;
+}
+
+}  // namespace
+
+Verb export_verb(CommonArguments& common) {
+  return make_verb<ExportArguments>(
+      {.name = "export",
+       .group = kConvertGroup,
+       .summary = "Turn a checkpoint into ONNX graphs, tables and NPU contexts",
+       .details = "Writes the ONNX graphs, embedding tables, tokenizer and a manifest. With --target also npu/: static graphs\n"
+                  "and, unless --no-compile is given, a context binary for each chip. The folder appears whole or not at all.\n"
+                  "Chips: " +
+                  known_chips(),
+       .examples = "  fastvlm-npu export --model-dir FastVLM-0.5B --output-dir out\n"
+                   "  fastvlm-npu export --model-dir FastVLM-0.5B --output-dir out --target sm8750 --image-sizes 512,1024"},
+      common, add_options, run);
+}
+
+}  // namespace fastvlm::cli

@@ -1,0 +1,92 @@
+#include "fastvlm/cli/export_arguments.h"
+
+#include <charconv>
+
+#include "fastvlm/base/try.h"
+#include "fastvlm/cli/print.h"
+
+namespace fastvlm::cli {
+namespace {
+
+Result<FusedSize> fused_size(const std::string& text) {
+  FusedSize size;
+  const char* end = text.data() + text.size();
+  auto first = std::from_chars(text.data(), end, size.vision_tokens);
+  if (first.ec == std::errc() && first.ptr != end && *first.ptr == 'x') {
+    auto second = std::from_chars(first.ptr + 1, end, size.text_tokens);
+    if (second.ec == std::errc() && second.ptr == end) return size;
+  }
+  return bad_usage("--fused {}: must be vision tokens x text tokens, such as 256x512", text);
+}
+
+Result<NpuOptions> npu_options(const NpuArguments& arguments) {
+  NpuOptions options{.targets = arguments.targets,
+                     .image_sizes = arguments.image_sizes,
+                     .prefill = arguments.prefill,
+                     .context = arguments.context,
+                     .prefill_logits = arguments.prefill_logits == "all",
+                     .io_dtype = arguments.io_dtype == "float16" ? Dtype::kFloat16 : Dtype::kFloat32,
+                     .part_limit_bytes = static_cast<std::uint64_t>(arguments.part_limit_gb * 1e9)};
+  for (const std::string& text : arguments.fused) {
+    TRY_ASSIGN(FusedSize size, fused_size(text));
+    options.fused.push_back(size);
+  }
+  return options;
+}
+
+void add_npu_options(OptionTable& options, NpuArguments& npu) {
+  options.heading("NPU");
+  const std::size_t first = options.rows().size();
+  options.list("--target", npu.targets, "CHIP,CHIP", "Chips to make npu/ for, such as sm8750").complete(Completes::kChip);
+  options.list("--image-sizes", npu.image_sizes, "N,N", "Picture sides in pixels, one vision graph each; default: --image-size");
+  options.list("--prefill", npu.prefill, "N,N", "Prompt tokens that one call takes, one decoder graph each").show_default();
+  options.value("--context", npu.context, "N", "Tokens of prompt and reply together").show_default();
+  options.choice("--prefill-logits", npu.prefill_logits, {"all", "none"}, "Whether prefill graphs compute logits");
+  options.list("--fused", npu.fused, "VxT,VxT", "Vision tokens x text tokens of graphs that do both at once, such as 256x512");
+  options.choice("--io-dtype", npu.io_dtype, {"float32", "float16"}, "Element type of inputs and outputs");
+  options
+      .value("--part-limit", npu.part_limit_gb, "GB", "Cut decoders above this many GB (1e9 bytes) into parts; default: the chip's limit")
+      .refuse_negative();
+  options.value("--jobs", npu.jobs, "N", "Contexts compiled at a time; default: as many as memory allows");
+  options.flag("--no-compile", npu.compile, "Write the graphs of npu/ but no context binaries", /*given=*/false);
+  for (std::size_t row = first + 1; row < options.rows().size(); ++row) options.rows()[row].needs = "--target";
+  options.heading("");
+}
+
+}  // namespace
+
+void add_export_options(OptionTable& options, ExportArguments& arguments, CommonArguments& common, bool output_required) {
+  options.path("--model-dir", arguments.model_dir, "Checkpoint folder: config.json, safetensors and tokenizer files")
+      .complete(Completes::kFolder)
+      .set_required();
+  options.path("--output-dir", arguments.output_dir, "Folder to write; must be new or empty")
+      .complete(Completes::kFolder)
+      .set_required(output_required);
+  options.value("--image-size", arguments.image_size, "N", "Picture side in pixels, a multiple of 64; default: the checkpoint's own");
+  options.choice("--dtype", arguments.dtype, {"float32", "float16"}, "Element type of the weights in the ONNX files");
+  options.flag("--force", arguments.force, "Replace the output folder when it is an earlier export");
+  options.flag("--refuse-not-finite", arguments.refuse_not_finite, "Stop at NaN or infinite weights instead of noting them");
+  add_json(options, common);
+  add_npu_options(options, arguments.npu);
+  add_runtime_options(options, common);
+}
+
+Result<ExportOptions> export_options(const ExportArguments& arguments, const CommonArguments& common) {
+  ExportOptions options{.model_dir = arguments.model_dir,
+                        .output_dir = arguments.output_dir,
+                        .image_size = arguments.image_size,
+                        .dtype = arguments.dtype == "float16" ? Dtype::kFloat16 : Dtype::kFloat32,
+                        .force = arguments.force,
+                        .refuse_not_finite = arguments.refuse_not_finite,
+                        .threads = common.threads};
+  if (!arguments.npu.targets.empty()) {
+    TRY_ASSIGN(options.npu, npu_options(arguments.npu));
+  }
+  return options;
+}
+
+void print_findings(const std::vector<std::string>& findings) {
+  for (const std::string& finding : findings) print_line("note: " + finding);
+}
+
+}  // namespace fastvlm::cli

@@ -1,0 +1,45 @@
+// The arguments that export and plan share.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "fastvlm/cli/verb.h"
+#include "fastvlm/export/export.h"
+
+namespace fastvlm::cli {
+
+// About the NPU.
+struct NpuArguments {
+  std::vector<std::string> targets;
+  std::vector<std::int64_t> image_sizes;
+  std::vector<std::int64_t> prefill = {128};
+  std::int64_t context = 1024;
+  std::string prefill_logits = "all";
+  std::vector<std::string> fused;
+  std::string io_dtype = "float32";
+  double part_limit_gb = 0;
+  unsigned jobs = 0;
+  bool compile = true;  // false: write the graphs only
+};
+
+struct ExportArguments {
+  Path model_dir;
+  Path output_dir;
+  std::optional<std::int64_t> image_size;
+  std::string dtype = "float32";
+  bool force = false;
+  bool refuse_not_finite = false;
+  NpuArguments npu;
+};
+
+void add_export_options(OptionTable& options, ExportArguments& arguments, CommonArguments& common, bool output_required);
+
+// Texts such as "256x512" become numbers; what cannot be one is an Error of wrong usage.
+Result<ExportOptions> export_options(const ExportArguments& arguments, const CommonArguments& common);
+
+// A line for each.
+void print_findings(const std::vector<std::string>& findings);
+
+}  // namespace fastvlm::cli

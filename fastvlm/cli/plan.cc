@@ -1,0 +1,90 @@
+// plan: what export would write.
+#include <fmt/format.h>
+
+#include "fastvlm/base/try.h"
+#include "fastvlm/cli/export_arguments.h"
+#include "fastvlm/cli/print.h"
+#include "fastvlm/cli/verbs.h"
+#include "fastvlm/export/export.h"
+#include "fastvlm/export/npu_plan.h"
+
+namespace fastvlm::cli {
+namespace {
+
+void add_options(OptionTable& options, ExportArguments& a, CommonArguments& common) {
+  add_export_options(options, a, common, /*output_required=*/false);
+}
+
+void print_model(const OrderedJson& plan) {
+  const auto& text = plan["model"]["text"];
+  print_line(fmt::format("{}: {} parameters in {} tensors, {}", plan["model"]["model_type"].get<std::string>(),
+                         plan["checkpoint"]["parameters"].get<std::int64_t>(), plan["checkpoint"]["tensors"].get<std::int64_t>(),
+                         human_bytes(plan["checkpoint"]["bytes"].get<std::uint64_t>())));
+  print_line(fmt::format("decoder: {} layers, hidden size {}, {} heads over {} key/value heads of {}, vocabulary {}{}",
+                         text["num_hidden_layers"].get<int>(), text["hidden_size"].get<int>(), text["num_attention_heads"].get<int>(),
+                         text["num_key_value_heads"].get<int>(), text["head_dim"].get<int>(), text["vocab_size"].get<int>(),
+                         text["tie_word_embeddings"].get<bool>() ? ", head tied" : ""));
+  print_line(fmt::format("tower: stages of {} blocks with {} channels, image size {}", plan["model"]["vision"]["depths"].dump(),
+                         plan["model"]["vision"]["channels"].dump(), plan["image_size"].get<int>()));
+}
+
+void print_npu_plan(const OrderedJson& targets) {
+  for (const auto& target : targets) {
+    print_line(fmt::format("\n{} ({}): HTP v{}, VTCM {}, at most {} in one context, cache {} for each token",
+                           target["target"].get<std::string>(), target["marketing"].get<std::string>(), target["htp_arch"].get<int>(),
+                           target["vtcm_mib"] == 0 ? "not known" : target["vtcm_mib"].dump() + " MiB",
+                           human_bytes(target["context_limit_bytes"].get<std::uint64_t>()),
+                           human_bytes(target["cache_bytes_per_token"].get<std::uint64_t>())));
+    std::vector<std::vector<std::string>> rows = {{"context", "weights", "graphs"}};
+    for (const auto& context : target["contexts"]) {
+      std::string graphs;
+      for (const auto& graph : context["graphs"]) graphs += (graphs.empty() ? "" : ", ") + graph.get<std::string>();
+      rows.push_back({context["group"].get<std::string>(), human_bytes(context["weight_bytes"].get<std::uint64_t>()), graphs});
+    }
+    print_table(rows);
+    print_findings(target["findings"].get<std::vector<std::string>>());
+  }
+}
+
+void print_plan(const OrderedJson& plan) {
+  print_model(plan);
+  std::vector<std::vector<std::string>> graphs = {{"graph", "nodes", "GMACs"}}, files = {{"file", "bytes", "made"}};
+  for (const auto& row : plan["graphs"])
+    graphs.push_back({row["file"].get<std::string>(), row["nodes"].dump(),
+                      row.contains("macs") ? fmt::format("{:.2f}", row["macs"].get<double>() / 1e9) : "-"});
+  for (const auto& row : plan["files"])
+    files.push_back({row["name"].get<std::string>(), row["bytes"].dump(), row["made"].get<std::string>()});
+  print_line("");
+  print_table(graphs);
+  print_line("");
+  print_table(files);
+  print_line(fmt::format("\n{} in all, at most {} of memory while writing", human_bytes(plan["total_bytes"].get<std::uint64_t>()),
+                         human_bytes(plan["peak_memory_bytes"].get<std::uint64_t>())));
+  print_findings(plan["findings"].get<std::vector<std::string>>());
+  print_npu_plan(plan["npu"]);
+}
+
+ExitCode run(const ExportArguments& arguments, const CommonArguments& common) {
+  TRY_ASSIGN(const ExportOptions options, export_options(arguments, common));
+  TRY_ASSIGN(const auto prepared, prepare_export(options));
+  OrderedJson plan = plan_json(*prepared);
+  TRY_ASSIGN(plan["npu"], npu_plan_json(*prepared));
+  if (common.json)
+    print_json(plan);
+  else
+    print_plan(plan);
+  return 0;
+}
+
+}  // namespace
+
+Verb plan_verb(CommonArguments& common) {
+  return make_verb<ExportArguments>({.name = "plan",
+                                     .group = kConvertGroup,
+                                     .summary = "Show what export would write: files, bytes, memory; writes nothing",
+                                     .details = "Takes the options of export; --output-dir is optional.",
+                                     .examples = "  fastvlm-npu plan --model-dir FastVLM-0.5B --target sm8750"},
+                                    common, add_options, run);
+}
+
+}  // namespace fastvlm::cli

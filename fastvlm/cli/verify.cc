@@ -1,0 +1,73 @@
+#include "fastvlm/verify/verify.h"
+
+#include <fmt/format.h>
+
+#include "fastvlm/base/try.h"
+#include "fastvlm/cli/graph_opener.h"
+#include "fastvlm/cli/print.h"
+#include "fastvlm/cli/verbs.h"
+
+namespace fastvlm::cli {
+namespace {
+
+struct VerifyArguments {
+  Path output_dir;
+  Path model_dir;  // empty: without the checkpoint
+  Path reference;  // empty: without expected values
+  std::string runner = "cpu";
+  std::string target = "sm8750";
+};
+
+void add_options(OptionTable& options, VerifyArguments& a, CommonArguments& common) {
+  options.path("--output-dir", a.output_dir, "Folder that export wrote").complete(Completes::kFolder).set_required();
+  options.path("--model-dir", a.model_dir, "Checkpoint it was exported from").complete(Completes::kFolder);
+  options.path("--reference", a.reference, "safetensors file of expected values");
+  options.choice("--runner", a.runner, {"cpu", "htp"}, "cpu: ONNX Runtime; htp: the NPU as well, emulated on x86");
+  options.value("--target", a.target, "CHIP", "Chip for --runner htp").complete(Completes::kChip).show_default();
+  add_json(options, common);
+  add_runtime_options(options, common);
+}
+
+Result<VerifyOptions> options_of(const VerifyArguments& a, const CommonArguments& common) {
+  VerifyOptions options{.output_dir = a.output_dir};
+  if (!a.model_dir.empty()) options.model_dir = a.model_dir;
+  if (!a.reference.empty()) options.reference = a.reference;
+  TRY_ASSIGN(options.open_cpu, graph_opener({.output_dir = a.output_dir, .runner = "cpu"}, common));
+  if (a.runner == "htp") {
+    TRY_ASSIGN(options.open_npu, graph_opener({.output_dir = a.output_dir, .runner = "htp", .target = a.target}, common));
+  }
+  return options;
+}
+
+ExitCode run(const VerifyArguments& arguments, const CommonArguments& common) {
+  TRY_ASSIGN(const VerifyOptions options, options_of(arguments, common));
+  auto progress = make_progress(common.quiet || common.json);
+  TRY_ASSIGN(const auto report, verify(options, *progress));
+  if (common.json) {
+    print_json(to_json(report));
+  } else {
+    print_table(to_table(report));
+    print_line(fmt::format("\n{}: {} ok, {} missed, {} not compared", arguments.output_dir.string(), report.count(Outcome::kPassed),
+                           report.count(Outcome::kMissed), report.count(Outcome::kNotCompared)));
+  }
+  return report.passed() ? 0 : static_cast<int>(ErrorKind::kCheckFailed);
+}
+
+}  // namespace
+
+Verb verify_verb(CommonArguments& common) {
+  return make_verb<VerifyArguments>(
+      {.name = "verify",
+       .group = kProveGroup,
+       .summary = "Prove that an output folder is whole and computes what the model computes",
+       .details = "Looks at the hashes of the manifest, at every graph, runs the graphs on the CPU and compares the static ones under\n"
+                  "npu/ with the plain ones. --reference adds a file of expected values, --model-dir the checkpoint's weights,\n"
+                  "--runner htp the NPU (emulated on x86) against the CPU; a miss is followed by the first tensor that departs.\n"
+                  "Exit code 1 when anything misses its gate.",
+       .examples = "  fastvlm-npu verify --output-dir out\n"
+                   "  fastvlm-npu verify --output-dir out --model-dir checkpoint --reference expected.safetensors\n"
+                   "  fastvlm-npu verify --output-dir out --runner htp --target sm8750 --json"},
+      common, add_options, run);
+}
+
+}  // namespace fastvlm::cli
