@@ -56,6 +56,12 @@ Value Graph::add_input(std::string name, Dtype dtype, Dims dims) {
   return {this, inputs_.back()};
 }
 
+void Graph::set_encoding(int value, WeightEncoding encoding) {
+  ValueInfo& info = values_[static_cast<std::size_t>(value)];
+  FASTVLM_ASSERT(info.weight != nullptr, "only a weight has an encoding");
+  info.encoding = encoding;
+}
+
 void Graph::rename(Value value, const std::string& name) {
   ValueInfo& info = values_[static_cast<std::size_t>(value.index())];
   if (info.name == name) return;

@@ -11,6 +11,7 @@
 #include <variant>
 #include <vector>
 
+#include "fastvlm/graph/encoding.h"
 #include "fastvlm/tensor/tensor.h"
 #include "fastvlm/tensor/weight.h"
 
@@ -57,9 +58,10 @@ struct ValueInfo {
   std::string name;
   Dtype dtype = Dtype::kFloat32;
   Dims dims;
-  int producer = -1;               // index of the node, -1 for inputs and constants
-  WeightPtr weight;                // an initializer whose numbers are still a recipe
-  std::optional<Tensor> constant;  // a small initializer
+  int producer = -1;                       // index of the node, -1 for inputs and constants
+  WeightPtr weight;                        // an initializer whose numbers are still a recipe
+  std::optional<WeightEncoding> encoding;  // of a weight that is to be stored as integers
+  std::optional<Tensor> constant;          // a small initializer
   bool is_constant() const { return weight != nullptr || constant.has_value(); }
 };
 
@@ -114,6 +116,9 @@ class Graph {
                               Attributes attributes = {});
   // Renames a value, for probes and outputs. A name that is taken gets a number.
   void rename(Value value, const std::string& name);
+
+  // How the numbers of a weight are to be stored; an expansion that knows the form heeds it.
+  void set_encoding(int value, WeightEncoding encoding);
 
   // The current module path; nodes made while a Scope lives carry it in their names.
   const std::string& scope() const { return scope_; }

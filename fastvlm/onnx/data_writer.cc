@@ -108,6 +108,13 @@ Result<CastLosses> write_piece(const Piece& piece, const std::stop_token& stop) 
   const Weight& weight = *piece.weight->weight;
   const Dtype dtype = piece.weight->dtype;
   thread_local BlockBuffer wide, narrow;  // kept by the thread from piece to piece
+  if (weight.is_packed()) {
+    const auto codes = narrow.bytes(static_cast<std::size_t>((piece.row_end - piece.row_begin) * weight.row_size()));
+    TRY(weight.read_packed_rows(piece.row_begin, piece.row_end, codes));
+    TRY(piece.file->file.write_at(piece.offset, codes));
+    piece.file->hash.add(piece.index, piece.padding, codes);
+    return CastLosses{};
+  }
   const auto values = wide.floats(static_cast<std::size_t>((piece.row_end - piece.row_begin) * weight.row_size()));
   TRY(weight.read_rows(piece.row_begin, piece.row_end, values));
   std::span<std::byte> bytes = std::as_writable_bytes(values);

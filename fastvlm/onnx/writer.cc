@@ -78,6 +78,12 @@ Status write_initializer(const ValueInfo& value, const DataLayout& layout, const
     add_entry(to, "length", std::to_string(place->bytes));
     return {};
   }
+  if (value.weight->is_packed()) {
+    std::vector<std::byte> codes(static_cast<std::size_t>(element_count(value.weight->shape())));
+    TRY(value.weight->read_packed_rows(0, value.weight->row_count(), codes));
+    to.set_raw_data(codes.data(), codes.size());
+    return {};
+  }
   TRY_ASSIGN(std::vector<float> values, value.weight->read_all());
   std::vector<std::byte> bytes(values.size() * byte_size(value.dtype));
   const CastLosses losses = from_float32(values, value.dtype, bytes);

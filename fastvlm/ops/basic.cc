@@ -230,6 +230,17 @@ Value lp_normalization(Value x) {
 
 Value gelu_node(Value x) { return one(x.graph(), "Gelu", {x}, {x.dtype(), x.dims()}, {}, kMicrosoftDomain); }
 
+Value matmul_in_blocks(Value x, Value codes, Value scales, BlockFormat format) {
+  require(x.rank() == 3 && x.dim(2).is_static() && x.dim(2).value % format.block == 0 &&
+              codes.dims() == Dims{codes.dim(0), x.dim(2).value / format.block, format.block_bytes()} &&
+              scales.dims() == Dims{codes.dim(0), codes.dim(1)},
+          "MatMulNBits", x, "codes {} and scales {} for input {} in blocks of {}", to_string(codes.dims()), to_string(scales.dims()),
+          to_string(x.dims()), format.block);
+  return one(x.graph(), "MatMulNBits", {x, codes, scales}, {x.dtype(), {x.dim(0), x.dim(1), codes.dim(0)}},
+             {{"K", x.dim(2).value}, {"N", codes.dim(0).value}, {"bits", std::int64_t{format.bits}}, {"block_size", format.block}},
+             kMicrosoftDomain);
+}
+
 Value conv(Value x, Value weight, Value bias, const ConvOptions& o) {
   require(x.rank() == 4 && weight.rank() == 4 && x.dim(1).is_static() && weight.dim(1).value * o.groups == x.dim(1).value &&
               weight.dim(0).value % o.groups == 0,

@@ -50,6 +50,10 @@ Value simplified_layer_normalization(Value x, Value scale, float epsilon);
 Value lp_normalization(Value x);
 Value gelu_node(Value x);  // com.microsoft
 
+// x [B, M, K] times a weight [N, K] in blocks: codes uint8 [N, K/block, bytes], scales [N, K/block] -> [B, M, N]. com.microsoft; the
+// block divides K.
+Value matmul_in_blocks(Value x, Value codes, Value scales, BlockFormat format);
+
 struct ConvOptions {
   std::int64_t stride = 1;
   std::int64_t padding = 0;

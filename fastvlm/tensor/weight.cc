@@ -72,6 +72,16 @@ WeightPtr Weight::computed(Shape shape, std::function<Result<std::vector<float>>
   return of_source(std::move(shape), std::move(source), std::move(from), std::move(done));
 }
 
+WeightPtr Weight::packed(Shape shape, std::shared_ptr<const PackedSource> source, std::vector<std::string> from, std::string done) {
+  FASTVLM_ASSERT(element_count(shape) == source->rows * source->row_bytes, "shape and source have as many bytes");
+  auto weight = std::make_shared<Weight>();
+  weight->shape_ = std::move(shape);
+  weight->packed_ = std::move(source);
+  weight->from_ = std::move(from);
+  weight->done_ = std::move(done);
+  return weight;
+}
+
 WeightPtr Weight::of_values(Shape shape, std::vector<float> values, std::string done) {
   const std::string numbers = hash_of("", values);
   auto make = [values = std::move(values)]() -> Result<std::vector<float>> { return values; };
@@ -134,7 +144,7 @@ WeightPtr Weight::reshaped(Shape shape) const {
 }
 
 Status Weight::read_rows(std::int64_t begin, std::int64_t end, std::span<float> out) const {
-  FASTVLM_ASSERT(static_cast<std::int64_t>(out.size()) == (end - begin) * row_size(), "room for the rows");
+  FASTVLM_ASSERT(!is_packed() && static_cast<std::int64_t>(out.size()) == (end - begin) * row_size(), "room for the rows");
   if (!transposed_) return source_->read(begin, end, 0, source_->columns, out);
   // Some rows of the source at a time, so few that they are turned while they are in the second-level cache.
   constexpr std::int64_t kBlockElements = std::int64_t{1} << 16;
@@ -149,6 +159,11 @@ Status Weight::read_rows(std::int64_t begin, std::int64_t end, std::span<float> 
     transpose_into(block, rows, width, out.data() + row, source_->rows);
   }
   return {};
+}
+
+Status Weight::read_packed_rows(std::int64_t begin, std::int64_t end, std::span<std::byte> out) const {
+  FASTVLM_ASSERT(is_packed() && static_cast<std::int64_t>(out.size()) == (end - begin) * row_size(), "room for the rows");
+  return packed_->read(begin, end, out);
 }
 
 Result<std::vector<float>> Weight::read_all() const {

@@ -24,6 +24,14 @@ struct MatrixSource {
       read;
 };
 
+// Rows of bytes that are made from something else: codes of quantised numbers.
+struct PackedSource {
+  std::int64_t rows = 0;
+  std::int64_t row_bytes = 0;
+  // Fills out with rows [row_begin, row_end). Safe from several threads.
+  std::function<Status(std::int64_t row_begin, std::int64_t row_end, std::span<std::byte> out)> read;
+};
+
 class Weight;
 using WeightPtr = std::shared_ptr<const Weight>;
 
@@ -34,6 +42,9 @@ class Weight {
   // Numbers that are computed as a whole when they are first read (small ones: fused kernels). Rows run along axis 0.
   static WeightPtr computed(Shape shape, std::function<Result<std::vector<float>>()> make, std::vector<std::string> from, std::string done);
   static WeightPtr of_values(Shape shape, std::vector<float> values, std::string done);
+
+  // Bytes instead of numbers; `shape` counts elements of one byte.
+  static WeightPtr packed(Shape shape, std::shared_ptr<const PackedSource> source, std::vector<std::string> from, std::string done);
 
   const Shape& shape() const { return shape_; }
   // Names of the checkpoint's tensors, as they stand in the file.
@@ -54,17 +65,21 @@ class Weight {
 
   // Its rows are columns of the source, so that a piece of few rows touches all of the source.
   bool is_transposed() const { return transposed_; }
+  // Read with read_packed_rows() and nothing else; cannot be transposed, scaled or cut.
+  bool is_packed() const { return packed_ != nullptr; }
   // The unit of reading: the tensor is `row_count()` rows of `row_size()` elements in the order of its bytes.
-  std::int64_t row_count() const { return transposed_ ? source_->columns : source_->rows; }
-  std::int64_t row_size() const { return transposed_ ? source_->rows : source_->columns; }
+  std::int64_t row_count() const { return is_packed() ? packed_->rows : transposed_ ? source_->columns : source_->rows; }
+  std::int64_t row_size() const { return is_packed() ? packed_->row_bytes : transposed_ ? source_->rows : source_->columns; }
   // Rows [begin, end) as float32, out.size() == (end - begin) * row_size().
   Status read_rows(std::int64_t begin, std::int64_t end, std::span<float> out) const;
+  Status read_packed_rows(std::int64_t begin, std::int64_t end, std::span<std::byte> out) const;
   // The whole tensor; for small ones.
   Result<std::vector<float>> read_all() const;
 
  private:
   Shape shape_;
   std::shared_ptr<const MatrixSource> source_;
+  std::shared_ptr<const PackedSource> packed_;
   bool transposed_ = false;
   std::vector<std::string> from_;
   std::string done_;

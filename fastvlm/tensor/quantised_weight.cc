@@ -1,0 +1,98 @@
+#include "fastvlm/tensor/quantised_weight.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <mutex>
+
+namespace fastvlm {
+namespace {
+
+// Scales of rows whose codes were made and whose scales nobody has asked for yet. Room is taken at the first row and given back
+// after the last one.
+class PendingScales {
+ public:
+  PendingScales(std::int64_t rows, std::int64_t blocks) : rows_(rows), blocks_(blocks) {}
+
+  void put(std::int64_t begin, std::span<const float> scales) {
+    std::lock_guard lock(mutex_);
+    if (scales_.empty()) scales_.resize(static_cast<std::size_t>(rows_ * blocks_)), there_.assign(static_cast<std::size_t>(rows_), false);
+    std::ranges::copy(scales, scales_.begin() + begin * blocks_);
+    std::fill_n(there_.begin() + begin, static_cast<std::int64_t>(scales.size()) / blocks_, true);
+  }
+
+  bool take(std::int64_t begin, std::int64_t end, std::span<float> out) {
+    std::lock_guard lock(mutex_);
+    if (scales_.empty() || std::find(there_.begin() + begin, there_.begin() + end, false) != there_.begin() + end) return false;
+    std::copy(scales_.begin() + begin * blocks_, scales_.begin() + end * blocks_, out.begin());
+    taken_ += end - begin;
+    if (taken_ >= rows_) scales_ = {}, there_ = {}, taken_ = 0;
+    return true;
+  }
+
+ private:
+  const std::int64_t rows_, blocks_;
+  std::mutex mutex_;
+  std::vector<float> scales_;
+  std::vector<bool> there_;
+  std::int64_t taken_ = 0;
+};
+
+struct Quantiser {
+  Quantiser(WeightPtr source, BlockFormat blocks_format)
+      : weight(std::move(source)), format(blocks_format), pending(weight->row_count(), format.blocks_of(weight->row_size())) {}
+
+  const WeightPtr weight;
+  const BlockFormat format;
+  PendingScales pending;
+
+  std::int64_t blocks() const { return format.blocks_of(weight->row_size()); }
+  Status make(std::int64_t begin, std::int64_t end, std::span<float> scales, std::span<std::byte> codes) const {
+    thread_local std::vector<float> rows;
+    rows.resize(static_cast<std::size_t>((end - begin) * weight->row_size()));
+    TRY(weight->read_rows(begin, end, rows));
+    quantise_blocks(rows, weight->row_size(), format, scales, codes);
+    return {};
+  }
+};
+
+Status make_codes(Quantiser& quantiser, std::int64_t begin, std::int64_t end, std::span<std::byte> out) {
+  thread_local std::vector<float> scales;
+  scales.resize(static_cast<std::size_t>((end - begin) * quantiser.blocks()));
+  TRY(quantiser.make(begin, end, scales, out));
+  quantiser.pending.put(begin, scales);
+  return {};
+}
+
+Status make_scales(Quantiser& quantiser, std::int64_t begin, std::int64_t end, std::span<float> out) {
+  if (quantiser.pending.take(begin, end, out)) return {};
+  std::vector<std::byte> codes(static_cast<std::size_t>((end - begin) * quantiser.format.row_bytes(quantiser.weight->row_size())));
+  return quantiser.make(begin, end, out, codes);
+}
+
+}  // namespace
+
+QuantisedWeight quantised_in_blocks(const WeightPtr& weight, BlockFormat format) {
+  FASTVLM_ASSERT((weight->shape() == Shape{weight->row_count(), weight->row_size()}), "a matrix in its own rows");
+  const std::int64_t rows = weight->row_count(), blocks = format.blocks_of(weight->row_size());
+  auto quantiser = std::make_shared<Quantiser>(weight, format);
+  const std::string done =
+      fmt::format("{}{}int{} in blocks of {}", weight->done(), weight->done().empty() ? "" : ", ", format.bits, format.block);
+
+  auto codes = std::make_shared<PackedSource>();
+  codes->rows = rows, codes->row_bytes = blocks * format.block_bytes();
+  codes->read = [quantiser](std::int64_t begin, std::int64_t end, std::span<std::byte> out) {
+    return make_codes(*quantiser, begin, end, out);
+  };
+
+  auto scales = std::make_shared<MatrixSource>();
+  scales->rows = rows, scales->columns = blocks;
+  scales->read = [quantiser, blocks](std::int64_t begin, std::int64_t end, std::int64_t first, std::int64_t last, std::span<float> out) {
+    FASTVLM_ASSERT(first == 0 && last == blocks, "whole rows of scales");
+    return make_scales(*quantiser, begin, end, out);
+  };
+  return {.codes = Weight::packed({rows, blocks, format.block_bytes()}, std::move(codes), weight->from(), done),
+          .scales = Weight::of_source({rows, blocks}, std::move(scales), weight->from(), done + ", scales")};
+}
+
+}  // namespace fastvlm

@@ -1,0 +1,76 @@
+#include "fastvlm/tensor/quantised_weight.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+namespace fastvlm {
+namespace {
+
+struct CountedReads {
+  WeightPtr weight;
+  std::shared_ptr<int> reads = std::make_shared<int>(0);
+};
+
+CountedReads waves(std::int64_t rows, std::int64_t columns) {
+  CountedReads counted;
+  auto source = std::make_shared<MatrixSource>();
+  source->rows = rows, source->columns = columns;
+  source->read = [reads = counted.reads](std::int64_t r0, std::int64_t r1, std::int64_t c0, std::int64_t c1,
+                                         std::span<float> out) -> Status {
+    ++*reads;
+    std::size_t at = 0;
+    for (std::int64_t r = r0; r < r1; ++r)
+      for (std::int64_t c = c0; c < c1; ++c) out[at++] = std::sin(0.7f * static_cast<float>(r * 131 + c));
+    return {};
+  };
+  counted.weight = Weight::of_source({rows, columns}, std::move(source), {"waves"}, "");
+  return counted;
+}
+
+std::vector<std::byte> codes_of(const QuantisedWeight& q, std::int64_t step) {
+  std::vector<std::byte> all;
+  for (std::int64_t row = 0; row < q.codes->row_count(); row += step) {
+    const std::int64_t end = std::min(row + step, q.codes->row_count());
+    std::vector<std::byte> piece(static_cast<std::size_t>((end - row) * q.codes->row_size()));
+    EXPECT_TRUE(q.codes->read_packed_rows(row, end, piece).ok());
+    all.insert(all.end(), piece.begin(), piece.end());
+  }
+  return all;
+}
+
+TEST(QuantisedWeight, PiecesOfAnySizeGiveTheBytesOfTheWhole) {
+  for (const BlockFormat format : {BlockFormat{8, 32}, BlockFormat{4, 16}, BlockFormat{4, 64}}) {
+    const QuantisedWeight whole = quantised_in_blocks(waves(13, 96).weight, format),
+                          parts = quantised_in_blocks(waves(13, 96).weight, format);
+    EXPECT_EQ(codes_of(whole, 13), codes_of(parts, 5));
+    EXPECT_EQ(whole.scales->read_all().value(), parts.scales->read_all().value());
+  }
+}
+
+TEST(QuantisedWeight, ScalesAreTheSameWhetherCodesWereReadBeforeOrNot) {
+  const QuantisedWeight before = quantised_in_blocks(waves(6, 64).weight, {}), without = quantised_in_blocks(waves(6, 64).weight, {});
+  codes_of(before, 4);
+  EXPECT_EQ(before.scales->read_all().value(), without.scales->read_all().value());
+}
+
+TEST(QuantisedWeight, TheSourceIsReadOnceForCodesAndScales) {
+  const CountedReads counted = waves(8, 64);
+  const QuantisedWeight q = quantised_in_blocks(counted.weight, {});
+  codes_of(q, 8);
+  q.scales->read_all().value();
+  EXPECT_EQ(*counted.reads, 1);
+}
+
+TEST(QuantisedWeight, ItSaysWhereItComesFromAndWhatWasDone) {
+  const QuantisedWeight q = quantised_in_blocks(waves(8, 100).weight, {.bits = 4, .block = 32});
+  EXPECT_EQ(q.codes->shape(), (Shape{8, 4, 16}));
+  EXPECT_EQ(q.scales->shape(), (Shape{8, 4}));
+  EXPECT_EQ(q.codes->from(), std::vector<std::string>{"waves"});
+  EXPECT_EQ(q.codes->done(), "int4 in blocks of 32");
+  EXPECT_EQ(q.scales->done(), "int4 in blocks of 32, scales");
+  EXPECT_NE(q.codes->identity(), quantised_in_blocks(waves(8, 100).weight, {.bits = 8, .block = 32}).codes->identity());
+}
+
+}  // namespace
+}  // namespace fastvlm
