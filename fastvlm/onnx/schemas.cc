@@ -22,6 +22,16 @@ void infer_nothing(InferenceContext&) {}
 
 void infer_same_as_first(InferenceContext& context) { onnx::propagateShapeAndTypeFromFirstInput(context); }
 
+// [..., K] becomes [..., N], which the attribute says.
+void infer_matmul_in_blocks(InferenceContext& context) {
+  onnx::propagateElemTypeFromInputToOutput(context, 0, 0);
+  const auto* width = context.getAttribute("N");
+  if (width == nullptr || !onnx::hasInputShape(context, 0)) return;
+  onnx::propagateShapeFromInputToOutput(context, 0, 0);
+  auto* shape = context.getOutputType(0)->mutable_tensor_type()->mutable_shape();
+  if (shape->dim_size() > 0) shape->mutable_dim(shape->dim_size() - 1)->set_dim_value(width->i());
+}
+
 // The type of the zero point, uint8 without one; opset 21 and later may name it in an attribute.
 void infer_quantize(InferenceContext& context) {
   const bool has_zero_point = context.getNumInputs() > 2 && context.getInputType(2) != nullptr;
@@ -110,6 +120,7 @@ constexpr std::array kExtensions = {
     ExtensionRow{kMicrosoft, "QuickGelu", 1, infer_same_as_first},
     ExtensionRow{kMicrosoft, "FastGelu", 1, infer_same_as_first},
     ExtensionRow{kMicrosoft, "BiasGelu", 1, infer_same_as_first},
+    ExtensionRow{kMicrosoft, "MatMulNBits", 1, infer_matmul_in_blocks},
     ExtensionRow{kMicrosoft, "QuantizeLinear", 1, infer_quantize},
     ExtensionRow{kMicrosoft, "DequantizeLinear", 1, infer_dequantize},
     ExtensionRow{"", "Mish", 18, infer_same_as_first},

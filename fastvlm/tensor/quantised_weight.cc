@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <mutex>
 
+#include "fastvlm/base/try.h"
+
 namespace fastvlm {
 namespace {
 

@@ -266,6 +266,29 @@ TEST(ReferenceExpansionsRun, WithSymbolicBatchAndLengthToo) {
   expect_close(outputs[0], expected, "batch of two");
 }
 
+// A linear layer and a head whose weights are stored in blocks compute what the numbers behind the codes compute.
+TEST(HtpExpansions, WeightsInBlocksComputeWhatTheirCodesMean) {
+  const Floats x = random(3 * 64, 1), w = random(48 * 64, 2), b = random(48, 3);
+  for (const BlockFormat format : {BlockFormat{8, 64}, BlockFormat{8, 32}, BlockFormat{4, 32}, BlockFormat{4, 16}}) {
+    Graph graph("case");
+    Value input = graph.add_input("x", Dtype::kFloat32, {1, 3, 64});
+    graph.add_output(ops::linear(input, weight({48, 64}, w), weight({48}, b)), "biased");
+    graph.add_output(ops::vocabulary_logits(input, weight({48, 64}, w)), "plain");
+    encode_weights(graph, {{.match = "*", .weights = WeightEncoding{format}}});
+    auto outputs = run_graph(graph, htp_expansions(), {{"x", {1, 3, 64}, x}});
+    ASSERT_EQ(outputs.size(), 2u);
+    std::vector<float> scales(static_cast<std::size_t>(48 * format.blocks_of(64)));
+    std::vector<std::byte> codes(static_cast<std::size_t>(48 * format.row_bytes(64)));
+    Floats numbers(w.size());
+    quantise_blocks(w, 64, format, scales, codes);
+    dequantise_blocks(scales, codes, 64, format, numbers);
+    Floats plain = times_transposed(x, numbers, 64), biased = plain;
+    for (std::size_t i = 0; i < biased.size(); ++i) biased[i] += b[i % 48];
+    expect_close(outputs[0], biased, "linear with bias");
+    expect_close(outputs[1], plain, "head");
+  }
+}
+
 TEST(HtpExpansions, RefuseSymbolicExtentsByName) {
   Graph graph("case");
   Value q = graph.add_input("q", Dtype::kFloat32, {1, "length", 8});

@@ -144,6 +144,26 @@ TEST_F(RemoteRunnerTest, ActivationsKeepTheirAccuracyBehindALayer) {
   }
 }
 
+// Weights in blocks of integers run whole on the NPU (CPU fallback is off) and mean the same numbers there.
+TEST_F(RemoteRunnerTest, TheEmulatedNpuComputesWithWeightsInBlocks) {
+  std::vector<float> values(256 * 128);
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(0.2 * std::sin(static_cast<double>(3 * i * i % 1000)));
+  for (const BlockFormat format : {BlockFormat{8, 64}, BlockFormat{8, 32}, BlockFormat{4, 64}, BlockFormat{4, 32}})
+    for (const char* chip : {"sm8450", "sm8550", "sm8750"}) {
+      Graph graph(fmt::format("blocks_of_{}_with_{}_bits", format.block, format.bits));
+      Value x = graph.add_input("x", Dtype::kFloat32, {1, 4, 128});
+      graph.add_output(ops::linear(x, Weight::of_values({256, 128}, values, "test")), "y");
+      encode_weights(graph, {{.match = "*", .weights = WeightEncoding{format}}});
+      const Path model = write(graph);
+      auto cpu = open(model, kCpu), npu = open(model, find_soc(chip).value()->soc_model);
+      ASSERT_TRUE(cpu.ok()) << cpu.error().message;
+      ASSERT_TRUE(npu.ok()) << npu.error().message;
+      auto expected = run(**cpu, inputs(**cpu)), actual = run(**npu, inputs(**npu));
+      ASSERT_TRUE(expected.ok() && actual.ok()) << graph.name();
+      EXPECT_GE(compare((*actual)[0].tensor.floats(), (*expected)[0].tensor.floats()).snr_db, 55) << graph.name() << " " << chip;
+    }
+}
+
 // One cached attention, sixteen new tokens behind sixteen slots.
 TEST_F(RemoteRunnerTest, TheEmulatedAttentionAgreesWithTheCpu) {
   Graph graph("attention");
