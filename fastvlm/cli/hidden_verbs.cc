@@ -5,6 +5,7 @@
 
 #include "fastvlm/inspect/doctor.h"
 #include "fastvlm/inspect/inspect_context.h"
+#include "fastvlm/onnx/library_child.h"
 #include "fastvlm/targets/qnn/compile/compile.h"
 #include "fastvlm/targets/qnn/run/worker.h"
 
@@ -20,6 +21,7 @@ constexpr HiddenVerb kHiddenVerbs[] = {
     {qnn::kWorkerVerb, 1, [](std::span<char* const> a) { return qnn::serve_session(std::atoi(a[0])); }},
     {qnn::kCompileVerb, 0, [](std::span<char* const>) { return qnn::compile_worker_main(); }},
     {kContextVerb, 2, [](std::span<char* const> a) { return context_worker_main(a[0], a[1]); }},
+    {kOnnxVerb, 2, [](std::span<char* const> a) { return onnx_worker_main(a); }},
     {kLoadVerb, 1, [](std::span<char* const> a) { return load_worker_main(a[0], a.size() > 1 ? a[1] : ""); }},
 };
 

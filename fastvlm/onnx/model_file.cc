@@ -11,8 +11,8 @@
 
 #include "fastvlm/base/try.h"
 #include "fastvlm/onnx/external_data.h"
+#include "fastvlm/onnx/library_child.h"
 #include "fastvlm/onnx/parse.h"
-#include "fastvlm/onnx/schemas.h"
 
 namespace fastvlm {
 namespace {
@@ -235,7 +235,7 @@ Result<OnnxModel> summarize_and_infer(onnx::ModelProto& proto, const std::string
   // This checks the sizes of the tensors, which the library trusts.
   TRY_ASSIGN(OnnxModel model, summarize(proto, what));
   if (options.infer_shapes) {
-    model.inference_note = infer_shapes_in_place(proto, false);
+    model.inference_note = infer_shapes_in_child(proto);
     read_values(proto.graph(), model);
   }
   return model;

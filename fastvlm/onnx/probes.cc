@@ -4,9 +4,9 @@
 #include <set>
 
 #include "fastvlm/base/try.h"
+#include "fastvlm/onnx/library_child.h"
 #include "fastvlm/onnx/model_file.h"
 #include "fastvlm/onnx/parse.h"
-#include "fastvlm/onnx/schemas.h"
 
 namespace fastvlm {
 
@@ -14,7 +14,7 @@ Result<std::string> with_probes(const Path& model, std::span<const std::string> 
   onnx::ModelProto proto;
   TRY(read_message(model, proto));
   TRY(summarize(proto, model.string()));  // the sizes that inference trusts
-  infer_shapes_in_place(proto, false);    // what it cannot infer stays untyped, which ONNX Runtime accepts
+  infer_shapes_in_child(proto);           // what it cannot infer stays untyped, which ONNX Runtime accepts
 
   onnx::GraphProto& graph = *proto.mutable_graph();
   std::map<std::string, const onnx::ValueInfoProto*> known;

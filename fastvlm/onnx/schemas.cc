@@ -264,15 +264,14 @@ bool is_extension(const std::string& domain, const std::string& op, std::int64_t
   return is_known(domain, op, opset) && onnx::OpSchemaRegistry::Instance()->GetSchema(op, version, domain) == nullptr;
 }
 
-std::string infer_shapes_in_place(onnx::ModelProto& model, bool strict) {
+std::string infer_shapes_in_place(onnx::ModelProto& model, const InferOptions& options) {
   if (divides_by_zero(model.graph())) return "a stride, block size or group of 0";
   if (std::string missing = what_is_missing(model); !missing.empty()) return missing;
-  const onnx::ISchemaRegistry* schemas = strict ? &strict_schemas() : &lenient_schemas();
+  if (options.follow_numbers && !may_follow_shapes(model)) return "";
+  const onnx::ISchemaRegistry* schemas = options.strict ? &strict_schemas() : &lenient_schemas();
   try {
-    // Types first; then again with the numbers of shapes, such as the target of a Reshape that is computed from a Shape.
-    onnx::shape_inference::InferShapes(model, schemas, onnx::ShapeInferenceOptions(strict, strict ? 1 : 0, false));
-    if (may_follow_shapes(model))
-      onnx::shape_inference::InferShapes(model, schemas, onnx::ShapeInferenceOptions(strict, strict ? 1 : 0, true));
+    onnx::shape_inference::InferShapes(model, schemas,
+                                       onnx::ShapeInferenceOptions(options.strict, options.strict ? 1 : 0, options.follow_numbers));
   } catch (const std::exception& failure) {
     std::string text = failure.what();
     std::ranges::replace(text, '\n', ' ');

@@ -29,8 +29,12 @@ bool is_extension(const std::string& domain, const std::string& op, std::int64_t
 // True when strict_schemas() has it.
 bool is_known(const std::string& domain, const std::string& op, std::int64_t opset);
 
-// Runs shape inference in place. Returns why it failed, or "" when it went well. With `strict`, a node that cannot be as it is
-// (shapes that do not fit) is a failure.
-std::string infer_shapes_in_place(onnx::ModelProto& model, bool strict);
+struct InferOptions {
+  bool strict = false;          // a node that cannot be as it is (shapes that do not fit) is a failure
+  bool follow_numbers = false;  // also the numbers of shapes, such as the target of a Reshape that is computed from a Shape
+};
+
+// Runs shape inference in place; for the child process only. Returns why it failed, or "" when it went well.
+std::string infer_shapes_in_place(onnx::ModelProto& model, const InferOptions& options);
 
 }  // namespace fastvlm

@@ -1,6 +1,5 @@
 #include "fastvlm/onnx/validate.h"
 
-#include <onnx/checker.h>
 #include <onnx/onnx_pb.h>
 
 #include <algorithm>
@@ -9,9 +8,9 @@
 
 #include "fastvlm/base/try.h"
 #include "fastvlm/onnx/external_data.h"
+#include "fastvlm/onnx/library_child.h"
 #include "fastvlm/onnx/model_index.h"
 #include "fastvlm/onnx/parse.h"
-#include "fastvlm/onnx/schemas.h"
 
 namespace fastvlm {
 namespace {
@@ -90,60 +89,6 @@ bool is_static(const OnnxType& type) {
 
 void append(std::vector<Finding>& all, std::vector<Finding> more) {
   all.insert(all.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
-}
-
-// The first sentence of what the library throws; the rest is a dump of the node.
-std::string first_lines(const std::string& text) {
-  std::string line = text.substr(0, text.find("\n\n"));
-  std::replace(line.begin(), line.end(), '\n', ' ');
-  if (line.size() > 400) line = line.substr(0, 400) + "…";
-  return line;
-}
-
-// "" when the library can judge the model, otherwise why not.
-std::string why_unchecked(const OnnxModel& model) {
-  if (model.opset() > newest_known_opset())
-    return fmt::format("opset {} is newer than the ONNX library in use, which ends at {}", model.opset(), newest_known_opset());
-  for (const auto* nodes : {&model.nodes, &model.inner_nodes})
-    for (const OnnxNode& node : *nodes)
-      if (!node.domain.empty() && !is_known(node.domain, node.op, 1))
-        return fmt::format("the ONNX library does not know {}", operator_name(node.domain, node.op));
-  return "";
-}
-
-bool uses_extensions(const OnnxModel& model) {
-  return std::any_of(model.nodes.begin(), model.nodes.end(),
-                     [&](const OnnxNode& node) { return is_extension(node.domain, node.op, node.domain.empty() ? model.opset() : 1); });
-}
-
-// check_model of the library, with our schemas beside its own.
-void check_with_extensions(const onnx::ModelProto& proto, const Path& path) {
-  onnx::checker::CheckerContext context;
-  context.set_ir_version(static_cast<int>(proto.ir_version()));
-  context.set_model_dir(path.parent_path().string());
-  context.set_schema_registry(&strict_schemas());
-  std::unordered_map<std::string, int> opsets;
-  for (const auto& opset : proto.opset_import()) opsets[opset.domain()] = static_cast<int>(opset.version());
-  context.set_opset_imports(opsets);
-  onnx::checker::check_graph(proto.graph(), context, onnx::checker::LexicalScopeContext());
-}
-
-std::vector<Finding> run_library(onnx::ModelProto& proto, const OnnxModel& model, const Path& path) {
-  if (const std::string reason = why_unchecked(model); !reason.empty())
-    return {{Severity::kNote, "", fmt::format("the ONNX checker and strict shape inference were left out: {}", reason)}};
-  std::vector<Finding> findings;
-  try {
-    if (uses_extensions(model))
-      check_with_extensions(proto, path);
-    else
-      onnx::checker::check_model(path.string());
-  } catch (const std::exception& failure) {
-    findings.push_back({Severity::kError, "", fmt::format("ONNX checker: {}", first_lines(failure.what()))});
-    return findings;  // shape inference would stumble over the same thing
-  }
-  if (const std::string failure = infer_shapes_in_place(proto, true); !failure.empty())
-    findings.push_back({Severity::kError, "", fmt::format("shape inference: {}", first_lines(failure))});
-  return findings;
 }
 
 }  // namespace
@@ -229,8 +174,9 @@ Result<std::vector<Finding>> validate_onnx(const Path& path, const ValidateOptio
   append(findings, check_structure(model));
   append(findings,
          check_external_data(model, find_data_files(model, path.parent_path()), {.require_aligned = options.require_aligned_data}));
-  append(findings, run_library(proto, model, path));
+  append(findings, check_in_child(path));
   if (options.forbid_symbolic_dims) {
+    infer_shapes_in_child(proto);  // what it says was said by the check
     TRY_ASSIGN(OnnxModel inferred, summarize(proto, path.string()));
     append(findings, check_static_shapes(inferred));
   }

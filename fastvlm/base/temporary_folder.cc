@@ -1,0 +1,28 @@
+#include "fastvlm/base/temporary_folder.h"
+
+#include <stdlib.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+namespace fastvlm {
+
+Result<TemporaryFolder> TemporaryFolder::create() {
+  std::error_code failure;
+  const Path parent = std::filesystem::temp_directory_path(failure);
+  if (failure) return bad_environment("there is no folder for temporary files ({}); set TMPDIR", failure.message());
+  std::string name = (parent / "fastvlm-npu-XXXXXX").string();
+  if (::mkdtemp(name.data()) == nullptr)
+    return bad_environment("{}: cannot write to this folder ({})", parent.string(), std::strerror(errno));
+  return TemporaryFolder(name);
+}
+
+TemporaryFolder::TemporaryFolder(TemporaryFolder&& other) noexcept : path_(std::exchange(other.path_, Path())) {}
+
+TemporaryFolder::~TemporaryFolder() {
+  std::error_code ignored;
+  if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
+}
+
+}  // namespace fastvlm

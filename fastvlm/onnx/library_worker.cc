@@ -1,0 +1,127 @@
+// What the child of library_child.h does: every call into the ONNX library's checker and shape inference is made from here.
+#include <google/protobuf/io/zero_copy_stream_impl.h>
+#include <onnx/checker.h>
+#include <onnx/onnx_pb.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <iostream>
+
+#include "fastvlm/base/json.h"
+#include "fastvlm/base/try.h"
+#include "fastvlm/onnx/library_child.h"
+#include "fastvlm/onnx/parse.h"
+#include "fastvlm/onnx/schemas.h"
+
+namespace fastvlm {
+namespace {
+
+constexpr rlim_t kMemory = rlim_t{6} << 30;
+
+// Sanitizers map terabytes, which the limit would forbid.
+void limit_memory() {
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+  const rlimit limit{kMemory, kMemory};
+  ::setrlimit(RLIMIT_AS, &limit);
+#endif
+}
+
+// The first sentence of what the library throws; the rest is a dump of the node.
+std::string first_lines(const std::string& text) {
+  std::string line = text.substr(0, text.find("\n\n"));
+  std::replace(line.begin(), line.end(), '\n', ' ');
+  if (line.size() > 400) line = line.substr(0, 400) + "…";
+  return line;
+}
+
+// "" when the library can judge the model, otherwise why not.
+std::string why_unchecked(const OnnxModel& model) {
+  if (model.opset() > newest_known_opset())
+    return fmt::format("opset {} is newer than the ONNX library in use, which ends at {}", model.opset(), newest_known_opset());
+  for (const auto* nodes : {&model.nodes, &model.inner_nodes})
+    for (const OnnxNode& node : *nodes)
+      if (!node.domain.empty() && !is_known(node.domain, node.op, 1))
+        return fmt::format("the ONNX library does not know {}", operator_name(node.domain, node.op));
+  return "";
+}
+
+bool uses_extensions(const OnnxModel& model) {
+  return std::any_of(model.nodes.begin(), model.nodes.end(),
+                     [&](const OnnxNode& node) { return is_extension(node.domain, node.op, node.domain.empty() ? model.opset() : 1); });
+}
+
+// check_model of the library, with our schemas beside its own.
+void check_with_extensions(const onnx::ModelProto& proto, const Path& path) {
+  onnx::checker::CheckerContext context;
+  context.set_ir_version(static_cast<int>(proto.ir_version()));
+  context.set_model_dir(path.parent_path().string());
+  context.set_schema_registry(&strict_schemas());
+  std::unordered_map<std::string, int> opsets;
+  for (const auto& opset : proto.opset_import()) opsets[opset.domain()] = static_cast<int>(opset.version());
+  context.set_opset_imports(opsets);
+  onnx::checker::check_graph(proto.graph(), context, onnx::checker::LexicalScopeContext());
+}
+
+std::vector<Finding> run_library(onnx::ModelProto& proto, const OnnxModel& model, const Path& path) {
+  if (const std::string reason = why_unchecked(model); !reason.empty())
+    return {{Severity::kNote, "", fmt::format("the ONNX checker and strict shape inference were left out: {}", reason)}};
+  std::vector<Finding> findings;
+  try {
+    if (uses_extensions(model))
+      check_with_extensions(proto, path);
+    else
+      onnx::checker::check_model(path.string());
+  } catch (const std::exception& failure) {
+    findings.push_back({Severity::kError, "", fmt::format("ONNX checker: {}", first_lines(failure.what()))});
+    return findings;  // shape inference would stumble over the same thing
+  }
+  // Types first, which following the numbers needs.
+  std::string failure = infer_shapes_in_place(proto, {.strict = true});
+  if (failure.empty()) failure = infer_shapes_in_place(proto, {.strict = true, .follow_numbers = true});
+  if (!failure.empty()) findings.push_back({Severity::kError, "", fmt::format("shape inference: {}", first_lines(failure))});
+  return findings;
+}
+
+Status write_answer(const onnx::ModelProto& model, const std::string& note, const Path& answer) {
+  onnx::GraphProto graph;
+  *graph.mutable_value_info() = model.graph().value_info();
+  *graph.mutable_output() = model.graph().output();
+  graph.set_doc_string(note);
+  return write_file_atomically(answer, graph.SerializePartialAsString());
+}
+
+Status infer(const Path& answer) {
+  onnx::ModelProto model;
+  google::protobuf::io::IstreamInputStream bytes(&std::cin);
+  TRY(parse_message(bytes, model, "model"));
+  std::string note = infer_shapes_in_place(model, {.follow_numbers = false});
+  TRY(write_answer(model, note, answer));
+  if (!note.empty()) return {};
+  // Again with the numbers of shapes, such as the target of a Reshape that is computed from a Shape.
+  note = infer_shapes_in_place(model, {.follow_numbers = true});
+  return write_answer(model, note, answer);
+}
+
+Status check(const Path& answer, const Path& file) {
+  onnx::ModelProto proto;
+  TRY(read_message(file, proto));
+  TRY_ASSIGN(OnnxModel model, summarize(proto, file.string()));
+  OrderedJson rows = OrderedJson::array();
+  for (const Finding& finding : run_library(proto, model, file))
+    rows.push_back({{"severity", static_cast<int>(finding.severity)}, {"subject", finding.subject}, {"message", finding.message}});
+  return write_file_atomically(answer, rows.dump(-1, ' ', false, OrderedJson::error_handler_t::replace));
+}
+
+}  // namespace
+
+int onnx_worker_main(std::span<char* const> arguments) {
+  limit_memory();
+  Status status = bad_usage("an unknown task");
+  if (arguments.size() == 2 && std::string_view(arguments[0]) == "infer") status = infer(arguments[1]);
+  if (arguments.size() == 3 && std::string_view(arguments[0]) == "check") status = check(arguments[1], arguments[2]);
+  if (status.ok()) return 0;
+  std::cerr << status.error().message << '\n';
+  return static_cast<int>(status.error().kind);
+}
+
+}  // namespace fastvlm
