@@ -21,6 +21,9 @@ std::string reason(int error_number) { return std::strerror(error_number); }
 
 // A missing or unreadable file named by the user is bad input; everything else of the system is environment.
 Error open_error(const Path& path, int error_number) {
+  std::error_code ignored;
+  if (error_number == ENOENT && std::filesystem::is_symlink(path, ignored))
+    return bad_input("{}: a link to a file that is not there", path.string());
   if (error_number == ENOENT || error_number == ENOTDIR) return bad_input("{}: there is no such file", path.string());
   if (error_number == EACCES) return bad_input("{}: no permission to read it", path.string());
   return bad_environment("{}: cannot open it ({})", path.string(), reason(error_number));

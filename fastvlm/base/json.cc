@@ -3,6 +3,7 @@
 #include <set>
 #include <vector>
 
+#include "fastvlm/base/file_content.h"
 #include "fastvlm/base/try.h"
 
 namespace fastvlm {
@@ -70,8 +71,10 @@ Result<T> member(const Json& object, std::string_view key, std::string_view what
 
 Result<Json> parse_json(std::string_view text, std::string_view what) {
   StrictSax sax;
-  if (!Json::sax_parse(text.begin(), text.end(), &sax))
+  if (!Json::sax_parse(text.begin(), text.end(), &sax)) {
+    if (auto wrong = wrong_json(text)) return bad_input("{}: not valid JSON but {}", what, *wrong);
     return bad_input("{}: {}", what, sax.problem.empty() ? "not valid JSON" : sax.problem);
+  }
   Json value = Json::parse(text.begin(), text.end(), nullptr, /*allow_exceptions=*/false);
   if (value.is_discarded()) return bad_input("{}: not valid JSON", what);
   return value;

@@ -3,81 +3,68 @@
 #include <algorithm>
 #include <set>
 
+#include "fastvlm/base/file_content.h"
 #include "fastvlm/base/try.h"
 #include "fastvlm/checkpoint/dialect.h"
+#include "fastvlm/checkpoint/model_files.h"
 #include "fastvlm/tensor/convert.h"
 
 namespace fastvlm {
 namespace {
 
-constexpr const char* kIndexFile = "model.safetensors.index.json";
+constexpr std::string_view kProjector = "model.multi_modal_projector.";
 
-Status check_folder(const Path& folder) {
-  std::error_code failure;
-  if (std::filesystem::is_directory(folder, failure)) return {};
-  if (std::filesystem::exists(folder, failure))
-    return bad_input("{}: not a folder; name the folder that holds config.json and the safetensors files", folder.string());
-  return bad_input("{}: there is no such folder", folder.string());
-}
-
-// The shard names that an index mentions; names with a path part are refused.
-Result<std::set<std::string>> shards_of(const Json& index, const Path& index_path) {
-  const Json* map = json_find(index, "weight_map");
-  if (map == nullptr || !map->is_object() || map->empty())
-    return bad_input("{}: the key \"weight_map\" must map tensor names to files", index_path.string());
-  std::set<std::string> shards;
-  for (const auto& [tensor, file] : map->items()) {
-    if (!file.is_string()) return bad_input("{}: tensor \"{}\" must name a file", index_path.string(), tensor);
-    auto name = file.get<std::string>();
-    if (name.empty() || Path(name).filename() != Path(name) || name == "..")
-      return bad_input("{}: shard \"{}\" of tensor \"{}\" must be a plain file name", index_path.string(), name, tensor);
-    shards.insert(std::move(name));
-  }
-  return shards;
-}
-
-Result<std::set<std::string>> single_files(const Path& folder) {
-  std::set<std::string> names;
-  std::error_code failure;
-  for (const auto& entry : std::filesystem::directory_iterator(folder, failure))
-    if (entry.path().extension() == ".safetensors") names.insert(entry.path().filename().string());
-  if (failure) return bad_input("{}: cannot list it ({})", folder.string(), failure.message());
-  if (names.empty())
-    return bad_input("{}: no *.safetensors file here (pytorch_model.bin is not read; convert it to safetensors)", folder.string());
-  return names;
-}
+std::string base_name(const Path& path) { return path.filename().string(); }
 
 }  // namespace
 
 Result<Checkpoint> Checkpoint::open(const Path& folder) {
-  TRY(check_folder(folder));
   Checkpoint checkpoint;
   checkpoint.folder_ = folder;
-  TRY_ASSIGN(checkpoint.config_, read_json_file(folder / "config.json"));
-  const std::string config_name = (folder / "config.json").string();
-  TRY_ASSIGN(std::string model_type, json_string(checkpoint.config_, "model_type", config_name));
-  TRY_ASSIGN(checkpoint.model_type_, check_model_type(model_type, config_name));
-
-  std::error_code ignored;
-  const Path index_path = folder / kIndexFile;
-  if (std::filesystem::exists(index_path, ignored)) {
-    TRY_ASSIGN(Json index, read_json_file(index_path));
-    TRY_ASSIGN(auto shards, shards_of(index, index_path));
-    const Json& map = index["weight_map"];
-    for (const std::string& shard : shards) {
-      if (!std::filesystem::exists(folder / shard, ignored))
-        return bad_input("{}: names the shard {}, which is not in the folder; download it again", index_path.string(), shard);
-      TRY(checkpoint.add_file(folder / shard, &map));
-    }
-    TRY(checkpoint.check_weight_map(map, index_path));
-  } else {
-    TRY_ASSIGN(auto files, single_files(folder));
-    for (const std::string& file : files) TRY(checkpoint.add_file(folder / file, nullptr));
-  }
+  TRY(checkpoint.add_model());
   TRY(check_exportable_names(checkpoint.names_, folder.string()));
   std::sort(checkpoint.tensors_.begin(), checkpoint.tensors_.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
   for (std::size_t i = 0; i < checkpoint.tensors_.size(); ++i) checkpoint.index_[checkpoint.tensors_[i].name] = i;
   return checkpoint;
+}
+
+Status Checkpoint::read_config() {
+  const std::string what = (folder_ / "config.json").string();
+  TRY_ASSIGN(config_, read_json_file(what));
+  if (json_find(config_, "model_type") == nullptr) {
+    if (auto answer = server_answer(config_)) return bad_input("{}: is {}", what, *answer);
+  }
+  TRY_ASSIGN(std::string model_type, json_string(config_, "model_type", what));
+  TRY_ASSIGN(model_type_, check_model_type(model_type, what));
+  return {};
+}
+
+Status Checkpoint::add_model() {
+  TRY_ASSIGN(ModelFiles files, choose_model_files(folder_));
+  TRY(read_config());
+  findings_ = std::move(files.findings);
+  const Json* map = files.weight_map.is_null() ? nullptr : &files.weight_map;
+  for (const Path& path : files.weights) TRY(add_file(path, map));
+  if (map != nullptr) TRY(check_weight_map(*map, files.index));
+  if (!files.projector.empty()) {
+    const bool stored = std::ranges::any_of(tensors_, [](const CheckpointTensor& t) { return t.name.starts_with(kProjector); });
+    if (stored)
+      files.passed_over.push_back(base_name(files.projector));
+    else
+      TRY(add_projector(files.projector));
+  }
+  if (!files.passed_over.empty())
+    findings_.push_back(
+        fmt::format("{} is the model; passed over, as transformers does: {}", base_name(files.weights.front()), listed(files.passed_over)));
+  return {};
+}
+
+Status Checkpoint::add_projector(const Path& path) {
+  if (path.extension() == ".bin")
+    return bad_input("{}: the projector is saved apart as a PyTorch file, which is not read; save it as mm_projector.safetensors",
+                     path.string());
+  findings_.push_back(fmt::format("the projector is taken from {}", base_name(path)));
+  return add_file(path, nullptr);
 }
 
 Status Checkpoint::add_file(const Path& path, const Json* weight_map) {

@@ -38,6 +38,8 @@ class Checkpoint {
   const CheckpointTensor* find(const std::string& canonical) const;
   // How many of the file's tensors are passed over on purpose (counters, CLIP head).
   std::size_t ignored() const { return ignored_; }
+  // What is odd about the files and names, a sentence each.
+  const std::vector<std::string>& findings() const { return findings_; }
   // Tensors that belong to no part of the model, as named in the files.
   const std::vector<std::string>& unknown() const { return unknown_; }
   std::uint64_t total_bytes() const;
@@ -46,6 +48,9 @@ class Checkpoint {
   Result<std::vector<float>> read(const CheckpointTensor& tensor) const;
 
  private:
+  Status read_config();
+  Status add_model();
+  Status add_projector(const Path& path);
   Status add_file(const Path& path, const Json* weight_map);
   Status add_tensor(const InputFile& file, const SafetensorsEntry& entry);
   Status check_weight_map(const Json& weight_map, const Path& index) const;
@@ -59,6 +64,7 @@ class Checkpoint {
   std::unordered_map<std::string, std::size_t> index_;
   std::vector<std::string> unknown_;
   std::vector<std::string> names_;  // all, as in the files
+  std::vector<std::string> findings_;
   std::size_t ignored_ = 0;
 };
 

@@ -23,6 +23,7 @@ class Reader {
   }
 
   Result<ModelConfig> read() {
+    model_.findings = checkpoint_.findings();
     TRY(read_text());
     TRY(read_heads());
     TRY(read_head_tie());

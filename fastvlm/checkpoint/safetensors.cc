@@ -4,6 +4,7 @@
 #include <array>
 #include <cstring>
 
+#include "fastvlm/base/file_content.h"
 #include "fastvlm/base/json.h"
 #include "fastvlm/base/try.h"
 
@@ -57,7 +58,7 @@ Status check_coverage(const std::vector<SafetensorsEntry>& tensors, std::uint64_
     if (tensor.offset < at) return bad_input("{}: tensor \"{}\" overlaps the one before it", what, tensor.name);
     if (tensor.offset > at) return bad_input("{}: {} unused bytes in front of tensor \"{}\"", what, tensor.offset - at, tensor.name);
     if (tensor.bytes > file_size - at)
-      return bad_input("{}: cut short: tensor \"{}\" needs bytes up to {}, the file has {}", what, tensor.name,
+      return bad_input("{}: cut short: tensor \"{}\" needs bytes up to {}, the file has {}; download it again", what, tensor.name,
                        tensor.offset + tensor.bytes, file_size);
     at += tensor.bytes;
   }
@@ -82,7 +83,8 @@ Result<SafetensorsHeader> parse_safetensors_header(std::string_view json, std::u
     TRY_ASSIGN(SafetensorsEntry entry, parse_entry(name, row, data_begin, what));
     // Offsets far behind the end would wrap around in the sums below.
     if (entry.offset > file_size || entry.offset < data_begin)
-      return bad_input("{}: cut short: tensor \"{}\" begins at byte {}, the file has {}", what, name, entry.offset, file_size);
+      return bad_input("{}: cut short: tensor \"{}\" begins at byte {}, the file has {}; download it again", what, name, entry.offset,
+                       file_size);
     header.tensors.push_back(std::move(entry));
   }
   std::sort(header.tensors.begin(), header.tensors.end(),
@@ -93,17 +95,21 @@ Result<SafetensorsHeader> parse_safetensors_header(std::string_view json, std::u
 
 Result<SafetensorsHeader> read_safetensors_header(const InputFile& file) {
   std::string what = file.path().string();
-  if (file.size() < 8) return bad_input("{}: {} bytes are too few for a safetensors file", what, file.size());
-  std::array<std::byte, 8> prefix{};
-  TRY(file.read_at(0, prefix));
+  std::string head(std::min<std::uint64_t>(file.size(), kContentHead), '\0');
+  TRY(file.read_at(0, std::as_writable_bytes(std::span(head.data(), head.size()))));
   std::uint64_t length = 0;
-  std::memcpy(&length, prefix.data(), sizeof length);
+  if (head.size() >= sizeof length) std::memcpy(&length, head.data(), sizeof length);
+  const bool plausible = head.size() > sizeof length && head[sizeof length] == '{' && length <= kMaxSafetensorsHeader;
+  if (!plausible) {
+    if (auto wrong = wrong_content(head, file.size())) return bad_input("{}: is no safetensors file but {}", what, *wrong);
+  }
+  if (file.size() < sizeof length) return bad_input("{}: {} bytes are too few for a safetensors file", what, file.size());
   if (length > kMaxSafetensorsHeader)
     return bad_input("{}: header length {} passes the limit of {}; this is not a safetensors file", what, length, kMaxSafetensorsHeader);
-  if (length > file.size() - 8)
-    return bad_input("{}: cut short: the header needs {} bytes, the file has {}", what, length + 8, file.size());
+  if (length > file.size() - sizeof length)
+    return bad_input("{}: cut short: the header needs {} bytes, the file has {}; download it again", what, length + 8, file.size());
   std::string json(length, '\0');
-  TRY(file.read_at(8, std::as_writable_bytes(std::span(json.data(), json.size()))));
+  TRY(file.read_at(sizeof length, std::as_writable_bytes(std::span(json.data(), json.size()))));
   return parse_safetensors_header(json, file.size(), what);
 }
 

@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "fastvlm/base/file_content.h"
 #include "fastvlm/base/try.h"
 #include "fastvlm/text/tokenizer_json.h"
 
@@ -95,7 +96,10 @@ Result<SideFiles> side_files(const Checkpoint& checkpoint, const ModelConfig& co
   std::error_code ignored;
   for (const char* name : kCopied) {
     if (!std::filesystem::exists(folder / name, ignored)) continue;
-    TRY_ASSIGN(files.bytes[name], read_file(folder / name, kMaxConfigBytes));
+    TRY_ASSIGN(std::string text, read_file(folder / name, kMaxConfigBytes));
+    if (auto wrong = known_content(std::string_view(text).substr(0, kContentHead), text.size()))
+      return bad_input("{}: is {}", (folder / name).string(), *wrong);
+    files.bytes[name] = std::move(text);
     files.made[name] = "copied";
   }
   TRY(add_tokenizer(folder, files));

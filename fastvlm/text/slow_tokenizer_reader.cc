@@ -3,6 +3,7 @@
 #include <map>
 #include <set>
 
+#include "fastvlm/base/file_content.h"
 #include "fastvlm/base/try.h"
 #include "fastvlm/text/tokenizer_fields.h"
 #include "fastvlm/text/tokenizer_parts.h"
@@ -19,6 +20,8 @@ Result<Json> parse_optional(const std::string& text, const std::string& what) {
 }
 
 Result<std::vector<std::pair<std::string, std::string>>> parse_merges(std::string_view text, const std::string& what) {
+  if (auto wrong = text.empty() ? std::nullopt : known_content(text.substr(0, kContentHead), text.size()))
+    return bad_input("{}: holds no merges but is {}", what, *wrong);
   if (valid_utf8_prefix(text) != text.size()) return bad_input("{}: byte {} is not UTF-8", what, valid_utf8_prefix(text));
   std::vector<std::pair<std::string, std::string>> merges;
   for (std::size_t begin = 0; begin < text.size();) {

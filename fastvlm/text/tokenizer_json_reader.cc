@@ -1,5 +1,6 @@
 #include "fastvlm/text/tokenizer_parts.h"
 
+#include "fastvlm/base/file_content.h"
 #include "fastvlm/base/json.h"
 #include "fastvlm/base/try.h"
 #include "fastvlm/text/pretokenizer.h"
@@ -89,6 +90,9 @@ Status parse_model(const Json* model, TokenizerParts& parts, std::string_view wh
 Result<TokenizerParts> parse_tokenizer_json(std::string_view text, std::string_view what) {
   TRY_ASSIGN(const Json root, parse_json(text, what));
   if (!root.is_object()) return bad_input("{}: a tokenizer.json must be an object", what);
+  if (json_find(root, "model") == nullptr) {
+    if (auto answer = server_answer(root)) return bad_input("{}: is {}", what, *answer);
+  }
   TokenizerParts parts;
   TRY_ASSIGN(parts.normalize, parse_normalizer(json_find(root, "normalizer"), what));
   TRY(check_pre_tokenizer(json_find(root, "pre_tokenizer"), what));

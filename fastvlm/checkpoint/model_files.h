@@ -1,0 +1,28 @@
+// Which files of a checkpoint folder are the model: the choice that transformers makes.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "fastvlm/base/files.h"
+#include "fastvlm/base/json.h"
+
+namespace fastvlm {
+
+struct ModelFiles {
+  std::vector<Path> weights;             // safetensors files
+  Json weight_map;                       // tensor -> file name, where an index chose them; null otherwise
+  Path index;                            // that index
+  Path projector;                        // mm_projector.safetensors or mm_projector.bin, a projector saved apart
+  std::vector<std::string> passed_over;  // names of files with weights that the model is not in
+  std::vector<std::string> findings;     // what is odd about the choice, a sentence each
+};
+
+// model.safetensors if it is there, else the files that model.safetensors.index.json names, else a whole numbered set. Errors
+// say what was found instead: PyTorch files, unfinished downloads, links without a target, a folder one level too high.
+Result<ModelFiles> choose_model_files(const Path& folder);
+
+// "a, b, c" for a message, cut after some names with the count of the others.
+std::string listed(const std::vector<std::string>& names);
+
+}  // namespace fastvlm
