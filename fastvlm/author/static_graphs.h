@@ -8,7 +8,7 @@
 #include "fastvlm/checkpoint/model_config.h"
 #include "fastvlm/checkpoint/weights.h"
 #include "fastvlm/graph/graph.h"
-#include "fastvlm/targets/target.h"
+#include "fastvlm/targets/registry.h"
 
 namespace fastvlm {
 
@@ -19,7 +19,8 @@ struct FusedSize {
 };
 
 struct NpuOptions {
-  std::vector<std::string> targets;           // rows of the SoC table
+  std::vector<std::string> targets;  // names of chips
+  Targets known_targets = fastvlm::known_targets();
   std::vector<std::int64_t> image_sizes;      // empty: the export's own
   std::vector<std::int64_t> prefill = {128};  // new tokens of the prefill graphs; 1 is always added
   std::int64_t context = 1024;                // slots of the cache

@@ -6,7 +6,7 @@
 
 #include "fastvlm/rewrite/pipeline.h"
 #include "fastvlm/synthetic/make_checkpoint_layout.h"
-#include "fastvlm/targets/qnn/qnn_target.h"
+#include "fastvlm/targets/registry.h"
 
 namespace fastvlm {
 namespace {
@@ -114,7 +114,7 @@ class NpuGraphs : public testing::Test {
     delete checkpoint_;
   }
   static std::vector<NpuGraph> make(const NpuOptions& options, std::uint64_t limit = UINT64_MAX) {
-    return npu_graphs(*config_, Weights(*checkpoint_), options, qnn::QnnTarget(), limit);
+    return npu_graphs(*config_, Weights(*checkpoint_), options, *known_targets()[0], limit);
   }
   static std::vector<std::string> names(const std::vector<NpuGraph>& graphs) {
     std::vector<std::string> names;

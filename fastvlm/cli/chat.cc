@@ -9,8 +9,8 @@
 #include "fastvlm/base/try.h"
 #include "fastvlm/chat/batch.h"
 #include "fastvlm/chat/interactive.h"
-#include "fastvlm/cli/graph_opener.h"
 #include "fastvlm/cli/print.h"
+#include "fastvlm/cli/runner_arguments.h"
 #include "fastvlm/cli/verbs.h"
 
 namespace fastvlm::cli {
@@ -36,8 +36,7 @@ void add_options(OptionTable& options, ChatArguments& a, CommonArguments& common
   options.path("--output-dir", a.output_dir, "Folder that export wrote").complete(Completes::kFolder).set_required();
   options.path("--image", a.image, "JPEG or PNG file");
   options.value("--prompt", a.prompt, "TEXT", "One question; default: read questions from standard input");
-  options.choice("--runner", a.runner, {"cpu", "htp"}, "cpu: ONNX Runtime; htp: the NPU, emulated on x86");
-  options.value("--target", a.target, "CHIP", "Chip for --runner htp").complete(Completes::kChip).show_default();
+  add_runner_options(options, a.runner, a.target, "cpu: ONNX Runtime; htp: the NPU, emulated on x86");
   options.value("--image-size", a.image_size, "N", "Side in pixels; default: what the model was trained with");
   options.value("--max-new-tokens", a.max_new_tokens, "N", "Longest answer").show_default();
   options.value("--temperature", a.temperature, "T", "0: always the most likely token; above: sample").show_default();
@@ -69,8 +68,10 @@ Result<ChatOptions> options_of(const ChatArguments& a, const CommonArguments& co
                       .max_new_tokens = a.max_new_tokens,
                       .keep_vision_open = !a.batch.empty()};
   if (a.system) options.system = *a.system;
-  TRY_ASSIGN(options.open_graph,
-             graph_opener({.output_dir = a.output_dir, .runner = a.runner, .target = a.target, .share_weights = !a.prepack}, common));
+  TRY_ASSIGN(const std::string chip, chip_of(a.runner, a.target));
+  GraphOpenerOptions opener = opener_options(a.output_dir, chip, common);
+  opener.share_weights = !a.prepack;
+  TRY_ASSIGN(options.open_graph, graph_opener(opener));
   return options;
 }
 
@@ -134,7 +135,7 @@ std::optional<std::string> read_line(bool terminal) {
 
 ExitCode answer_many(Chat& chat, const ChatArguments& a, const ChatOptions& options, const CommonArguments& common) {
   BatchOptions batch{.file = a.batch, .output = a.batch_output.empty() ? default_batch_output(a.batch) : a.batch_output};
-  TRY_ASSIGN(batch.run, batch_run_name(options, a.runner == "htp" ? a.runner + " " + a.target : a.runner));
+  TRY_ASSIGN(batch.run, batch_run_name(options, a.runner == "cpu" ? a.runner : a.runner + " " + a.target));
   auto progress = make_progress(common.quiet || common.json);
   const auto begin = std::chrono::steady_clock::now();
   TRY_ASSIGN(const BatchReport report, run_batch(batch, [&](const BatchItem& item) { return answer_item(chat, item); }, *progress));

@@ -7,8 +7,7 @@
 #include "fastvlm/cli/print.h"
 #include "fastvlm/cli/verbs.h"
 #include "fastvlm/process/process.h"
-#include "fastvlm/targets/qnn/check/ask_backend.h"
-#include "fastvlm/targets/qnn/check/check_ops.h"
+#include "fastvlm/targets/registry.h"
 
 namespace fastvlm::cli {
 namespace {
@@ -32,29 +31,29 @@ void add_options(OptionTable& options, CheckOpsArguments& a, CommonArguments& co
 constexpr std::size_t kNamedNodes = 3;  // of each group in the short form
 
 // What the backend said about a node; empty: nothing.
-std::string backend_reason(const qnn::BackendAnswer& answer, const std::string& node) {
+std::string backend_reason(const CompilerAnswer& answer, const std::string& node) {
   for (const RefusedNode& refused : answer.refused)
     if (refused.name == node) return "refused: " + refused.reason;
   return "";
 }
 
-OrderedJson to_json(const qnn::NodeVerdict& node) {
+OrderedJson to_json(const NodeVerdict& node) {
   OrderedJson issues = OrderedJson::array();
-  for (const qnn::OpIssue& issue : node.issues)
+  for (const OpIssue& issue : node.issues)
     issues.push_back({{"verdict", name(issue.verdict)}, {"reason", issue.reason}, {"advice", issue.advice}, {"source", issue.source}});
   return {{"node", node.node}, {"op", node.op}, {"verdict", name(node.verdict)}, {"issues", issues}};
 }
 
-OrderedJson to_json(const qnn::BackendAnswer& answer) {
+OrderedJson to_json(const CompilerAnswer& answer) {
   OrderedJson refused = OrderedJson::array();
   for (const RefusedNode& node : answer.refused) refused.push_back({{"node", node.name}, {"type", node.type}, {"reason", node.reason}});
   return {{"accepted", answer.accepted}, {"sentence", answer.sentence}, {"refused", refused}};
 }
 
-OrderedJson to_json(const qnn::CheckOpsReport& report, bool all, const std::optional<qnn::BackendAnswer>& answer) {
+OrderedJson to_json(const OperatorReport& report, bool all, const std::optional<CompilerAnswer>& answer) {
   OrderedJson nodes = OrderedJson::array(), model = OrderedJson::array();
-  for (const qnn::NodeVerdict& node : report.nodes)
-    if (all || node.verdict != qnn::Verdict::kOk) nodes.push_back(to_json(node));
+  for (const NodeVerdict& node : report.nodes)
+    if (all || node.verdict != Verdict::kOk) nodes.push_back(to_json(node));
   for (const Finding& finding : report.graph)
     model.push_back({{"severity", finding.severity == Severity::kError     ? "error"
                                   : finding.severity == Severity::kWarning ? "warning"
@@ -72,10 +71,10 @@ OrderedJson to_json(const qnn::CheckOpsReport& report, bool all, const std::opti
   return json;
 }
 
-void print_every_node(const qnn::CheckOpsReport& report, const std::optional<qnn::BackendAnswer>& answer) {
+void print_every_node(const OperatorReport& report, const std::optional<CompilerAnswer>& answer) {
   std::vector<std::vector<std::string>> rows = {{"verdict", "op", "node", "reason"}};
   if (answer) rows[0].push_back("backend");
-  for (const qnn::NodeVerdict& node : report.nodes) {
+  for (const NodeVerdict& node : report.nodes) {
     rows.push_back({std::string(name(node.verdict)), node.op, node.node, node.issues.empty() ? "" : node.issues[0].reason});
     if (answer) rows.back().push_back(backend_reason(*answer, node.node));
   }
@@ -83,7 +82,7 @@ void print_every_node(const qnn::CheckOpsReport& report, const std::optional<qnn
   print_line("");
 }
 
-void print_answer(const qnn::BackendAnswer& answer) {
+void print_answer(const CompilerAnswer& answer) {
   if (answer.accepted)
     print_line("backend: accepted, the file compiles");
   else
@@ -91,23 +90,24 @@ void print_answer(const qnn::BackendAnswer& answer) {
   for (const RefusedNode& node : answer.refused) print_line(fmt::format("backend: {} ({}): {}", node.name, node.type, node.reason));
 }
 
-Result<qnn::BackendAnswer> ask(const CheckOpsArguments& arguments, const CommonArguments& common, const qnn::Soc& soc) {
-  TRY_ASSIGN(RuntimePaths runtimes, require_runtimes(common.runtimes, true));
-  return qnn::ask_backend(own_executable(), runtimes, arguments.model, soc);
+Result<CompilerAnswer> ask(const CheckOpsArguments& arguments, const CommonArguments& common, const ChosenChip& chosen) {
+  TRY_ASSIGN(RuntimePaths runtimes, chosen.target->find_runtimes(common.runtimes));
+  return chosen.target->ask_compiler(
+      {.program = own_executable(), .runtimes = std::move(runtimes), .chip = chosen.chip, .graph = arguments.model});
 }
 
 // Nodes with the same trouble, told once.
 struct Group {
-  const qnn::NodeVerdict* first = nullptr;
-  const qnn::OpIssue* issue = nullptr;
+  const NodeVerdict* first = nullptr;
+  const OpIssue* issue = nullptr;
   std::vector<std::string> nodes;
 };
 
-std::vector<Group> grouped_issues(const qnn::CheckOpsReport& report) {
+std::vector<Group> grouped_issues(const OperatorReport& report) {
   std::vector<Group> groups;
   std::map<std::string, std::size_t> places;
-  for (const qnn::NodeVerdict& node : report.nodes)
-    for (const qnn::OpIssue& issue : node.issues) {
+  for (const NodeVerdict& node : report.nodes)
+    for (const OpIssue& issue : node.issues) {
       const std::string key = fmt::format("{}\n{}\n{}", node.op, name(issue.verdict), issue.reason);
       auto [place, added] = places.emplace(key, groups.size());
       if (added) groups.push_back({.first = &node, .issue = &issue});
@@ -117,7 +117,7 @@ std::vector<Group> grouped_issues(const qnn::CheckOpsReport& report) {
   return groups;
 }
 
-void print_groups(const qnn::CheckOpsReport& report) {
+void print_groups(const OperatorReport& report) {
   for (const Group& group : grouped_issues(report)) {
     print_line(fmt::format("{}: {}, {} node{}: {}", name(group.issue->verdict), group.first->op, group.nodes.size(),
                            group.nodes.size() == 1 ? "" : "s", group.issue->reason));
@@ -136,13 +136,14 @@ void print_groups(const qnn::CheckOpsReport& report) {
 }
 
 ExitCode run(const CheckOpsArguments& arguments, const CommonArguments& common) {
-  TRY_ASSIGN(const qnn::Soc* soc, qnn::find_soc(arguments.target));
+  TRY_ASSIGN(const ChosenChip chosen, find_chip(known_targets(), arguments.target));
+  if (chosen.target->check_operators == nullptr) return bad_usage("nothing is known about the operators of {}", chosen.target->title);
   TRY_ASSIGN(const auto model, read_onnx(arguments.model));
-  auto report = qnn::check_ops(model, *soc);
+  auto report = chosen.target->check_operators(model, *chosen.chip);
   if (!report) return std::move(report).error().within(arguments.model.string());
-  std::optional<qnn::BackendAnswer> answer;
+  std::optional<CompilerAnswer> answer;
   if (arguments.compile) {
-    TRY_ASSIGN(answer, ask(arguments, common, *soc));
+    TRY_ASSIGN(answer, ask(arguments, common, chosen));
   }
   const bool accepted = report->accepted() && (!answer || answer->accepted);
   const int code = accepted ? 0 : static_cast<int>(ErrorKind::kCheckFailed);

@@ -11,7 +11,7 @@
 #include "fastvlm/cli/verbs.h"
 #include "fastvlm/compile/compile_output.h"
 #include "fastvlm/process/process.h"
-#include "fastvlm/targets/qnn/chips/soc_table.h"
+#include "fastvlm/targets/registry.h"
 
 namespace fastvlm::cli {
 namespace {
@@ -22,7 +22,7 @@ void add_options(OptionTable& options, ExportArguments& a, CommonArguments& comm
 
 std::string known_chips() {
   std::string names;
-  for (const std::string& name : qnn::soc_names()) names += (names.empty() ? "" : ", ") + name;
+  for (const std::string& name : chip_names(known_targets())) names += (names.empty() ? "" : ", ") + name;
   return names;
 }
 

@@ -30,10 +30,9 @@ void print_model(const OrderedJson& plan) {
 
 void print_npu_plan(const OrderedJson& targets) {
   for (const auto& target : targets) {
-    print_line(fmt::format("\n{} ({}): HTP v{}, VTCM {}, at most {} in one context, cache {} for each token",
-                           target["target"].get<std::string>(), target["marketing"].get<std::string>(), target["htp_arch"].get<int>(),
-                           target["vtcm_mib"] == 0 ? "not known" : target["vtcm_mib"].dump() + " MiB",
-                           human_bytes(target["context_limit_bytes"].get<std::uint64_t>()),
+    print_line(fmt::format("\n{} ({}): {}, {}, at most {} in one context, cache {} for each token", target["target"].get<std::string>(),
+                           target["marketing"].get<std::string>(), target["architecture"].get<std::string>(),
+                           target["memory"].get<std::string>(), human_bytes(target["context_limit_bytes"].get<std::uint64_t>()),
                            human_bytes(target["cache_bytes_per_token"].get<std::uint64_t>())));
     std::vector<std::vector<std::string>> rows = {{"context", "weights", "graphs"}};
     for (const auto& context : target["contexts"]) {

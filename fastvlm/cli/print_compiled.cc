@@ -13,9 +13,9 @@ void print_compiled(const std::vector<CompiledTarget>& targets, bool json) {
   }
   std::vector<std::vector<std::string>> rows = {{"target", "context", "size", "graphs", "seconds", "peak memory"}};
   for (const CompiledTarget& target : targets)
-    for (const qnn::CompiledGroup& group : target.groups) {
+    for (const CompiledGroup& group : target.groups) {
       std::string graphs;
-      for (const qnn::CompiledGraph& graph : group.graphs) graphs += (graphs.empty() ? "" : ", ") + graph.name;
+      for (const CompiledGraph& graph : group.graphs) graphs += (graphs.empty() ? "" : ", ") + graph.name;
       rows.push_back({target.target, group.binary, human_bytes(group.bytes), graphs,
                       group.cached ? "cached" : fmt::format("{:.1f}", group.seconds), human_bytes(group.peak_rss_bytes)});
     }

@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 
 #include "fastvlm/base/try.h"
-#include "fastvlm/cli/graph_opener.h"
 #include "fastvlm/cli/print.h"
+#include "fastvlm/cli/runner_arguments.h"
 #include "fastvlm/cli/verbs.h"
 
 namespace fastvlm::cli {
@@ -22,8 +22,7 @@ void add_options(OptionTable& options, VerifyArguments& a, CommonArguments& comm
   options.path("--output-dir", a.output_dir, "Folder that export wrote").complete(Completes::kFolder).set_required();
   options.path("--model-dir", a.model_dir, "Checkpoint it was exported from").complete(Completes::kFolder);
   options.path("--reference", a.reference, "safetensors file of expected values");
-  options.choice("--runner", a.runner, {"cpu", "htp"}, "cpu: ONNX Runtime; htp: the NPU as well, emulated on x86");
-  options.value("--target", a.target, "CHIP", "Chip for --runner htp").complete(Completes::kChip).show_default();
+  add_runner_options(options, a.runner, a.target, "cpu: ONNX Runtime; htp: the NPU as well, emulated on x86");
   add_json(options, common);
   add_runtime_options(options, common);
 }
@@ -32,9 +31,10 @@ Result<VerifyOptions> options_of(const VerifyArguments& a, const CommonArguments
   VerifyOptions options{.output_dir = a.output_dir};
   if (!a.model_dir.empty()) options.model_dir = a.model_dir;
   if (!a.reference.empty()) options.reference = a.reference;
-  TRY_ASSIGN(options.open_cpu, graph_opener({.output_dir = a.output_dir, .runner = "cpu"}, common));
-  if (a.runner == "htp") {
-    TRY_ASSIGN(options.open_npu, graph_opener({.output_dir = a.output_dir, .runner = "htp", .target = a.target}, common));
+  TRY_ASSIGN(options.chip, chip_of(a.runner, a.target));
+  TRY_ASSIGN(options.open_cpu, graph_opener(opener_options(a.output_dir, "", common)));
+  if (!options.chip.empty()) {
+    TRY_ASSIGN(options.open_npu, graph_opener(opener_options(a.output_dir, options.chip, common)));
   }
   return options;
 }

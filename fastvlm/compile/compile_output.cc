@@ -9,16 +9,14 @@
 #include "fastvlm/base/staged_folder.h"
 #include "fastvlm/base/try.h"
 #include "fastvlm/bundle/manifest.h"
-#include "fastvlm/targets/qnn/compile/sdk_tools.h"
 
 namespace fastvlm {
 namespace {
 
 constexpr const char* kNpu = "npu";
 
-Result<std::vector<qnn::CompileGroup>> groups_of(const Json& manifest, const std::map<std::string, ManifestFile>& files,
-                                                 const Path& folder) {
-  std::map<std::string, qnn::CompileGroup> groups;
+Result<std::vector<CompileGroup>> groups_of(const Json& manifest, const std::map<std::string, ManifestFile>& files, const Path& folder) {
+  std::map<std::string, CompileGroup> groups;
   std::vector<std::string> order;
   // A graph may name the data file of another group, so every data file counts.
   std::string weights;
@@ -33,7 +31,7 @@ Result<std::vector<qnn::CompileGroup>> groups_of(const Json& manifest, const std
     groups[group].weights_sha256 = weights;
   }
   if (groups.empty()) return bad_input("{}: holds no static graphs for an NPU; export again with --target", folder.string());
-  std::vector<qnn::CompileGroup> ordered;
+  std::vector<CompileGroup> ordered;
   for (const std::string& name : order) ordered.push_back(std::move(groups[name]));
   return ordered;
 }
@@ -72,9 +70,9 @@ Status write_manifest(const Path& folder, const std::map<std::string, ManifestFi
   OrderedJson& targets = manifest["targets"];
   for (const CompiledTarget& target : compiled) {
     OrderedJson rows = OrderedJson::array();
-    for (const qnn::CompiledGroup& group : target.groups) {
+    for (const CompiledGroup& group : target.groups) {
       OrderedJson graphs = OrderedJson::array();
-      for (const qnn::CompiledGraph& graph : group.graphs) graphs.push_back({{"name", graph.name}, {"wrapper", graph.wrapper}});
+      for (const CompiledGraph& graph : group.graphs) graphs.push_back({{"name", graph.name}, {"wrapper", graph.wrapper}});
       rows.push_back({{"group", group.name}, {"binary", group.binary}, {"bytes", group.bytes}, {"graphs", graphs}});
     }
     targets[target.target] = rows;
@@ -88,50 +86,38 @@ Status write_manifest(const Path& folder, const std::map<std::string, ManifestFi
 }  // namespace
 
 Status check_compile(const CompileOptions& options) {
-  for (const std::string& name : options.targets) {
-    TRY_ASSIGN(const qnn::Soc* soc, qnn::find_soc(name));
-    TRY(qnn::check_half_precision(*soc));
-  }
-  if (!options.sdk.empty()) {
-    auto tools = qnn::find_sdk_tools(options.sdk);
-    if (!tools) return std::move(tools).error();
-    return {};
-  }
-  auto found = require_runtimes(options.runtimes, /*with_qnn=*/true);
-  if (!found) return std::move(found).error();
+  TRY_ASSIGN(const auto chips, find_chips(options.known_targets, options.targets));
+  TRY(check_precision(chips, Precision::kFloat16));
+  for (const ChosenChip& chosen : chips) TRY(chosen.target->check_compiler(options.runtimes, options.sdk));
   return {};
 }
 
 Result<std::vector<CompiledTarget>> compile_output(const CompileOptions& options, Progress& progress) {
   TRY(check_compile(options));
-  std::vector<const qnn::Soc*> socs;
-  for (const std::string& name : options.targets) {
-    TRY_ASSIGN(const qnn::Soc* soc, qnn::find_soc(name));
-    if (std::ranges::find(socs, soc) == socs.end()) socs.push_back(soc);
-  }
+  TRY_ASSIGN(const auto chips, find_chips(options.known_targets, options.targets));
   TRY_ASSIGN(Json manifest, read_manifest(options.output_dir));
   TRY_ASSIGN(auto files, manifest_files(manifest, options.output_dir));
   TRY_ASSIGN(auto groups, groups_of(manifest, files, options.output_dir));
-  RuntimePaths runtimes;
-  if (options.sdk.empty()) {
-    TRY_ASSIGN(runtimes, require_runtimes(options.runtimes, /*with_qnn=*/true));
-  }
   std::vector<CompiledTarget> compiled;
-  for (const qnn::Soc* soc : socs) {
-    const std::string name(soc->name);
+  for (const ChosenChip& chosen : chips) {
+    RuntimePaths runtimes;
+    if (options.sdk.empty()) {
+      TRY_ASSIGN(runtimes, chosen.target->find_runtimes(options.runtimes));
+    }
+    const std::string& name = chosen.chip->name;
     // What a target had before may always be replaced: the folder is ours, whatever is in it.
     TRY_ASSIGN(StagedFolder staged, StagedFolder::create(options.output_dir / kNpu / name, {.force = true}));
-    const qnn::CompileRequest request{.program = options.program,
-                                      .runtimes = runtimes,
-                                      .graph_folder = options.output_dir / kNpu,
-                                      .output_folder = staged.path(),
-                                      .soc = soc,
-                                      .groups = groups,
-                                      .jobs = jobs_for(options, files),
-                                      .cache_folder = options.cache_folder,
-                                      .log_folder = std::filesystem::temp_directory_path()};
-    TRY_ASSIGN(auto done,
-               options.sdk.empty() ? qnn::compile_groups(request, progress) : qnn::compile_groups_with_sdk(options.sdk, request, progress));
+    const CompileRequest request{.program = options.program,
+                                 .runtimes = runtimes,
+                                 .graph_folder = options.output_dir / kNpu,
+                                 .output_folder = staged.path(),
+                                 .chip = chosen.chip,
+                                 .groups = groups,
+                                 .jobs = jobs_for(options, files),
+                                 .cache_folder = options.cache_folder,
+                                 .log_folder = std::filesystem::temp_directory_path(),
+                                 .sdk = options.sdk};
+    TRY_ASSIGN(auto done, chosen.target->compile(request, progress));
     TRY(staged.commit());
     TRY(enter_files(options.output_dir, fmt::format("npu/{}/", name), files));
     compiled.push_back({.target = name, .groups = std::move(done)});
@@ -144,9 +130,9 @@ Result<std::vector<CompiledTarget>> compile_output(const CompileOptions& options
 OrderedJson compiled_json(const std::vector<CompiledTarget>& targets) {
   OrderedJson rows = OrderedJson::array();
   for (const CompiledTarget& target : targets)
-    for (const qnn::CompiledGroup& group : target.groups) {
+    for (const CompiledGroup& group : target.groups) {
       OrderedJson graphs = OrderedJson::array();
-      for (const qnn::CompiledGraph& graph : group.graphs)
+      for (const CompiledGraph& graph : group.graphs)
         graphs.push_back({{"name", graph.name}, {"wrapper", graph.wrapper}, {"backend_seconds", graph.seconds}});
       rows.push_back({{"target", target.target},
                       {"group", group.name},

@@ -7,7 +7,7 @@
 #include "fastvlm/base/json.h"
 #include "fastvlm/base/progress.h"
 #include "fastvlm/run/runtimes.h"
-#include "fastvlm/targets/qnn/compile/compile.h"
+#include "fastvlm/targets/registry.h"
 
 namespace fastvlm {
 
@@ -18,12 +18,13 @@ struct CompileOptions {
   Path program;       // fastvlm-npu, for child processes
   Path cache_folder;  // empty: no cache
   unsigned jobs = 0;  // 0: as many as memory allows
-  Path sdk;           // a QAIRT SDK whose tools compile instead of the plug-in; its contexts have no ONNX wrappers
+  Path sdk;           // a vendor's SDK whose tools compile instead of the runtime; its contexts have no ONNX wrappers
+  Targets known_targets = fastvlm::known_targets();
 };
 
 struct CompiledTarget {
   std::string target;
-  std::vector<qnn::CompiledGroup> groups;
+  std::vector<CompiledGroup> groups;
 };
 
 // What can be said before any work: unknown chips, chips without half precision, missing runtimes.

@@ -8,6 +8,7 @@
 #include "fastvlm/bundle/model_json.h"
 #include "fastvlm/export/manifest_json.h"
 #include "fastvlm/onnx/data_writer.h"
+#include "fastvlm/targets/registry.h"
 
 namespace fastvlm {
 namespace {
@@ -90,7 +91,11 @@ Result<ExportReport> run_export(const ExportOptions& options, Progress& progress
                                  return std::filesystem::exists(folder / kManifestFile, unreadable);
                                },
                            .replaceable = fmt::format("an export (a folder with {})", kManifestFile)};
-  // What is wrong with the target is said before the checkpoint is looked at.
+  // What is wrong with the chips or the folder is said before the checkpoint is looked at.
+  if (options.npu) {
+    TRY_ASSIGN(const auto chips, find_chips(options.npu->known_targets, options.npu->targets));
+    TRY(check_precision(chips, Precision::kFloat16));
+  }
   TRY(check_target(options.output_dir, stage));
   TRY_ASSIGN(auto prepared, prepare_graphs(options));
   PreparedExport& p = *prepared;

@@ -3,7 +3,7 @@
 #include <set>
 
 #include "fastvlm/base/try.h"
-#include "fastvlm/targets/qnn/chips/soc_table.h"
+#include "fastvlm/targets/registry.h"
 
 namespace fastvlm {
 namespace {
@@ -35,33 +35,33 @@ std::map<std::string, PlannedContext> contexts_of(const PreparedExport& p, bool 
 
 std::string gigabytes(std::uint64_t bytes) { return fmt::format("{:.2f} GB", static_cast<double>(bytes) / 1e9); }
 
-OrderedJson target_json(const PreparedExport& p, const qnn::Soc& soc) {
+OrderedJson target_json(const PreparedExport& p, const ChosenChip& chosen) {
+  const Chip& chip = *chosen.chip;
   const TextConfig& text = p.config.text;
   std::vector<std::string> findings;
   OrderedJson contexts = OrderedJson::array();
-  for (const auto& [name, context] : contexts_of(p, soc.weight_sharing())) {
+  for (const auto& [name, context] : contexts_of(p, chip.weight_sharing)) {
     contexts.push_back({{"group", name}, {"graphs", context.graphs}, {"weight_bytes", context.bytes()}});
-    if (context.bytes() > soc.context_limit_bytes)
+    if (context.bytes() > chip.context_limit_bytes)
       findings.push_back(
           fmt::format("{} needs {}, more than the {} that one context of {} may have; {}", name, gigabytes(context.bytes()),
-                      gigabytes(soc.context_limit_bytes), soc.name,
+                      gigabytes(chip.context_limit_bytes), chip.name,
                       name.starts_with("decoder") ? "cut the decoder with a smaller --part-limit" : "this graph cannot be cut"));
   }
-  if (!soc.fp16)
-    findings.push_back(fmt::format("{} computes no half precision; float graphs cannot run on it, choose HTP v69 or newer", soc.name));
-  if (!soc.weight_sharing())
+  if (auto why = chosen.target->refuses(chip, Precision::kFloat16)) findings.push_back("export will refuse this chip: " + *why);
+  if (!chip.weight_sharing)
     findings.push_back(
-        fmt::format("{} (HTP v{}) cannot share weights between graphs; each graph gets a context of its own", soc.name, soc.htp_arch));
-  return {{"target", soc.name},
-          {"marketing", soc.marketing},
-          {"soc_model", soc.soc_model},
-          {"htp_arch", soc.htp_arch},
-          {"vtcm_mib", soc.vtcm_mib},
-          {"context_limit_bytes", soc.context_limit_bytes},
-          {"contexts", contexts},
-          {"cache_bytes_per_token",
-           static_cast<std::uint64_t>(2 * text.num_hidden_layers * text.num_key_value_heads * text.head_dim) * kHalfBytes},
-          {"findings", findings}};
+        fmt::format("{} ({}) cannot share weights between graphs; each graph gets a context of its own", chip.name, chip.architecture));
+  OrderedJson row = {{"target", chip.name}, {"marketing", chip.marketing}};
+  for (const auto& [name, number] : chip.numbers) row[name] = number;
+  row.update({{"architecture", chip.architecture},
+              {"memory", chip.memory},
+              {"context_limit_bytes", chip.context_limit_bytes},
+              {"contexts", contexts},
+              {"cache_bytes_per_token",
+               static_cast<std::uint64_t>(2 * text.num_hidden_layers * text.num_key_value_heads * text.head_dim) * kHalfBytes},
+              {"findings", findings}});
+  return row;
 }
 
 }  // namespace
@@ -69,10 +69,8 @@ OrderedJson target_json(const PreparedExport& p, const qnn::Soc& soc) {
 Result<OrderedJson> npu_plan_json(const PreparedExport& p) {
   OrderedJson rows = OrderedJson::array();
   if (!p.options.npu) return rows;
-  for (const std::string& name : p.options.npu->targets) {
-    TRY_ASSIGN(const qnn::Soc* soc, qnn::find_soc(name));
-    rows.push_back(target_json(p, *soc));
-  }
+  TRY_ASSIGN(const auto chips, find_chips(p.options.npu->known_targets, p.options.npu->targets));
+  for (const ChosenChip& chosen : chips) rows.push_back(target_json(p, chosen));
   return rows;
 }
 

@@ -10,8 +10,7 @@
 #include "fastvlm/models/vision/fastvithd.h"
 #include "fastvlm/onnx/data_writer.h"
 #include "fastvlm/onnx/writer.h"
-#include "fastvlm/targets/qnn/chips/soc_table.h"
-#include "fastvlm/targets/qnn/qnn_target.h"
+#include "fastvlm/targets/registry.h"
 
 namespace fastvlm {
 namespace {
@@ -42,23 +41,19 @@ void lay_out_data(PreparedExport& p) {
     if (!graph.file.starts_with(kNpuFolder)) p.data.place_graph(*graph.graph, graph.file + ".data");
 }
 
-// A decoder that passes the limit of any named SoC is cut for all of them, so that one set of graphs serves every target.
-Result<std::uint64_t> part_limit(const NpuOptions& options) {
+// A decoder that passes the limit of any named chip is cut for all of them, so that one set of graphs serves every one.
+std::uint64_t part_limit(const NpuOptions& options, std::span<const ChosenChip> chips) {
   if (options.part_limit_bytes > 0) return options.part_limit_bytes;
-  std::uint64_t limit = UINT64_MAX;
-  for (const std::string& target : options.targets) {
-    TRY_ASSIGN(const qnn::Soc* soc, qnn::find_soc(target));
-    limit = std::min(limit, soc->context_limit_bytes);
-  }
-  return limit;
+  return std::ranges::min(chips, {}, [](const ChosenChip& c) { return c.chip->context_limit_bytes; }).chip->context_limit_bytes;
 }
 
 Status add_npu_graphs(PreparedExport& p, const Weights& weights) {
   NpuOptions options = *p.options.npu;
   if (options.image_sizes.empty()) options.image_sizes = {p.image_size};
   TRY(check_npu_options(options, p.config));
-  TRY_ASSIGN(std::uint64_t limit, part_limit(options));
-  auto graphs = npu_graphs(p.config, weights, options, qnn::QnnTarget(), limit);
+  TRY_ASSIGN(const auto chips, find_chips(options.known_targets, options.targets));
+  if (chips.empty()) return bad_usage("static graphs are made for chips; name at least one");
+  auto graphs = npu_graphs(p.config, weights, options, *chips[0].target, part_limit(options, chips));
   for (NpuGraph& npu : graphs) {
     PreparedGraph prepared = prepared_graph(kNpuFolder + npu.name + ".onnx", std::move(npu.graph), p.options.passes);
     prepared.macs = npu.macs;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "fastvlm/session/output_folder.h"
+#include "fastvlm/targets/target.h"
 #include "fastvlm/verify/report.h"
 
 namespace fastvlm {
@@ -16,8 +17,9 @@ struct CheckContext {
 // Sizes and hashes of the manifest.
 Status check_files(const OutputFolder& folder, VerifyReport& report);
 
-// Every graph well formed, with the operators, extents and widths that belong to it. Nothing runs.
-Status check_graphs(const OutputFolder& folder, VerifyReport& report);
+// Every graph well formed, with the operators, extents and widths that belong to it; static ones with the operators of the
+// target that they were made for. Nothing runs.
+Status check_graphs(const OutputFolder& folder, const Target& target, VerifyReport& report);
 
 // The three plain graphs load and run at several batch sizes and lengths; rows of the table = output of the embedder.
 Status check_runs(const CheckContext& context);

@@ -42,27 +42,6 @@ std::optional<std::size_t> first_below(const std::vector<double>& snr, double ga
   return at == snr.end() ? std::nullopt : std::optional(static_cast<std::size_t>(at - snr.begin()));
 }
 
-bool is_made_by(const OnnxIndex& index, const std::string& value, const char* op) {
-  const OnnxNode* node = index.producer(value);
-  return node != nullptr && node->op == op;
-}
-
-// Values between the nodes of a GELU chain (Div, Erf, Add, Mul, Mul). An NPU joins the chain into one node; a probe inside
-// would take it apart, and a lone Erf is refused.
-bool is_inside_gelu(const OnnxIndex& index, const std::string& value) {
-  if (is_made_by(index, value, "Erf")) return true;
-  for (const OnnxNode* user : index.users(value))
-    if (user->op == "Erf" && is_made_by(index, value, "Div")) return true;
-  const OnnxNode* node = index.producer(value);
-  if (node == nullptr || (node->op != "Add" && node->op != "Mul")) return false;
-  return std::ranges::any_of(node->inputs, [&](const std::string& input) {
-    if (node->op == "Add") return is_made_by(index, input, "Erf");
-    const OnnxNode* sum = index.producer(input);
-    return sum != nullptr && sum->op == "Add" &&
-           std::ranges::any_of(sum->inputs, [&](const std::string& i) { return is_made_by(index, i, "Erf"); });
-  });
-}
-
 Departure departure_at(const OnnxModel& model, const std::string& value, double snr) {
   const OnnxIndex index(model);
   const OnnxNode* node = index.producer(value);
@@ -108,7 +87,8 @@ struct Both {
 
 Status explain(const Both& b, const Path& model, const std::vector<NamedTensor>& inputs, double min_snr_db) {
   const std::string subject = model.filename().string();
-  auto found = first_departure({model, b.how.open_reference, b.how.open_candidate, min_snr_db}, inputs);
+  auto found = first_departure(
+      {model, b.how.open_reference, b.how.open_candidate, b.how.target == nullptr ? nullptr : b.how.target->is_joined, min_snr_db}, inputs);
   if (!found.ok()) {
     if (found.error().kind == ErrorKind::kInterrupted) return found.error();
     b.report.skip(kCheck, subject, "the first value that departs could not be found: " + found.error().message);
@@ -314,7 +294,7 @@ Result<std::optional<Departure>> first_departure(const ComparedGraph& graph, con
   auto end = std::ranges::find(values, modules[*module]) + 1;
   std::vector<std::string> inner(begin, std::max(begin, end));
   const OnnxIndex index(model);
-  std::erase_if(inner, [&](const std::string& value) { return is_inside_gelu(index, value); });
+  if (graph.is_joined != nullptr) std::erase_if(inner, [&](const std::string& value) { return graph.is_joined(index, value); });
   // Where the module as a whole is known, a refused closer look is no reason to say nothing.
   auto fine = measure(graph, inner, inputs);
   if (!fine.ok() && fine.error().kind == ErrorKind::kInterrupted) return std::move(fine).error();

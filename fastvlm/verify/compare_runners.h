@@ -1,6 +1,7 @@
 // Two ways to run the same graph, side by side: the NPU (or its emulation) against the CPU.
 #pragma once
 
+#include "fastvlm/targets/target.h"
 #include "fastvlm/verify/checks.h"
 
 namespace fastvlm {
@@ -16,6 +17,7 @@ struct ComparedGraph {
   Path model;
   OpenGraph open_reference;
   OpenGraph open_candidate;
+  bool (*is_joined)(const OnnxIndex& index, const std::string& value) = nullptr;  // of the target; see targets/target.h
   double min_snr_db = 45;
 };
 
@@ -26,6 +28,7 @@ Result<std::optional<Departure>> first_departure(const ComparedGraph& graph, con
 struct NpuComparison {
   OpenGraph open_reference;  // each is given the path of npu/<name>.onnx
   OpenGraph open_candidate;
+  const Target* target = nullptr;  // that the graphs were made for
   NpuGates gates;
   std::vector<NamedTensor> examples;  // real inputs under the names of a reference file (chat.hidden.0, s128.b1.…); others are made up
   std::vector<std::string> only;      // names of graphs; empty: all. Decoder graphs go together.

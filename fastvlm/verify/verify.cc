@@ -8,8 +8,26 @@
 
 namespace fastvlm {
 
+namespace {
+
+// The target that the static graphs were made for: that of the chip in question, else of a chip that they were compiled for.
+Result<const Target*> target_of(const VerifyOptions& options, const OutputFolder& folder) {
+  if (!options.chip.empty()) {
+    TRY_ASSIGN(const ChosenChip chosen, find_chip(options.known_targets, options.chip));
+    return chosen.target;
+  }
+  if (const Json* compiled = json_find(folder.manifest, "targets"); compiled != nullptr && compiled->is_object())
+    for (const auto& [chip, contexts] : compiled->items())
+      if (auto chosen = find_chip(options.known_targets, chip); chosen.ok()) return chosen->target;
+  if (options.known_targets.empty()) return bad_usage("no target is known");
+  return options.known_targets[0];
+}
+
+}  // namespace
+
 Result<VerifyReport> verify(const VerifyOptions& options, Progress& progress) {
   TRY_ASSIGN(OutputFolder folder, open_output_folder(options.output_dir));
+  TRY_ASSIGN(const Target* target, target_of(options, folder));
   VerifyReport report;
   const CheckContext context{folder, options.open_cpu, report};
   auto stage = [&](const char* name, auto check) -> Status {
@@ -19,14 +37,14 @@ Result<VerifyReport> verify(const VerifyOptions& options, Progress& progress) {
     return {};
   };
   TRY(stage("files", [&] { return check_files(folder, report); }));
-  TRY(stage("graph", [&] { return check_graphs(folder, report); }));
+  TRY(stage("graph", [&] { return check_graphs(folder, *target, report); }));
   if (options.model_dir) TRY(stage("checkpoint", [&] { return check_checkpoint(folder, *options.model_dir, report); }));
   if (options.open_cpu) {
     TRY(stage("run", [&] { return check_runs(context); }));
     TRY(stage("forms", [&] { return check_forms(context); }));
     if (options.reference) TRY(stage("golden", [&] { return check_golden(context, *options.reference); }));
     if (options.open_npu) {
-      NpuComparison npu{.open_reference = options.open_cpu, .open_candidate = options.open_npu, .gates = options.gates};
+      NpuComparison npu{.open_reference = options.open_cpu, .open_candidate = options.open_npu, .target = target, .gates = options.gates};
       if (options.reference) {
         TRY_ASSIGN(npu.examples, read_safetensors(*options.reference));
       }

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "fastvlm/base/progress.h"
+#include "fastvlm/targets/registry.h"
 #include "fastvlm/verify/compare_runners.h"
 
 namespace fastvlm {
@@ -14,7 +15,9 @@ struct VerifyOptions {
   std::optional<Path> reference;  // a file with expected values
   OpenGraph open_cpu;             // empty: nothing is run, which the report says
   OpenGraph open_npu;             // empty: the NPU is not compared
+  std::string chip;               // that open_npu runs on
   NpuGates gates;
+  Targets known_targets = fastvlm::known_targets();
 };
 
 // An Error only when the manifest cannot be read or the work is interrupted; whatever else is wrong is a row that missed.

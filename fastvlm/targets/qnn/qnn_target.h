@@ -1,14 +1,10 @@
-// Qualcomm HTP as a Target.
+// Qualcomm HTP, reached through QNN.
 #pragma once
 
 #include "fastvlm/targets/target.h"
 
 namespace fastvlm::qnn {
 
-class QnnTarget final : public Target {
- public:
-  std::string name() const override { return "qnn-htp"; }
-  const ops::ExpansionTable& expansions() const override;
-};
+extern const Target kTarget;
 
 }  // namespace fastvlm::qnn

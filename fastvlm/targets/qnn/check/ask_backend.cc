@@ -3,7 +3,9 @@
 #include <unistd.h>
 
 #include "fastvlm/process/process.h"
+#include "fastvlm/targets/qnn/chips/soc_table.h"
 #include "fastvlm/targets/qnn/compile/compile.h"
+#include "fastvlm/targets/qnn/context/profile_report.h"
 
 namespace fastvlm::qnn {
 namespace {
@@ -19,12 +21,17 @@ struct TemporaryFolder {
 
 }  // namespace
 
-Result<BackendAnswer> ask_backend(const Path& program, const RuntimePaths& runtimes, const Path& model, const Soc& soc) {
+Result<CompilerAnswer> ask_backend(const NpuRunnerRequest& request) {
   const TemporaryFolder work;
-  const std::string name = model.stem().string();
-  auto answer = compile_in_child(
-      program, {.runtimes = runtimes, .soc = &soc, .graph_folder = model.parent_path(), .output_folder = work.path, .graphs = {name}}, {});
-  BackendAnswer result;
+  const std::string name = request.graph.stem().string();
+  auto answer = compile_in_child(request.program,
+                                 {.runtimes = request.runtimes,
+                                  .soc = &soc_of(*request.chip),
+                                  .graph_folder = request.graph.parent_path(),
+                                  .output_folder = work.path,
+                                  .graphs = {name}},
+                                 {});
+  CompilerAnswer result;
   auto refused = read_refused_nodes(work.path / (name + ".qnn") / "qnn_op_trace.json");
   if (refused.ok()) result.refused = std::move(*refused);
   if (answer.ok()) {

@@ -129,11 +129,11 @@ void find_whole_model(const OnnxIndex& index, const Soc& soc, const std::unorder
 
 }  // namespace
 
-Result<CheckOpsReport> check_ops(const OnnxModel& model, const Soc& soc) {
+Result<OperatorReport> check_ops(const OnnxModel& model, const Soc& soc) {
   if (model.nodes.empty()) return bad_input("the model \"{}\" has no nodes", model.graph_name);
   const OnnxIndex index(model);
   const auto folded = folded_values(index);
-  CheckOpsReport report;
+  OperatorReport report;
   report.target = soc.name;
   find_whole_model(index, soc, folded, report.graph);
   for (const OnnxNode& node : model.nodes) {

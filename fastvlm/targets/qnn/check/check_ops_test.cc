@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "fastvlm/onnx/text_models_for_tests.h"
+#include "fastvlm/targets/qnn/chips/soc_for_tests.h"
 
 namespace fastvlm::qnn {
 namespace {
@@ -18,14 +19,14 @@ OnnxModel parse(const std::string& text) {
   return model.ok() ? *model : OnnxModel();
 }
 
-CheckOpsReport report_of(const OnnxModel& model, std::string_view target = "sm8750") {
-  Result<CheckOpsReport> report = check_ops(model, **find_soc(target));
+OperatorReport report_of(const OnnxModel& model, std::string_view target = "sm8750") {
+  Result<OperatorReport> report = check_ops(model, **find_soc(target));
   EXPECT_TRUE(report.ok());
   return *report;
 }
 
 // "refused Erf: reason" lines, then the findings about the whole model.
-std::string text_of(const CheckOpsReport& report) {
+std::string text_of(const OperatorReport& report) {
   std::string text;
   for (const NodeVerdict& node : report.nodes)
     for (const OpIssue& issue : node.issues) text += fmt::format("{} {}: {}\n", name(issue.verdict), node.op, issue.reason);
@@ -86,7 +87,7 @@ TEST(CheckOps, JudgesErfByTheChainAroundIt) {
 }
 
 TEST(CheckOps, RefusesSymbolicExtentsByName) {
-  const CheckOpsReport report = report_of(parse("g (float[batch,4] x) => (float[batch,4] y) { y = Relu(x) }"));
+  const OperatorReport report = report_of(parse("g (float[batch,4] x) => (float[batch,4] y) { y = Relu(x) }"));
   EXPECT_FALSE(report.accepted());
   const std::string text = text_of(report);
   EXPECT_NE(text.find("the symbolic extent \"batch\" of \"x\", \"y\""), std::string::npos) << text;
@@ -212,7 +213,7 @@ TEST(CheckOps, WantsQuantisedGraphsOnChipsWithoutHalfPrecision) {
 }
 
 TEST(CheckOps, CountsVerdictsAndNamesNodes) {
-  const CheckOpsReport report =
+  const OperatorReport report =
       report_of(parse("g (float[1,2,4] x) => (float[1,2,4] y) { a = Relu(x) b = Softmax<axis = 1>(a) y = Erf(b) }"));
   EXPECT_EQ(report.target, "sm8750");
   EXPECT_EQ(report.ok, 1);

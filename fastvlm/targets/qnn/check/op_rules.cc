@@ -223,11 +223,6 @@ constexpr std::array kRules = {
 
 }  // namespace
 
-std::string_view name(Verdict verdict) {
-  constexpr std::array<std::string_view, 3> names = {"ok", "warning", "refused"};
-  return names[static_cast<std::size_t>(verdict)];
-}
-
 std::span<const OpRule> op_rules() { return kRules; }
 
 const OpRule* find_op_rule(std::string_view domain, std::string_view op) {

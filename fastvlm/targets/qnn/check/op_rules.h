@@ -12,24 +12,15 @@
 #include <vector>
 
 #include "fastvlm/onnx/model_index.h"
+#include "fastvlm/targets/operator_report.h"
 #include "fastvlm/targets/qnn/chips/soc_table.h"
 
 namespace fastvlm::qnn {
-
-enum class Verdict { kOk, kWarning, kRefused };
-std::string_view name(Verdict verdict);  // "ok", "warning", "refused"
 
 inline constexpr std::string_view kMeasured = "measured with plugin 2.7.0, QAIRT 2.51, x86 emulation";
 inline constexpr std::string_view kPluginSource = "onnxruntime-qnn 2.0 source and release notes to 2.7";
 inline constexpr std::string_view kReports = "reports from devices";
 inline constexpr std::string_view kNoRule = "not established";
-
-struct OpIssue {
-  Verdict verdict = Verdict::kRefused;
-  std::string reason;
-  std::string advice;  // what to do; may be empty
-  std::string_view source = kMeasured;
-};
 
 // A node in its model.
 struct NodeContext {
@@ -47,7 +38,6 @@ struct NodeContext {
   // Rank of an input, -1 when it is not known.
   int rank(std::size_t i) const;
 };
-using OpIssues = std::vector<OpIssue>;
 // Adds what is wrong with this use of the operator.
 using OpCondition = void (*)(const NodeContext&, OpIssues&);
 

@@ -1,49 +1,50 @@
 #include "fastvlm/targets/qnn/chips/soc_table.h"
 
-#include <fmt/ranges.h>
+#include <fmt/format.h>
 
 #include <algorithm>
-#include <cctype>
-
-#include "fastvlm/base/nearest.h"
 
 namespace fastvlm::qnn {
 namespace {
 
-// Nobody writes a longer name.
-constexpr std::size_t kMaxName = 64;
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return out;
+Chip chip_of(const Soc& soc) {
+  return {.name = std::string(soc.name),
+          .alias = std::string(soc.alias),
+          .marketing = std::string(soc.marketing),
+          .architecture = fmt::format("HTP v{}", soc.htp_arch),
+          .memory = soc.vtcm_mib == 0 ? "VTCM not known" : fmt::format("VTCM {} MiB", soc.vtcm_mib),
+          .numbers = {{"soc_model", soc.soc_model}, {"htp_arch", soc.htp_arch}, {"vtcm_mib", soc.vtcm_mib}},
+          .context_limit_bytes = soc.context_limit_bytes,
+          .weight_sharing = soc.weight_sharing()};
 }
 
 }  // namespace
 
-std::vector<std::string> soc_names() {
-  std::vector<std::string> names;
-  for (const Soc& soc : kSocs) {
-    names.emplace_back(soc.name);
-    if (!soc.alias.empty()) names.emplace_back(soc.alias);
-  }
-  return names;
+std::span<const Chip> htp_chips() {
+  static const std::vector<Chip> chips = [] {
+    std::vector<Chip> rows;
+    for (const Soc& soc : kSocs) rows.push_back(chip_of(soc));
+    return rows;
+  }();
+  return chips;
 }
 
-Result<const Soc*> find_soc(std::string_view name) {
-  const std::string wanted = lower(name.substr(0, kMaxName));
-  for (const Soc& soc : kSocs)
-    if (wanted == soc.name || (!soc.alias.empty() && wanted == soc.alias)) return &soc;
-  const std::vector<std::string> names = soc_names();
-  const std::vector<std::string_view> known(names.begin(), names.end());
-  return bad_usage("\"{}\" is not a chip we know; did you mean {}? Known are {}", wanted, nearest_of(wanted, known),
-                   fmt::join(names, ", "));
+const Soc& soc_of(const Chip& chip) {
+  const auto soc = std::ranges::find(kSocs, chip.name, &Soc::name);
+  FASTVLM_ASSERT(soc != kSocs.end(), "a chip of htp_chips()");
+  return *soc;
 }
 
 const Soc* soc_of_model(std::int64_t soc_model) {
   for (const Soc& soc : kSocs)
     if (soc.soc_model == soc_model) return &soc;
   return nullptr;
+}
+
+std::optional<std::string> refuses(const Soc& soc, Precision precision) {
+  if (precision == Precision::kQuantised || soc.fp16) return std::nullopt;
+  return fmt::format("{} ({}) computes no half precision, so float graphs cannot run on it; choose a chip with HTP v69 or newer", soc.name,
+                     soc.marketing);
 }
 
 }  // namespace fastvlm::qnn

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "fastvlm/base/result.h"
+#include "fastvlm/targets/target.h"
 
 namespace fastvlm::qnn {
 
@@ -91,13 +92,14 @@ inline constexpr std::array kSocs = {
     Soc{.name = "sm8845", .alias = "", .soc_model = 97, .htp_arch = 81, .compiled = true, .marketing = "Snapdragon 8 Gen 5"},
 };
 
-// The row of that name or alias, in any case. Unknown names are an Error that lists the known ones and the nearest.
-Result<const Soc*> find_soc(std::string_view name);
-
 // The row with Qualcomm's number, or nullptr.
 const Soc* soc_of_model(std::int64_t soc_model);
 
-// Every name and alias, in the order of the table.
-std::vector<std::string> soc_names();
+// The rows as the registry knows them, in the order of the table; and the way back.
+std::span<const Chip> htp_chips();
+const Soc& soc_of(const Chip& chip);
+
+// Why graphs of that precision cannot run on the chip, and what to do; nothing where they can.
+std::optional<std::string> refuses(const Soc& soc, Precision precision);
 
 }  // namespace fastvlm::qnn

@@ -13,7 +13,9 @@
 #include "fastvlm/onnx/validate.h"
 #include "fastvlm/process/process.h"
 #include "fastvlm/targets/qnn/compile/context_cache.h"
+#include "fastvlm/targets/qnn/compile/sdk_tools.h"
 #include "fastvlm/targets/qnn/context/profile_report.h"
+#include "fastvlm/targets/qnn/run/htp_runner.h"
 
 namespace fastvlm::qnn {
 namespace {
@@ -29,7 +31,7 @@ struct Batch {
 std::vector<Batch> batches_of(const CompileRequest& request) {
   std::vector<Batch> batches;
   for (const CompileGroup& group : request.groups) {
-    if (request.soc->weight_sharing() && group.graphs.size() > 1) {
+    if (soc_of(*request.chip).weight_sharing() && group.graphs.size() > 1) {
       batches.push_back({group.name, group.graphs, group.weights_sha256, true});
       continue;
     }
@@ -41,7 +43,7 @@ std::vector<Batch> batches_of(const CompileRequest& request) {
 
 Result<std::string> cache_key(const CompileRequest& request, const Batch& batch) {
   std::string recipe = fmt::format("{}\n{}\n{}\n{}\n{}\n{}", kVersion, request.runtimes.onnxruntime_version, request.runtimes.qnn_version,
-                                   request.soc->soc_model, batch.share, batch.weights_sha256);
+                                   soc_of(*request.chip).soc_model, batch.share, batch.weights_sha256);
   for (const std::string& graph : batch.graphs) {
     TRY_ASSIGN(std::string hash, sha256_of_file(request.graph_folder / (graph + ".onnx")));
     recipe += "\n" + graph + " " + hash;
@@ -124,14 +126,15 @@ Result<CompiledGroup> compile_batch(const CompileRequest& request, const Batch& 
   const Path work = request.output_folder / ("." + batch.name + ".work");
   std::error_code failure;
   std::filesystem::create_directories(work, failure);
-  auto child = compile_in_child(request.program,
-                                {.runtimes = request.runtimes,
-                                 .soc = request.soc,
-                                 .share = batch.share,
-                                 .graph_folder = request.graph_folder,
-                                 .output_folder = work,
-                                 .graphs = batch.graphs},
-                                request.log_folder / fmt::format("fastvlm-npu-{}-{}-{}.log", request.soc->name, batch.name, ::getpid()));
+  auto child =
+      compile_in_child(request.program,
+                       {.runtimes = request.runtimes,
+                        .soc = &soc_of(*request.chip),
+                        .share = batch.share,
+                        .graph_folder = request.graph_folder,
+                        .output_folder = work,
+                        .graphs = batch.graphs},
+                       request.log_folder / fmt::format("fastvlm-npu-{}-{}-{}.log", soc_of(*request.chip).name, batch.name, ::getpid()));
   if (!child) {
     std::filesystem::remove_all(work, failure);
     return child.error();
@@ -156,10 +159,15 @@ Result<CompiledGroup> compile_batch(const CompileRequest& request, const Batch& 
 
 }  // namespace
 
-Status check_half_precision(const Soc& soc) {
-  if (soc.fp16) return {};
-  return bad_usage("target {} ({}) computes no half precision, so float graphs cannot run on it; choose a chip with HTP v69 or newer",
-                   soc.name, soc.marketing);
+Status check_compiler(const RuntimeSearch& search, const Path& sdk) {
+  if (!is_emulated())
+    return bad_environment("the compiler of HTP contexts runs on x86-64 only; run compile there and copy the output folder here");
+  if (!sdk.empty()) {
+    auto tools = find_sdk_tools(sdk);
+    return tools.ok() ? Status() : std::move(tools).error();
+  }
+  auto found = require_runtimes(search, /*with_qnn=*/true);
+  return found.ok() ? Status() : std::move(found).error();
 }
 
 Result<ChildOutcome> compile_in_child(const Path& program, const ChildCompilation& compilation, const Path& log_file) {
@@ -177,9 +185,8 @@ Result<ChildOutcome> compile_in_child(const Path& program, const ChildCompilatio
 }
 
 Result<std::vector<CompiledGroup>> compile_groups(const CompileRequest& request, Progress& progress) {
-  TRY(check_half_precision(*request.soc));
   const std::vector<Batch> batches = batches_of(request);
-  progress.start(fmt::format("compiling for {}", request.soc->name), batches.size());
+  progress.start(fmt::format("compiling for {}", soc_of(*request.chip).name), batches.size());
   std::vector<std::optional<CompiledGroup>> compiled(batches.size());
   TRY(parallel_for(batches.size(), std::max(1u, request.jobs), [&](std::size_t i) -> Status {
     TRY_ASSIGN(compiled[i], compile_batch(request, batches[i]));

@@ -9,6 +9,7 @@
 #include "fastvlm/base/progress.h"
 #include "fastvlm/run/runtimes.h"
 #include "fastvlm/targets/qnn/chips/soc_table.h"
+#include "fastvlm/targets/target.h"
 
 namespace fastvlm::qnn {
 
@@ -16,42 +17,8 @@ namespace fastvlm::qnn {
 inline constexpr const char* kContextWrapperEnd = "_ctx.onnx";
 inline constexpr const char* kOperatorReportEnd = "_qnn_graph.json";
 
-// Graphs that share one set of weights in one context.
-struct CompileGroup {
-  std::string name;                 // "vision", "decoder", …
-  std::vector<std::string> graphs;  // "vision_256", …: <folder>/<name>.onnx
-  std::string weights_sha256;       // of the external data, for the cache
-};
-
-struct CompileRequest {
-  Path program;  // fastvlm-npu itself, which serves as the child
-  RuntimePaths runtimes;
-  Path graph_folder;   // npu/
-  Path output_folder;  // npu/<target>/, exists and is empty
-  const Soc* soc = nullptr;
-  std::vector<CompileGroup> groups;
-  unsigned jobs = 1;  // groups compiled at a time
-  Path cache_folder;  // empty: no cache
-  Path log_folder;    // where the log of a failed child stays
-};
-
-struct CompiledGraph {
-  std::string name;
-  std::string wrapper;  // file name in the output folder
-  double seconds = 0;   // of the backend for this graph
-};
-struct CompiledGroup {
-  std::string name;
-  std::string binary;  // file name in the output folder
-  std::uint64_t bytes = 0;
-  std::vector<CompiledGraph> graphs;
-  double seconds = 0;  // of the child process, from start to end
-  std::uint64_t peak_rss_bytes = 0;
-  bool cached = false;
-};
-
-// An Error for chips that cannot compute float graphs.
-Status check_half_precision(const Soc& soc);
+// Whether this machine can compile: it is an x86-64 one and has the runtime, or the SDK that is named.
+Status check_compiler(const RuntimeSearch& search, const Path& sdk);
 
 // Graphs of a group go into one context where the chip can share weights, into one each otherwise.
 // Errors: the backend's reason with the offending nodes; the log of a failed child is kept and named.

@@ -5,6 +5,7 @@
 #include "fastvlm/onnx/writer.h"
 #include "fastvlm/ops/semantic.h"
 #include "fastvlm/run/runtimes_for_tests.h"
+#include "fastvlm/targets/qnn/chips/soc_for_tests.h"
 #include "fastvlm/targets/qnn/lower/htp_expansions.h"
 
 namespace fastvlm::qnn {
@@ -38,7 +39,7 @@ class Compile : public testing::Test {
                            .runtimes = runtimes_for_tests(),
                            .graph_folder = folder_ / "npu",
                            .output_folder = folder_ / output,
-                           .soc = find_soc(soc).value(),
+                           .chip = chip_for_tests(soc),
                            .groups = {{.name = "decoder", .graphs = std::move(graphs), .weights_sha256 = weights_sha256_}},
                            .cache_folder = folder_ / "cache",
                            .log_folder = folder_.path()},
@@ -95,15 +96,6 @@ TEST_F(Compile, ASecondRunTakesTheSameBytesFromTheCacheAndADamagedEntryIsMadeAga
   EXPECT_FALSE(compile("sm8650", "other chip").value().front().cached);
 }
 
-TEST_F(Compile, AChipWithoutHalfPrecisionIsRefusedInASentence) {
-  auto groups = compile("sm8350", "out");
-  ASSERT_FALSE(groups.ok());
-  EXPECT_EQ(groups.error().kind, ErrorKind::kUsage);
-  EXPECT_EQ(
-      groups.error().message,
-      "target sm8350 (Snapdragon 888) computes no half precision, so float graphs cannot run on it; choose a chip with HTP v69 or newer");
-}
-
 TEST_F(Compile, ASymbolicExtentIsNamed) {
   Graph graph("symbolic");
   Value x = graph.add_input("x", Dtype::kFloat32, {1, "length", 64});
@@ -134,7 +126,7 @@ TEST_F(Compile, AChildThatEndsWithoutAnAnswerIsDescribed) {
                                 .runtimes = runtimes_for_tests(),
                                 .graph_folder = folder_ / "npu",
                                 .output_folder = folder_ / "out",
-                                .soc = find_soc("sm8750").value(),
+                                .chip = chip_for_tests("sm8750"),
                                 .groups = {{.name = "decoder", .graphs = {"decoder_ar1"}}},
                                 .log_folder = folder_.path()},
                                silent);

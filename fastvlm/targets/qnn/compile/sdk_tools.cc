@@ -55,19 +55,19 @@ SdkPlan sdk_plan(const SdkTools& tools, const CompileRequest& request, const Com
           {"backend_extensions", {{"shared_library_path", tools.extensions.string()}, {"config_file_path", (work / "htp.json").string()}}}}
           .dump(2);
   OrderedJson graph_options = {{"graph_names", group.graphs}, {"O", 3}};
-  if (request.soc->vtcm_mib > 0) graph_options["vtcm_mb"] = request.soc->vtcm_mib;
+  if (soc_of(*request.chip).vtcm_mib > 0) graph_options["vtcm_mb"] = soc_of(*request.chip).vtcm_mib;
   plan.htp_config =
       OrderedJson{{"graphs", OrderedJson::array({graph_options})},
-                  {"devices",
-                   OrderedJson::array({{{"soc_model", request.soc->soc_model}, {"dsp_arch", fmt::format("v{}", request.soc->htp_arch)}}})},
-                  {"context", {{"weight_sharing_enabled", request.soc->weight_sharing() && group.graphs.size() > 1}}}}
+                  {"devices", OrderedJson::array({{{"soc_model", soc_of(*request.chip).soc_model},
+                                                   {"dsp_arch", fmt::format("v{}", soc_of(*request.chip).htp_arch)}}})},
+                  {"context", {{"weight_sharing_enabled", soc_of(*request.chip).weight_sharing() && group.graphs.size() > 1}}}}
           .dump(2);
   return plan;
 }
 
-Result<std::vector<CompiledGroup>> compile_groups_with_sdk(const Path& sdk, const CompileRequest& request, Progress& progress) {
-  TRY_ASSIGN(SdkTools tools, find_sdk_tools(sdk));
-  progress.start(fmt::format("compiling for {} with the SDK", request.soc->name), request.groups.size());
+Result<std::vector<CompiledGroup>> compile_groups_with_sdk(const CompileRequest& request, Progress& progress) {
+  TRY_ASSIGN(SdkTools tools, find_sdk_tools(request.sdk));
+  progress.start(fmt::format("compiling for {} with the SDK", soc_of(*request.chip).name), request.groups.size());
   std::vector<CompiledGroup> compiled;
   for (const CompileGroup& group : request.groups) {
     const Path work = request.output_folder / ("." + group.name + ".work");
@@ -80,7 +80,7 @@ Result<std::vector<CompiledGroup>> compile_groups_with_sdk(const Path& sdk, cons
       TRY(run_tool(plan.commands[i], request.log_folder / fmt::format("fastvlm-npu-sdk-{}-{}.log", group.name, i)));
     const std::string binary = group.name + ".bin";
     const auto bytes = std::filesystem::file_size(request.output_folder / binary, failure);
-    if (failure) return bad_environment("{}: the SDK's generator ended well but wrote no {}", sdk.string(), binary);
+    if (failure) return bad_environment("{}: the SDK's generator ended well but wrote no {}", request.sdk.string(), binary);
     std::filesystem::remove_all(work, failure);
     CompiledGroup result{.name = group.name, .binary = binary, .bytes = bytes};
     for (const std::string& graph : group.graphs) result.graphs.push_back({.name = graph});

@@ -35,7 +35,7 @@ struct SdkPlan {
 };
 SdkPlan sdk_plan(const SdkTools& tools, const CompileRequest& request, const CompileGroup& group, const Path& work);
 
-// Runs the plans of all groups; contexts land in request.output_folder as <group>.bin.
-Result<std::vector<CompiledGroup>> compile_groups_with_sdk(const Path& sdk, const CompileRequest& request, Progress& progress);
+// Runs the plans of all groups with the tools in request.sdk; contexts land in request.output_folder as <group>.bin.
+Result<std::vector<CompiledGroup>> compile_groups_with_sdk(const CompileRequest& request, Progress& progress);
 
 }  // namespace fastvlm::qnn

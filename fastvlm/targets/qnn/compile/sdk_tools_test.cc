@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "fastvlm/base/json.h"
+#include "fastvlm/targets/qnn/chips/soc_for_tests.h"
 
 namespace fastvlm::qnn {
 namespace {
@@ -32,9 +33,10 @@ class SdkToolsTest : public testing::Test {
   CompileRequest request() const {
     return {.graph_folder = root_ / "npu",
             .output_folder = root_ / "out",
-            .soc = *find_soc("sm8750"),
+            .chip = chip_for_tests("sm8750"),
             .groups = {{.name = "vision", .graphs = {"vision_256", "vision_512"}}},
-            .log_folder = root_ / "logs"};
+            .log_folder = root_ / "logs",
+            .sdk = root_ / "sdk"};
   }
   const Path root_ = std::filesystem::temp_directory_path() / ("fastvlm-sdk-" + std::to_string(::getpid()));
 };
@@ -63,7 +65,7 @@ TEST_F(SdkToolsTest, ConvertsEachGraphAndPutsAllIntoOneSharedContext) {
 
 TEST_F(SdkToolsTest, RunsTheToolsAndFindsTheirContext) {
   Progress progress;
-  auto groups = compile_groups_with_sdk(root_ / "sdk", request(), progress);
+  auto groups = compile_groups_with_sdk(request(), progress);
   ASSERT_TRUE(groups.ok()) << groups.error().message;
   EXPECT_EQ(groups->at(0).binary, "vision.bin");
   EXPECT_EQ(groups->at(0).bytes, 8u);
@@ -74,7 +76,7 @@ TEST_F(SdkToolsTest, RunsTheToolsAndFindsTheirContext) {
 TEST_F(SdkToolsTest, AFailingToolIsASentenceWithItsLog) {
   tool("qnn-context-binary-generator", "echo no licence; exit 9");
   Progress progress;
-  auto groups = compile_groups_with_sdk(root_ / "sdk", request(), progress);
+  auto groups = compile_groups_with_sdk(request(), progress);
   ASSERT_FALSE(groups.ok());
   EXPECT_NE(groups.error().message.find("exit code 9"), std::string::npos) << groups.error().message;
   EXPECT_NE(groups.error().message.find(".log"), std::string::npos);

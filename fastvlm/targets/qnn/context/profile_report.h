@@ -15,6 +15,7 @@
 #include "fastvlm/base/files.h"
 #include "fastvlm/base/json.h"
 #include "fastvlm/base/result.h"
+#include "fastvlm/targets/operator_report.h"
 
 namespace fastvlm {
 
@@ -25,15 +26,6 @@ struct QnnNode {
   std::string group;                    // the decoder layer or vision block, see qnn_group_of; "" for inserted ones
 
   bool operator==(const QnnNode&) const = default;
-};
-
-// An ONNX node that the plug-in did not take, and why.
-struct RefusedNode {
-  std::string name;
-  std::string type;
-  std::string reason;
-
-  bool operator==(const RefusedNode&) const = default;
 };
 
 struct QnnGraphReport {

@@ -5,6 +5,7 @@
 #include "fastvlm/base/hash.h"
 #include "fastvlm/base/try.h"
 #include "fastvlm/base/version.h"
+#include "fastvlm/targets/qnn/chips/soc_table.h"
 #include "fastvlm/targets/qnn/compile/compile.h"
 #include "fastvlm/targets/qnn/compile/context_cache.h"
 
@@ -14,16 +15,16 @@ namespace {
 namespace fs = std::filesystem;
 constexpr const char* kWrapper = "graph_ctx.onnx";
 
-Result<std::string> emulation_key(const HtpRunnerRequest& r) {
+Result<std::string> emulation_key(const NpuRunnerRequest& r) {
   TRY_ASSIGN(std::string graph, sha256_of_file(r.graph));
   return sha256_of(fmt::format("emulation\n{}\n{}\n{}\n{}\n{}\n{}", kVersion, r.runtimes.onnxruntime_version, r.runtimes.qnn_version,
-                               r.soc->soc_model, graph, r.weights_sha256));
+                               soc_of(*r.chip).soc_model, graph, r.weights_sha256));
 }
 
-RemoteRunnerOptions options_for(const HtpRunnerRequest& r, const Path& model, const Path& context) {
+RemoteRunnerOptions options_for(const NpuRunnerRequest& r, const Path& model, const Path& context) {
   return {.program = r.program,
           .runtimes = r.runtimes,
-          .soc_model = r.soc->soc_model,
+          .soc_model = soc_of(*r.chip).soc_model,
           .model = model,
           .context = context,
           .log_folder = r.log_folder};
@@ -48,13 +49,14 @@ bool is_emulated() {
 #endif
 }
 
-Result<std::unique_ptr<RemoteRunner>> open_htp_runner(const HtpRunnerRequest& r) {
-  TRY(check_half_precision(*r.soc));
+Result<std::unique_ptr<RemoteRunner>> open_htp_runner(const NpuRunnerRequest& r) {
+  if (auto why = refuses(soc_of(*r.chip), Precision::kFloat16)) return bad_usage("target {}", *why);
   std::error_code failure;
   if (!is_emulated()) {
-    if (!fs::exists(r.wrapper, failure))
-      return bad_input("{}: not compiled for {}; run compile --target {} first", r.wrapper.string(), r.soc->name, r.soc->name);
-    return RemoteRunner::open(options_for(r, r.wrapper, {}));
+    const Path wrapper = r.graph.parent_path() / r.chip->name / (r.graph.stem().string() + kContextWrapperEnd);
+    if (!fs::exists(wrapper, failure))
+      return bad_input("{}: not compiled for {}; run compile --target {} first", wrapper.string(), r.chip->name, r.chip->name);
+    return RemoteRunner::open(options_for(r, wrapper, {}));
   }
   if (r.cache_folder.empty()) return RemoteRunner::open(options_for(r, r.graph, {}));
   TRY_ASSIGN(std::string key, emulation_key(r));

@@ -10,7 +10,7 @@
 #include "fastvlm/onnx/writer.h"
 #include "fastvlm/ops/semantic.h"
 #include "fastvlm/run/runtimes_for_tests.h"
-#include "fastvlm/targets/qnn/chips/soc_table.h"
+#include "fastvlm/targets/qnn/chips/soc_for_tests.h"
 #include "fastvlm/targets/qnn/lower/htp_expansions.h"
 #include "fastvlm/tensor/compare.h"
 

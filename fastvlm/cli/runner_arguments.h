@@ -1,0 +1,19 @@
+// --runner and --target of the verbs that run graphs.
+#pragma once
+
+#include <string>
+
+#include "fastvlm/cli/verb.h"
+#include "fastvlm/compile/graph_opener.h"
+
+namespace fastvlm::cli {
+
+// --runner is "cpu" or the runner of a target, --target a chip of it.
+void add_runner_options(OptionTable& options, std::string& runner, std::string& target, std::string help);
+
+// The chip to run on, empty for the CPU. A chip that has another runner is an Error.
+Result<std::string> chip_of(const std::string& runner, const std::string& target);
+
+GraphOpenerOptions opener_options(const Path& output_dir, const std::string& chip, const CommonArguments& common);
+
+}  // namespace fastvlm::cli

@@ -1,0 +1,54 @@
+#include "fastvlm/compile/graph_opener.h"
+
+#include "fastvlm/base/hash.h"
+#include "fastvlm/base/try.h"
+#include "fastvlm/bundle/manifest.h"
+#include "fastvlm/run/ort_runner.h"
+
+namespace fastvlm {
+namespace {
+
+Result<OpenGraph> cpu_opener(const GraphOpenerOptions& options) {
+  TRY_ASSIGN(const RuntimePaths paths, require_runtimes(options.runtimes, /*with_qnn=*/false));
+  TRY_ASSIGN(std::shared_ptr<OrtRuntime> runtime, OrtRuntime::load(paths.onnxruntime_library));
+  const OrtRunnerOptions how{.threads = static_cast<int>(options.threads), .disable_prepacking = options.share_weights};
+  return OpenGraph([runtime, how](const Path& model) -> Result<std::unique_ptr<Runner>> {
+    TRY_ASSIGN(std::unique_ptr<Runner> runner, OrtRunner::open(runtime, model, how));
+    return runner;
+  });
+}
+
+// One name for all weights of the static graphs, from the manifest: reading gigabytes again would take longer.
+Result<std::string> npu_weights_hash(const Path& folder) {
+  TRY_ASSIGN(const Json manifest, read_manifest(folder));
+  TRY_ASSIGN(const auto files, manifest_files(manifest, folder));
+  std::string hashes;
+  for (const auto& [name, file] : files)
+    if (name.starts_with("npu/") && name.ends_with(".data")) hashes += file.sha256;
+  return sha256_of(hashes);
+}
+
+Result<OpenGraph> npu_opener(const GraphOpenerOptions& options) {
+  TRY_ASSIGN(const ChosenChip chosen, find_chip(options.known_targets, options.chip));
+  TRY(check_precision({&chosen, 1}, Precision::kFloat16));
+  NpuRunnerRequest base{.program = options.program,
+                        .chip = chosen.chip,
+                        .cache_folder = options.cache_folder,
+                        .log_folder = std::filesystem::temp_directory_path()};
+  TRY_ASSIGN(base.runtimes, chosen.target->find_runtimes(options.runtimes));
+  TRY_ASSIGN(base.weights_sha256, npu_weights_hash(options.output_dir));
+  return OpenGraph([base, chosen, on_open = options.on_open](const Path& model) -> Result<std::unique_ptr<Runner>> {
+    NpuRunnerRequest one = base;
+    one.graph = model;
+    if (on_open) on_open(model.stem().string(), *chosen.chip);
+    return chosen.target->open_runner(one);
+  });
+}
+
+}  // namespace
+
+Result<OpenGraph> graph_opener(const GraphOpenerOptions& options) {
+  return options.chip.empty() ? cpu_opener(options) : npu_opener(options);
+}
+
+}  // namespace fastvlm

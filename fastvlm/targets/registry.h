@@ -1,0 +1,36 @@
+// The targets that this program knows. A chip's name chooses its target: `--target sm8750` means Qualcomm HTP.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "fastvlm/targets/target.h"
+
+namespace fastvlm {
+
+// Functions that look for chips take such a list, so that a test or another program can bring a target of its own.
+using Targets = std::span<const Target* const>;
+
+// The rows of this program.
+Targets known_targets();
+
+struct ChosenChip {
+  const Target* target = nullptr;
+  const Chip* chip = nullptr;
+};
+
+// The chip of that name or alias, in any case. Unknown names are an Error that lists the known ones and the nearest.
+Result<ChosenChip> find_chip(Targets targets, std::string_view name);
+
+// The chips of these names, each once. One export serves chips of one target, so names of several are an Error.
+Result<std::vector<ChosenChip>> find_chips(Targets targets, std::span<const std::string> names);
+
+// Every name and alias, in the order of the rows.
+std::vector<std::string> chip_names(Targets targets);
+
+// Why graphs of that precision cannot run on one of the chips, as an Error of wrong usage.
+Status check_precision(std::span<const ChosenChip> chips, Precision precision);
+
+}  // namespace fastvlm

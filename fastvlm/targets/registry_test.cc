@@ -1,0 +1,79 @@
+#include "fastvlm/targets/registry.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+
+namespace fastvlm {
+namespace {
+
+TEST(Registry, AChipIsFoundByNameAndAliasInAnyCaseAndChoosesItsTarget) {
+  struct Case {
+    const char* wanted;
+    const char* found;
+  };
+  for (const auto& [wanted, found] :
+       {Case{"sm8750", "sm8750"}, Case{"SM8850", "sm8850"}, Case{"SC8380XP", "x-elite"}, Case{"X-Elite", "x-elite"}}) {
+    auto chosen = find_chip(known_targets(), wanted);
+    ASSERT_TRUE(chosen.ok()) << wanted;
+    EXPECT_EQ(chosen->chip->name, found);
+    EXPECT_EQ(chosen->target->name, "qnn-htp");
+  }
+}
+
+TEST(Registry, AnUnknownChipIsToldTheNearestAndTheKnownOnes) {
+  const std::string message = find_chip(known_targets(), "sm8570").error().message;
+  EXPECT_NE(message.find("did you mean sm8"), std::string::npos) << message;
+  EXPECT_NE(message.find("sm8350, qcm6490, qcs6490"), std::string::npos) << message;
+  EXPECT_EQ(find_chip(known_targets(), "").error().kind, ErrorKind::kUsage);
+  EXPECT_FALSE(find_chip(known_targets(), std::string(1 << 20, 'x')).ok());
+}
+
+TEST(Registry, ChipsNamedTwiceAreTakenOnce) {
+  const std::vector<std::string> names = {"x-elite", "sm8750", "sc8380xp"};
+  auto chips = find_chips(known_targets(), names);
+  ASSERT_TRUE(chips.ok());
+  ASSERT_EQ(chips->size(), 2u);
+  EXPECT_EQ((*chips)[1].chip->name, "sm8750");
+}
+
+TEST(Registry, EveryRowIsWholeAndNoNameStandsTwice) {
+  const auto names = chip_names(known_targets());
+  EXPECT_EQ(std::set<std::string>(names.begin(), names.end()).size(), names.size());
+  for (const Target* target : known_targets()) {
+    EXPECT_FALSE(target->chips().empty()) << target->name;
+    EXPECT_FALSE(target->operators.empty()) << target->name;
+    EXPECT_TRUE(target->refuses && target->find_runtimes && target->check_compiler && target->compile && target->compile_memory &&
+                target->context_bytes && target->open_runner)
+        << target->name;
+  }
+}
+
+// Two rows, as they would be with a second NPU.
+TEST(Registry, ChipsOfTwoTargetsDoNotGoIntoOneExport) {
+  static const std::vector<Chip> chips = {{.name = "other1", .alias = "other-one"}};
+  static const Target other = {.name = "other", .title = "Other NPU", .chips = [] { return std::span<const Chip>(chips); }};
+  const std::vector<const Target*> both = {known_targets()[0], &other};
+  EXPECT_EQ(find_chip(both, "OTHER-ONE").value().target, &other);
+  const std::vector<std::string> names = {"sm8750", "other1"};
+  EXPECT_EQ(find_chips(both, names).error().message,
+            "sm8750 is of Qualcomm HTP and other1 of Other NPU; export for one of them at a time, because their graphs differ");
+}
+
+TEST(Registry, HalfPrecisionIsRefusedByTheChipsThatLackIt) {
+  for (const Target* target : known_targets())
+    for (const Chip& chip : target->chips()) {
+      EXPECT_FALSE(target->refuses(chip, Precision::kQuantised)) << chip.name;
+      EXPECT_EQ(target->refuses(chip, Precision::kFloat16).has_value(), chip.architecture == "HTP v68") << chip.name;
+    }
+  const std::vector<ChosenChip> chips = {find_chip(known_targets(), "sm8350").value()};
+  const Status status = check_precision(chips, Precision::kFloat16);
+  ASSERT_FALSE(status.ok());
+  EXPECT_EQ(status.error().kind, ErrorKind::kUsage);
+  EXPECT_EQ(
+      status.error().message,
+      "target sm8350 (Snapdragon 888) computes no half precision, so float graphs cannot run on it; choose a chip with HTP v69 or newer");
+}
+
+}  // namespace
+}  // namespace fastvlm
