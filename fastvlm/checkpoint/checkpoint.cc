@@ -7,11 +7,13 @@
 #include "fastvlm/base/try.h"
 #include "fastvlm/checkpoint/dialect.h"
 #include "fastvlm/checkpoint/model_files.h"
-#include "fastvlm/tensor/convert.h"
+#include "fastvlm/checkpoint/quantised_forms.h"
+#include "fastvlm/checkpoint/stored_numbers.h"
 
 namespace fastvlm {
 namespace {
 
+constexpr std::string_view kVisionTower = "model.vision_tower.";
 constexpr std::string_view kProjector = "model.multi_modal_projector.";
 
 std::string base_name(const Path& path) { return path.filename().string(); }
@@ -22,7 +24,9 @@ Result<Checkpoint> Checkpoint::open(const Path& folder) {
   Checkpoint checkpoint;
   checkpoint.folder_ = folder;
   TRY(checkpoint.add_model());
-  TRY(check_exportable_names(checkpoint.names_, folder.string()));
+  TRY(check_plain_names(checkpoint.names_, folder.string()));
+  checkpoint.note_wrappers();
+  TRY(checkpoint.turn_channels_last());
   std::sort(checkpoint.tensors_.begin(), checkpoint.tensors_.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
   for (std::size_t i = 0; i < checkpoint.tensors_.size(); ++i) checkpoint.index_[checkpoint.tensors_[i].name] = i;
   return checkpoint;
@@ -36,7 +40,7 @@ Status Checkpoint::read_config() {
   }
   TRY_ASSIGN(std::string model_type, json_string(config_, "model_type", what));
   TRY_ASSIGN(model_type_, check_model_type(model_type, what));
-  return {};
+  return check_not_quantised(config_, what);
 }
 
 Status Checkpoint::add_model() {
@@ -76,9 +80,9 @@ Status Checkpoint::add_file(const Path& path, const Json* weight_map) {
   for (const SafetensorsEntry& entry : header.tensors) {
     if (weight_map != nullptr) {
       auto row = weight_map->find(entry.name);
-      // An unlisted tensor of a shard would be read by nobody else either; it is reported as unknown.
+      // An unlisted tensor of a shard would be read by nobody else either.
       if (row == weight_map->end()) {
-        unknown_.push_back(entry.name);
+        unlisted_.push_back(entry.name);
         continue;
       }
       if (row->get<std::string>() != path.filename().string())
@@ -91,7 +95,9 @@ Status Checkpoint::add_file(const Path& path, const Json* weight_map) {
 
 Status Checkpoint::add_tensor(const InputFile& file, const SafetensorsEntry& entry) {
   names_.push_back(entry.name);
-  std::string canonical = canonical_name(entry.name);
+  const Unwrapped unwrapped = unwrapped_name(entry.name);
+  if (!unwrapped.wrappers.empty()) ++wrappers_[unwrapped.wrappers];
+  std::string canonical = canonical_name(unwrapped.name);
   if (canonical.empty()) {
     unknown_.push_back(entry.name);
     return {};
@@ -110,6 +116,39 @@ Status Checkpoint::add_tensor(const InputFile& file, const SafetensorsEntry& ent
                       .offset = entry.offset,
                       .bytes = entry.bytes,
                       .file = &file});
+  return {};
+}
+
+void Checkpoint::note_wrappers() {
+  for (const auto& [wrappers, count] : wrappers_)
+    findings_.push_back(fmt::format("the prefix \"{}\" of {} tensor names is seen through", wrappers, count));
+}
+
+// MLX stores convolutions as [out, height, width, in] and layer scales as [1, 1, channels]. A depthwise kernel of more than one
+// tap tells the two orders apart; all kernels of a tower have the same.
+Status Checkpoint::turn_channels_last() {
+  std::size_t first = 0, last = 0;
+  for (const CheckpointTensor& tensor : tensors_) {
+    const Shape& shape = tensor.shape;
+    if (!tensor.name.starts_with(kVisionTower) || shape.size() != 4) continue;
+    if (shape[1] == 1 && shape[2] == shape[3] && shape[2] > 1) ++first;
+    if (shape[3] == 1 && shape[1] == shape[2] && shape[1] > 1) ++last;
+  }
+  if (last == 0) return {};
+  if (first > 0)
+    return bad_input("{}: {} convolutions of the tower lie channels last and {} channels first; one order is needed", folder_.string(),
+                     last, first);
+  for (CheckpointTensor& tensor : tensors_) {
+    Shape& shape = tensor.shape;
+    if (!tensor.name.starts_with(kVisionTower)) continue;
+    if (shape.size() == 4) {
+      tensor.channels_last = true;
+      shape = {shape[0], shape[3], shape[1], shape[2]};
+    } else if (shape.size() == 3 && shape[0] == 1 && shape[1] == 1) {
+      shape = {shape[2], 1, 1};
+    }
+  }
+  findings_.push_back("the convolutions of the tower lie channels last, as MLX stores them; they are turned, which is exact");
   return {};
 }
 
@@ -132,15 +171,27 @@ std::uint64_t Checkpoint::total_bytes() const {
   return bytes;
 }
 
+std::string Checkpoint::instead_of(const std::string& canonical) const {
+  if (names_.empty()) return "the files hold no tensor at all";
+  // The last two parts of a name say what a tensor is ("embed_tokens.weight").
+  const auto dot = canonical.rfind('.', canonical.rfind('.') - 1);
+  const std::string tail = dot == std::string::npos ? canonical : canonical.substr(dot);
+  for (const std::string& name : names_)
+    if (name.ends_with(tail) && canonical_name(unwrapped_name(name).name).empty())
+      return fmt::format("\"{}\" is there, whose prefix is not known", name);
+  return fmt::format("the files hold {} tensors, such as \"{}\"", names_.size(), names_.front());
+}
+
+WeightPtr Checkpoint::weight(const CheckpointTensor& tensor) const {
+  if (!tensor.channels_last) return Weight::of_source(tensor.shape, stored_numbers(tensor), {tensor.file_name}, "");
+  return Weight::of_source(tensor.shape, channels_first(tensor), {tensor.file_name}, "channels first");
+}
+
 Result<std::vector<float>> Checkpoint::read(const CheckpointTensor& tensor) const {
   if (!is_float(tensor.dtype))
     return bad_input("{}: tensor \"{}\" holds {}, a floating type was expected", tensor.file->path().string(), tensor.file_name,
                      name(tensor.dtype));
-  std::vector<std::byte> bytes(tensor.bytes);
-  TRY(tensor.file->read_at(tensor.offset, bytes));
-  std::vector<float> values(static_cast<std::size_t>(element_count(tensor.shape)));
-  to_float32(tensor.dtype, bytes, values);
-  return values;
+  return weight(tensor)->read_all();
 }
 
 }  // namespace fastvlm

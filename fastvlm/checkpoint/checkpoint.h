@@ -1,6 +1,7 @@
 // A checkpoint folder: config.json and the tensors of one or several safetensors files under canonical names.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -8,7 +9,7 @@
 
 #include "fastvlm/base/json.h"
 #include "fastvlm/checkpoint/safetensors.h"
-#include "fastvlm/tensor/tensor.h"
+#include "fastvlm/tensor/weight.h"
 
 namespace fastvlm {
 
@@ -16,7 +17,8 @@ struct CheckpointTensor {
   std::string name;       // canonical
   std::string file_name;  // as it stands in the file
   Dtype dtype = Dtype::kFloat32;
-  Shape shape;
+  Shape shape;                 // channels first, whatever the order in the file
+  bool channels_last = false;  // the file has [out, height, width, in], as MLX does
   std::uint64_t offset = 0;
   std::uint64_t bytes = 0;
   const InputFile* file = nullptr;
@@ -36,14 +38,20 @@ class Checkpoint {
   const std::vector<Path>& files() const { return files_; }
   // nullptr when there is none.
   const CheckpointTensor* find(const std::string& canonical) const;
+  // What there is in place of a missing tensor, for a message: a name that ends like it, or an example of what the files hold.
+  std::string instead_of(const std::string& canonical) const;
   // How many of the file's tensors are passed over on purpose (counters, CLIP head).
   std::size_t ignored() const { return ignored_; }
   // What is odd about the files and names, a sentence each.
   const std::vector<std::string>& findings() const { return findings_; }
   // Tensors that belong to no part of the model, as named in the files.
   const std::vector<std::string>& unknown() const { return unknown_; }
+  // Tensors of shards that the index does not list.
+  const std::vector<std::string>& unlisted() const { return unlisted_; }
   std::uint64_t total_bytes() const;
 
+  // The numbers of a tensor as the model takes them; nothing is read yet. The checkpoint must outlive the weight.
+  WeightPtr weight(const CheckpointTensor& tensor) const;
   // The whole tensor as float32, for small ones.
   Result<std::vector<float>> read(const CheckpointTensor& tensor) const;
 
@@ -53,6 +61,8 @@ class Checkpoint {
   Status add_projector(const Path& path);
   Status add_file(const Path& path, const Json* weight_map);
   Status add_tensor(const InputFile& file, const SafetensorsEntry& entry);
+  void note_wrappers();
+  Status turn_channels_last();
   Status check_weight_map(const Json& weight_map, const Path& index) const;
 
   Path folder_;
@@ -62,9 +72,10 @@ class Checkpoint {
   std::vector<Path> files_;
   std::vector<CheckpointTensor> tensors_;
   std::unordered_map<std::string, std::size_t> index_;
-  std::vector<std::string> unknown_;
+  std::vector<std::string> unknown_, unlisted_;
   std::vector<std::string> names_;  // all, as in the files
   std::vector<std::string> findings_;
+  std::map<std::string, std::size_t> wrappers_;  // how many names had them
   std::size_t ignored_ = 0;
 };
 

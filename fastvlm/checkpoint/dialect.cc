@@ -86,8 +86,6 @@ std::string rename_vision(std::string_view rest) {
   return known ? std::string(kVision) + name : std::string();
 }
 
-bool contains(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
-
 }  // namespace
 
 std::string canonical_name(std::string_view name) {
@@ -105,16 +103,37 @@ bool is_ignored_tensor(std::string_view canonical) {
          canonical.starts_with("model.vision_tower.head.");
 }
 
-Status check_exportable_names(std::span<const std::string> names, std::string_view what) {
-  for (const std::string& name : names) {
-    if (name.ends_with(".scales"))
-      return bad_input("{}: an MLX quantised folder (tensor \"{}\"); export needs the original bf16, f16 or f32 checkpoint", what, name);
-    if (contains(name, ".lora_A") || contains(name, ".lora_B"))
-      return bad_input("{}: holds LoRA adapters (tensor \"{}\"); merge them into the base weights first", what, name);
-    if (name.ends_with(".qweight") || name.ends_with(".qzeros"))
-      return bad_input("{}: a GPTQ or AWQ quantised checkpoint (tensor \"{}\"); export needs the original weights", what, name);
+Unwrapped unwrapped_name(std::string_view name) {
+  // In front of the whole model, in any order and number.
+  constexpr std::array<std::string_view, 7> kFront = {
+      "module.",          "_orig_mod.",  "base_model.model.",          "_fsdp_wrapped_module.",
+      "_forward_module.", "state_dict.", "_checkpoint_wrapped_module."};
+  // Around a part of it.
+  constexpr std::array<std::string_view, 3> kInside = {"._orig_mod.", "._fsdp_wrapped_module.", "._checkpoint_wrapped_module."};
+  Unwrapped result{.name = std::string(name)};
+  for (bool found = true; found;) {
+    found = false;
+    for (std::string_view front : kFront) {
+      if (!result.name.starts_with(front)) continue;
+      result.wrappers += front;
+      result.name.erase(0, front.size());
+      found = true;
+    }
   }
-  return {};
+  for (std::string_view inside : kInside)
+    for (auto at = result.name.find(inside); at != std::string::npos; at = result.name.find(inside)) {
+      result.name.erase(at, inside.size() - 1);
+      if (result.wrappers.find(inside.substr(1)) == std::string::npos) result.wrappers += inside.substr(1);
+    }
+  // A model that is one member of another ("model.model.layers.…", "model.lm_head.weight").
+  constexpr std::string_view kMember = "model.";
+  while (result.name.starts_with(kMember) && canonical_name(result.name).empty()) {
+    const std::string inner = result.name.substr(kMember.size());
+    if (canonical_name(inner).empty() && !inner.starts_with(kMember)) break;
+    result.wrappers += kMember;
+    result.name = inner;
+  }
+  return result;
 }
 
 Result<std::string> check_model_type(std::string_view model_type, std::string_view what) {

@@ -4,11 +4,14 @@
 #include <atomic>
 #include <cmath>
 #include <cstring>
+#include <set>
 
 #include "fastvlm/base/interrupt.h"
 #include "fastvlm/base/parallel.h"
 #include "fastvlm/base/try.h"
+#include "fastvlm/checkpoint/dialect.h"
 #include "fastvlm/checkpoint/fuse.h"
+#include "fastvlm/checkpoint/settings.h"
 
 namespace fastvlm {
 namespace {
@@ -18,20 +21,23 @@ class Reader {
  public:
   explicit Reader(const Checkpoint& checkpoint)
       : checkpoint_(checkpoint), config_(checkpoint.config()), weights_(checkpoint), what_((checkpoint.folder() / "config.json").string()) {
+    // Apple's dialect is flat; what a converter nested into it counts only where the flat form is empty.
     const Json* nested = json_find(config_, "text_config");
-    text_ = nested != nullptr ? nested : &config_;
+    const bool flat = checkpoint.model_type() == "llava_qwen2" && json_find(config_, "num_attention_heads") != nullptr;
+    text_ = nested != nullptr && !flat ? nested : &config_;
   }
 
   Result<ModelConfig> read() {
     model_.findings = checkpoint_.findings();
+    TRY(check_settings(config_, *text_, what_, model_.findings));
     TRY(read_text());
     TRY(read_heads());
+    TRY(check_decoder_tensors());
     TRY(read_head_tie());
     TRY(read_vision());
     TRY(check_projector());
-    TRY(check_promises());
     TRY(read_tokens_and_image());
-    for (const std::string& name : checkpoint_.unknown()) note("tensor \"{}\" belongs to no part of FastVLM and is not exported", name);
+    TRY(check_unknown_tensors());
     return std::move(model_);
   }
 
@@ -44,7 +50,8 @@ class Reader {
   // Extents of a tensor that must exist with that rank.
   Result<Shape> shape_of(const std::string& name, std::size_t rank) const {
     const CheckpointTensor* tensor = checkpoint_.find(name);
-    if (tensor == nullptr) return bad_input("{}: tensor \"{}\" is missing", checkpoint_.folder().string(), name);
+    if (tensor == nullptr)
+      return bad_input("{}: tensor \"{}\" is missing; {}", checkpoint_.folder().string(), name, checkpoint_.instead_of(name));
     if (tensor->shape.size() != rank || std::ranges::find(tensor->shape, 0) != tensor->shape.end())
       return bad_input("{}: tensor \"{}\" has shape {}, expected {} extents above 0", checkpoint_.folder().string(), tensor->file_name,
                        to_string(tensor->shape), rank);
@@ -58,9 +65,19 @@ class Reader {
     if (stated != actual) note("config.json says {} = {}, the tensors say {}; the tensors are used", key, stated, actual);
     return {};
   }
-  Result<double> number_or(const Json& object, const char* key, double fallback) {
-    if (json_find(object, key) == nullptr) return fallback;
-    return json_number(object, key, what_);
+  // One that decides how a tensor is divided: a contradiction leaves no model to export.
+  Status agree(const char* key, std::int64_t derived) {
+    if (json_find(*text_, key) == nullptr) return {};
+    TRY_ASSIGN(std::int64_t stated, json_integer(*text_, key, what_));
+    if (stated == derived) return {};
+    return bad_input("{}: {} = {}, but num_attention_heads = {} and the rows of q_proj and k_proj make it {}", what_, key, stated,
+                     model_.text.num_attention_heads, derived);
+  }
+  // What transformers' Qwen2Config has where the config is silent.
+  template <class T>
+  T default_of(const char* key, T value) {
+    note("config.json does not say {}; the default of transformers, {}, is taken", key, value);
+    return value;
   }
 
   std::int64_t count_modules(const Weights& parent) const {
@@ -74,21 +91,39 @@ class Reader {
     TRY_ASSIGN(Shape table, shape_of("model.embed_tokens.weight", 2));
     text.vocab_size = table[0];
     text.hidden_size = table[1];
-    text.num_hidden_layers = count_modules(weights_.at("model.layers"));
-    if (text.num_hidden_layers == 0) return bad_input("{}: no decoder layer (model.layers.0) found", checkpoint_.folder().string());
+    TRY(read_layer_count());
     TRY_ASSIGN(Shape gate, shape_of("model.layers.0.mlp.gate_proj.weight", 2));
     text.intermediate_size = gate[0];
     TRY(compare("vocab_size", text.vocab_size));
     TRY(compare("hidden_size", text.hidden_size));
-    TRY(compare("num_hidden_layers", text.num_hidden_layers));
     TRY(compare("intermediate_size", text.intermediate_size));
-    TRY_ASSIGN(text.rms_norm_eps, number_or(*text_, "rms_norm_eps", 1e-6));
-    const Json* rope = json_find(*text_, "rope_parameters");
-    TRY_ASSIGN(text.rope_theta, number_or(rope != nullptr ? *rope : *text_, "rope_theta", 1e6));
-    if (!(text.rope_theta > 1)) return bad_input("{}: rope_theta must be above 1, but is {}", what_, text.rope_theta);
-    if (json_find(*text_, "max_position_embeddings") != nullptr) {
+    if (json_find(*text_, "rms_norm_eps") == nullptr) {
+      text.rms_norm_eps = default_of("rms_norm_eps", 1e-6);
+    } else {
+      TRY_ASSIGN(text.rms_norm_eps, json_number(*text_, "rms_norm_eps", what_));
+    }
+    if (!(text.rms_norm_eps >= 0)) return bad_input("{}: rms_norm_eps must not be negative, but is {}", what_, text.rms_norm_eps);
+    TRY_ASSIGN(text.rope_theta, read_rope_theta(*text_, what_, model_.findings));
+    if (json_find(*text_, "max_position_embeddings") == nullptr) {
+      text.max_position_embeddings = default_of("max_position_embeddings", std::int64_t{32768});
+    } else {
       TRY_ASSIGN(text.max_position_embeddings, json_integer(*text_, "max_position_embeddings", what_));
     }
+    return {};
+  }
+
+  // transformers builds as many layers as the config says, and passes over the tensors of others.
+  Status read_layer_count() {
+    const std::int64_t stored = count_modules(weights_.at("model.layers"));
+    if (stored == 0) return bad_input("{}: no decoder layer (model.layers.0) found", checkpoint_.folder().string());
+    model_.text.num_hidden_layers = stored;
+    if (json_find(*text_, "num_hidden_layers") == nullptr) return {};
+    TRY_ASSIGN(const std::int64_t stated, json_integer(*text_, "num_hidden_layers", what_));
+    if (stated < 1 || stated > stored)
+      return bad_input("{}: num_hidden_layers = {}, but the files hold the layers 0 to {}", what_, stated, stored - 1);
+    if (stated < stored)
+      note("config.json says num_hidden_layers = {}; the tensors of {} further layers are not used", stated, stored - stated);
+    model_.text.num_hidden_layers = stated;
     return {};
   }
 
@@ -100,7 +135,7 @@ class Reader {
     if (text.num_attention_heads <= 0 || q[0] % text.num_attention_heads != 0)
       return bad_input("{}: num_attention_heads = {} does not divide the {} rows of q_proj", what_, text.num_attention_heads, q[0]);
     text.head_dim = q[0] / text.num_attention_heads;
-    TRY(compare("head_dim", text.head_dim));
+    TRY(agree("head_dim", text.head_dim));
     if (text.head_dim % 2 != 0) return bad_input("{}: a head of {} channels cannot be rotated in halves", what_, text.head_dim);
     if (k[0] % text.head_dim != 0)
       return bad_input("{}: k_proj has {} rows, no multiple of the head size {} (= {} rows of q_proj / {} heads)", what_, k[0],
@@ -108,20 +143,88 @@ class Reader {
     text.num_key_value_heads = k[0] / text.head_dim;
     if (text.num_attention_heads % text.num_key_value_heads != 0)
       return bad_input("{}: {} query heads cannot share {} key/value heads", what_, text.num_attention_heads, text.num_key_value_heads);
-    return compare("num_key_value_heads", text.num_key_value_heads);
+    return agree("num_key_value_heads", text.num_key_value_heads);
   }
 
+  // Apple's reference makes the head the table itself wherever the config says tied. transformers ties only when the two do not
+  // contradict each other: a head that is stored and different stays.
   Status read_head_tie() {
-    const bool stored = checkpoint_.find("lm_head.weight") != nullptr;
+    const bool stored = checkpoint_.find("lm_head.weight") != nullptr, apple = checkpoint_.model_type() == "llava_qwen2";
     const Json* flag = json_find(config_, "tie_word_embeddings");
     if (flag == nullptr) flag = json_find(*text_, "tie_word_embeddings");
     if (flag != nullptr && !flag->is_boolean()) return bad_input("{}: tie_word_embeddings must be true or false", what_);
-    model_.text.tie_word_embeddings = flag != nullptr ? flag->get<bool>() : !stored;
-    if (!stored && !model_.text.tie_word_embeddings) {
+    bool& tied = model_.text.tie_word_embeddings;
+    tied = flag != nullptr ? flag->get<bool>() : !stored;
+    if (flag == nullptr)
+      note("config.json does not say tie_word_embeddings; {}",
+           stored ? "the stored lm_head.weight is the head" : "no head is stored, so it is tied");
+    if (!stored && !tied) {
       note("config.json says the head is not tied, but there is no lm_head.weight; embed_tokens serves as the head");
-      model_.text.tie_word_embeddings = true;
+      tied = true;
     }
-    if (stored && model_.text.tie_word_embeddings) note("lm_head.weight is stored although tied; embed_tokens serves as the head");
+    if (!stored || !tied) return {};
+    if (apple) {
+      note("lm_head.weight is stored although tied; embed_tokens serves as the head");
+      return {};
+    }
+    TRY_ASSIGN(tied, stored_head_equals_embedding(checkpoint_));
+    if (!tied)
+      note("lm_head.weight differs from embed_tokens although config.json says they are tied; both are kept, as transformers does");
+    return {};
+  }
+
+  // A tensor that Qwen2 has no place for, inside a part that is built from Qwen2's, is another model.
+  Status check_decoder_tensors() {
+    static const std::set<std::string, std::less<>> kLayer = {"input_layernorm.weight",  "post_attention_layernorm.weight",
+                                                              "self_attn.q_proj.weight", "self_attn.k_proj.weight",
+                                                              "self_attn.v_proj.weight", "self_attn.q_proj.bias",
+                                                              "self_attn.k_proj.bias",   "self_attn.v_proj.bias",
+                                                              "self_attn.o_proj.weight", "mlp.gate_proj.weight",
+                                                              "mlp.up_proj.weight",      "mlp.down_proj.weight"};
+    static const std::set<std::string, std::less<>> kOther = {"model.embed_tokens.weight", "model.norm.weight", "lm_head.weight"};
+    constexpr std::string_view kLayers = "model.layers.";
+    std::int64_t biases = 0;
+    for (const CheckpointTensor& tensor : checkpoint_.tensors()) {
+      const std::string_view name = tensor.name;
+      if (name.starts_with("model.vision_tower.") || name.starts_with("model.multi_modal_projector.")) continue;
+      if (!name.starts_with(kLayers)) {
+        if (!kOther.contains(name)) return foreign_tensor(tensor);
+        continue;
+      }
+      const std::string_view rest = name.substr(kLayers.size());
+      const std::string index(rest.substr(0, rest.find('.')));
+      if (index.size() < 6 && std::atoll(index.c_str()) >= model_.text.num_hidden_layers) continue;  // of a layer that is not built
+      const std::string_view part = rest.substr(std::min(rest.size(), index.size() + 1));
+      if (!kLayer.contains(part)) return foreign_tensor(tensor);
+      if (part.ends_with(".bias")) ++biases;
+    }
+    if (const std::int64_t wanted = 3 * model_.text.num_hidden_layers; biases < wanted)
+      note("{} of {} biases of q_proj, k_proj and v_proj are not stored and count as zero, as in transformers", wanted - biases, wanted);
+    return {};
+  }
+
+  Error foreign_tensor(const CheckpointTensor& tensor) const {
+    const std::string_view name = tensor.name;
+    const char* hint = "the decoder of FastVLM is Qwen2";
+    if (name.ends_with("q_norm.weight") || name.ends_with("k_norm.weight"))
+      hint = "Qwen2 does not normalise queries and keys, Qwen3 does";
+    else if (name.ends_with(".bias"))
+      hint = "Qwen2 has no bias there";
+    return bad_input("{}: tensor \"{}\" has no place in the model: {}", checkpoint_.folder().string(), tensor.file_name, hint);
+  }
+
+  // Names that look like a part of the model and are none that we know.
+  Status check_unknown_tensors() {
+    for (const std::string& file_name : checkpoint_.unknown()) {
+      const std::string name = unwrapped_name(file_name).name;
+      const bool part = name.starts_with("model.") || name.starts_with("language_model.") || name.starts_with("vision_tower.") ||
+                        name.find("mm_projector") != std::string::npos || name.find("multi_modal_projector") != std::string::npos;
+      if (part && !name.ends_with("image_newline"))
+        return bad_input("{}: tensor \"{}\" has no place in the model: FastVLM is FastViTHD, a projector of two layers and Qwen2",
+                         checkpoint_.folder().string(), file_name);
+      note("tensor \"{}\" belongs to no part of FastVLM and is not exported", file_name);
+    }
+    for (const std::string& name : checkpoint_.unlisted()) note("tensor \"{}\" is not listed in the index and is not exported", name);
     return {};
   }
 
@@ -178,25 +281,6 @@ class Reader {
                        model_.text.hidden_size);
     if (second[1] != first[0])
       return bad_input("{}: projection mismatch: linear_1 gives {} channels, linear_2 takes {}", folder, first[0], second[1]);
-    return {};
-  }
-
-  // A setting must have the one value that the exported graphs implement.
-  Status require_value(const Json& object, const char* key, const Json& wanted) {
-    const Json* value = json_find(object, key);
-    if (value == nullptr || *value == wanted) return {};
-    return bad_input("{}: {} = {} is not supported; FastVLM has {}", what_, key, value->dump(), wanted.dump());
-  }
-
-  Status check_promises() {
-    TRY(require_value(*text_, "hidden_act", "silu"));
-    TRY(require_value(*text_, "use_sliding_window", false));
-    TRY(require_value(config_, "mm_projector_type", "mlp2x_gelu"));
-    TRY(require_value(config_, "projector_hidden_act", "gelu"));
-    TRY(require_value(config_, "mm_patch_merge_type", "flat"));
-    if (const Json* scaling = json_find(*text_, "rope_scaling"); scaling != nullptr)
-      return bad_input("{}: rope_scaling = {} is not supported; FastVLM has none", what_, scaling->dump());
-    if (const Json* rope = json_find(*text_, "rope_parameters"); rope != nullptr) TRY(require_value(*rope, "rope_type", "default"));
     if (json_find(config_, "mm_hidden_size") != nullptr) {
       TRY_ASSIGN(std::int64_t width, json_integer(config_, "mm_hidden_size", what_));
       if (width != model_.vision.hidden_size)
@@ -233,8 +317,13 @@ class Reader {
     const Json* place = json_find(config_, "eos_token_id") != nullptr ? &config_ : text_;
     if (const Json* eos = json_find(*place, "eos_token_id"); eos != nullptr && eos->is_number_integer())
       model_.eos_token_id = eos->get<std::int64_t>();
-    if (const Json* ratio = json_find(config_, "image_aspect_ratio"); ratio != nullptr && ratio->is_string())
+    const Json* ratio = json_find(config_, "image_aspect_ratio");
+    if (ratio != nullptr && ratio->is_string()) {
       model_.image_aspect_ratio = ratio->get<std::string>();
+    } else if (checkpoint_.model_type() == "llava_qwen2") {
+      model_.image_aspect_ratio = "square";
+      note("config.json names no image_aspect_ratio; pictures are cropped to a square, as LLaVA does then");
+    }
     return {};
   }
 

@@ -7,6 +7,7 @@
 #include "fastvlm/base/file_content.h"
 #include "fastvlm/base/json.h"
 #include "fastvlm/base/try.h"
+#include "fastvlm/checkpoint/quantised_forms.h"
 
 namespace fastvlm {
 namespace {
@@ -38,6 +39,9 @@ Result<SafetensorsEntry> parse_entry(const std::string& name, const Json& row, s
   std::string where = fmt::format("{}: tensor \"{}\"", what, name);
   TRY_ASSIGN(std::string dtype_name, json_string(row, "dtype", where));
   auto dtype = dtype_from_safetensors(dtype_name);
+  if (const std::string_view form = quantised_type(dtype_name); !form.empty())
+    return bad_input("{}: element type {} is not supported; this is a quantised checkpoint ({}), and export needs the original one", where,
+                     dtype_name, form);
   if (!dtype) return bad_input("{}: element type \"{}\" is not supported", where, dtype_name);
   TRY_ASSIGN(Shape shape, parse_shape(row, where));
   TRY_ASSIGN(auto offsets, parse_offsets(row, where));

@@ -72,7 +72,8 @@ TEST_F(WeightsTest, NumbersAreReadInRectanglesOfAnyKind) {
 TEST_F(WeightsTest, AMisfitNamesTheTensorAndBothShapes) {
   const std::string folder = folder_.path().string();
   EXPECT_EQ(message_of([](const Weights& w) { w.at("model.layers.7").take("mlp.up_proj.weight", {1}); }),
-            "[weight] model.layers.7.mlp.up_proj.weight: the checkpoint " + folder + " has no such tensor");
+            "[weight] model.layers.7.mlp.up_proj.weight: the checkpoint " + folder +
+                " has no such tensor; the files hold 4 tensors, such as \"model.norm.weight\"");
   EXPECT_EQ(message_of([](const Weights& w) { w.take("model.layers.0.mlp.up_proj.weight", {4, 6}); }),
             "[weight] model.layers.0.mlp.up_proj.weight: tensor \"model.layers.0.mlp.up_proj.weight\" of model.safetensors has shape [6, "
             "4], expected [4, 6]");

@@ -85,6 +85,22 @@ Status note_head(PreparedExport& p) {
   return {};
 }
 
+// The number of the decoder layer that a tensor belongs to, or -1.
+std::int64_t layer_of(const std::string& name) {
+  constexpr std::string_view kLayers = "model.layers.";
+  return name.starts_with(kLayers) ? std::atoll(name.c_str() + kLayers.size()) : -1;
+}
+
+// Whatever is stored inside a part of the model has been used, or the graphs are not that model. What may be left: the head of
+// a tied model, and layers behind the last one that the config wants.
+Status check_leftovers(const PreparedExport& p, const Weights& weights) {
+  for (const std::string& name : weights.leftovers())
+    if (name != "lm_head.weight" && layer_of(name) < p.config.text.num_hidden_layers)
+      return bad_input("{}: tensor \"{}\" is stored, but no part of the model takes it; the graphs would be another model",
+                       p.options.model_dir.string(), p.checkpoint->find(name)->file_name);
+  return {};
+}
+
 Status prepare(PreparedExport& p) {
   TRY_ASSIGN(Checkpoint checkpoint, Checkpoint::open(p.options.model_dir));
   p.checkpoint = std::make_unique<Checkpoint>(std::move(checkpoint));
@@ -96,8 +112,7 @@ Status prepare(PreparedExport& p) {
   Weights weights(*p.checkpoint);
   p.embedding = weights.at("model.embed_tokens").take("weight", {p.config.text.vocab_size, p.config.text.hidden_size});
   add_reference_graphs(p, weights);
-  for (const std::string& name : weights.leftovers())
-    if (name != "lm_head.weight") p.findings.push_back(fmt::format("tensor \"{}\" is used by no graph", name));
+  TRY(check_leftovers(p, weights));
   if (p.options.npu) TRY(add_npu_graphs(p, weights));
   lay_out_data(p);
   return write_graph_files(p);
