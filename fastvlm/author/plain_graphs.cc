@@ -1,5 +1,6 @@
 #include "fastvlm/author/plain_graphs.h"
 
+#include "fastvlm/bundle/names.h"
 #include "fastvlm/models/decoder/qwen2.h"
 #include "fastvlm/models/projector/mlp2x_gelu.h"
 #include "fastvlm/models/vision/fastvithd.h"
@@ -16,7 +17,7 @@ std::unique_ptr<Graph> finished(const Graph& semantic) { return ops::expand(sema
 }  // namespace
 
 std::unique_ptr<Graph> vision_encoder_graph(const ModelConfig& config, const Weights& weights, const ReferenceGraphOptions& o) {
-  Graph graph("fastvlm_vision_encoder");
+  Graph graph(kVisionEncoderName);
   Value pixels = graph.add_input("pixel_values", Dtype::kFloat32, {"batch_size", 3, o.image_size, o.image_size});
   Value features = fastvithd(ops::cast(pixels, o.dtype), config.vision, weights.at("model.vision_tower"));
   graph.add_output(ops::cast(features, Dtype::kFloat32), "image_features");
@@ -24,7 +25,7 @@ std::unique_ptr<Graph> vision_encoder_graph(const ModelConfig& config, const Wei
 }
 
 std::unique_ptr<Graph> decoder_with_projection_graph(const ModelConfig& config, const Weights& weights, const ReferenceGraphOptions& o) {
-  Graph graph("fastvlm_decoder_with_projection");
+  Graph graph(kDecoderName);
   Value vision = graph.add_input("vision_features", Dtype::kFloat32, {"batch_size", "num_vision_tokens", config.vision.hidden_size});
   Value ids = graph.add_input("input_ids", Dtype::kInt64, {"batch_size", "num_text_tokens"});
   Value image = mlp2x_gelu(ops::cast(vision, o.dtype), config.text.hidden_size, weights.at("model.multi_modal_projector"));
@@ -36,7 +37,7 @@ std::unique_ptr<Graph> decoder_with_projection_graph(const ModelConfig& config, 
 }
 
 std::unique_ptr<Graph> token_embedder_graph(const ModelConfig& config, const Weights& weights, const ReferenceGraphOptions& o) {
-  Graph graph("fastvlm_token_embedder");
+  Graph graph(kTokenEmbedderName);
   Value ids = graph.add_input("input_ids", Dtype::kInt64, {"batch_size", "seq_len"});
   Value rows = qwen2_embed_tokens(ids, config.text, weights, o.dtype);
   graph.add_output(ops::cast(rows, Dtype::kFloat32), "embeddings");

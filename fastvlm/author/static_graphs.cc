@@ -23,15 +23,15 @@ std::uint64_t head_bytes(const TextConfig& c) { return static_cast<std::uint64_t
 
 // pixel_values [1, 3, S, S] -> image_features [1, N, H], tower and projector.
 NpuGraph vision_graph(const ModelConfig& config, const Weights& w, const NpuOptions& options, const Target& target, std::int64_t size) {
-  Graph graph("vision_" + std::to_string(size));
+  const GraphExtents extents{.image_size = size};
+  Graph graph(graph_name(GraphRole::kVision, extents));
   Value pixels = graph.add_input("pixel_values", options.io_dtype, {1, 3, size, size});
   Value tokens = fastvithd(pixels, config.vision, w.at("model.vision_tower"));
   graph.add_output(mlp2x_gelu(tokens, config.text.hidden_size, w.at("model.multi_modal_projector")), "image_features");
   const std::int64_t n = tokens.dim(1).value, h = config.text.hidden_size;
-  return {.name = graph.name(),
-          .group = "vision",
+  return {.role = GraphRole::kVision,
+          .extents = extents,
           .graph = ops::expand(graph, target.expansions()),
-          .image_size = size,
           .macs = fastvithd_macs(config.vision, size) + n * h * (config.vision.hidden_size + h)};
 }
 
@@ -41,8 +41,6 @@ struct DecoderGraph {
   std::int64_t index = 1;
   std::int64_t count = 1;
 };
-
-std::string part_suffix(const DecoderGraph& d) { return d.count == 1 ? std::string() : fmt::format("_part_{}_of_{}", d.index, d.count); }
 
 ops::Positions position_inputs(Graph& graph, const ModelConfig& config, const NpuOptions& o, std::int64_t new_tokens) {
   ops::Positions p;
@@ -55,7 +53,8 @@ ops::Positions position_inputs(Graph& graph, const ModelConfig& config, const Np
 NpuGraph decoder_graph(const ModelConfig& config, const Weights& w, const NpuOptions& o, const Target& target, const DecoderGraph& d) {
   const TextConfig& text = config.text;
   const std::int64_t past_slots = o.context - d.new_tokens, a = d.new_tokens;
-  Graph graph(fmt::format("decoder_ar{}_cl{}{}", a, o.context, part_suffix(d)));
+  const GraphExtents extents{.new_tokens = a, .context = o.context, .part = d.index, .parts = d.count};
+  Graph graph(graph_name(GraphRole::kDecoder, extents));
   Value hidden = graph.add_input(d.part.begin == 0 ? "inputs_embeds" : "hidden_states_in", o.io_dtype, {1, a, text.hidden_size});
   std::vector<ops::PastKeyValue> past;
   ops::Positions positions;
@@ -77,26 +76,35 @@ NpuGraph decoder_graph(const ModelConfig& config, const Weights& w, const NpuOpt
     graph.add_output(layers.present[i].value, fmt::format("past_value_{}_out", layer));
   }
   const std::int64_t layer_macs = qwen2_macs_per_token(text, o.context) / text.num_hidden_layers * (d.part.end - d.part.begin);
-  return {.name = graph.name(),
-          .group = d.count == 1 ? "decoder" : fmt::format("decoder{}", part_suffix(d)),
+  return {.role = GraphRole::kDecoder,
+          .extents = extents,
           .graph = ops::expand(graph, target.expansions()),
-          .new_tokens = a,
           .macs = a * (layer_macs + (logits ? text.vocab_size * text.hidden_size : 0))};
 }
 
 // The static twin of fastvlm_decoder_with_projection.
 NpuGraph fused_graph(const ModelConfig& config, const Weights& w, const NpuOptions& o, const Target& target, FusedSize size) {
-  Graph graph(fmt::format("fused_v{}_t{}", size.vision_tokens, size.text_tokens));
+  const GraphExtents extents{.vision_tokens = size.vision_tokens, .text_tokens = size.text_tokens};
+  Graph graph(graph_name(GraphRole::kFused, extents));
   Value vision = graph.add_input("vision_features", o.io_dtype, {1, size.vision_tokens, config.vision.hidden_size});
   Value ids = graph.add_input("input_ids", Dtype::kInt32, {1, size.text_tokens});
   Value image = mlp2x_gelu(vision, config.text.hidden_size, w.at("model.multi_modal_projector"));
   Value sequence = ops::concat({image, qwen2_embed_tokens(ids, config.text, w, o.io_dtype)}, 1);
   graph.add_output(qwen2_lm_head(qwen2_decoder(sequence, config.text, w), config.text, w), "logits");
   const std::int64_t length = size.vision_tokens + size.text_tokens;
-  return {.name = graph.name(),
-          .group = graph.name(),
+  return {.role = GraphRole::kFused,
+          .extents = extents,
           .graph = ops::expand(graph, target.expansions()),
           .macs = length * (qwen2_macs_per_token(config.text, length) + config.text.vocab_size * config.text.hidden_size)};
+}
+
+// In the order given; what is said twice is made once.
+template <class T>
+std::vector<T> unique(const std::vector<T>& values) {
+  std::vector<T> once;
+  for (const T& value : values)
+    if (std::ranges::find(once, value) == once.end()) once.push_back(value);
+  return once;
 }
 
 std::vector<std::int64_t> decoder_lengths(const NpuOptions& options) {
@@ -149,7 +157,7 @@ std::vector<DecoderPart> decoder_parts(const TextConfig& config, std::uint64_t l
 std::vector<NpuGraph> npu_graphs(const ModelConfig& config, const Weights& weights, const NpuOptions& options, const Target& target,
                                  std::uint64_t part_limit) {
   std::vector<NpuGraph> graphs;
-  for (std::int64_t size : options.image_sizes) graphs.push_back(vision_graph(config, weights, options, target, size));
+  for (std::int64_t size : unique(options.image_sizes)) graphs.push_back(vision_graph(config, weights, options, target, size));
   const auto parts = decoder_parts(config.text, part_limit);
   for (std::size_t i = 0; i < parts.size(); ++i)
     for (std::int64_t length : decoder_lengths(options)) {
@@ -161,7 +169,7 @@ std::vector<NpuGraph> npu_graphs(const ModelConfig& config, const Weights& weigh
                                       .index = static_cast<std::int64_t>(i) + 1,
                                       .count = static_cast<std::int64_t>(parts.size())}));
     }
-  for (const FusedSize& size : options.fused) graphs.push_back(fused_graph(config, weights, options, target, size));
+  for (const FusedSize& size : unique(options.fused)) graphs.push_back(fused_graph(config, weights, options, target, size));
   return graphs;
 }
 

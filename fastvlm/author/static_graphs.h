@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "fastvlm/bundle/graph_entry.h"
 #include "fastvlm/checkpoint/model_config.h"
 #include "fastvlm/checkpoint/weights.h"
 #include "fastvlm/graph/graph.h"
@@ -16,6 +17,7 @@ namespace fastvlm {
 struct FusedSize {
   std::int64_t vision_tokens = 0;
   std::int64_t text_tokens = 0;
+  bool operator==(const FusedSize&) const = default;
 };
 
 struct NpuOptions {
@@ -34,11 +36,9 @@ struct NpuOptions {
 Status check_npu_options(const NpuOptions& options, const ModelConfig& config);
 
 struct NpuGraph {
-  std::string name;   // "vision_256", "decoder_ar128_cl1024", "decoder_ar1_cl1024_part_1_of_3", "fused_v16_t32"
-  std::string group;  // graphs of one group share weights in one context: "vision", "decoder", "decoder_part_1_of_3", "fused"
-  std::unique_ptr<Graph> graph;
-  std::int64_t new_tokens = 0;  // decoder graphs
-  std::int64_t image_size = 0;  // vision graphs
+  GraphRole role;
+  GraphExtents extents;
+  std::unique_ptr<Graph> graph;  // has the name of bundle/graph_entry.h for these
   std::int64_t macs = 0;
 };
 

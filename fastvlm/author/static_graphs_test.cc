@@ -118,7 +118,7 @@ class NpuGraphs : public testing::Test {
   }
   static std::vector<std::string> names(const std::vector<NpuGraph>& graphs) {
     std::vector<std::string> names;
-    for (const NpuGraph& graph : graphs) names.push_back(graph.name + " in " + graph.group);
+    for (const NpuGraph& graph : graphs) names.push_back(graph.graph->name() + " in " + group_name(graph.role, graph.extents));
     return names;
   }
   static std::map<std::string, std::string> edges(const Graph& graph) {
@@ -135,21 +135,21 @@ class NpuGraphs : public testing::Test {
 TEST_F(NpuGraphs, EveryExtentIsKnownAndEveryNodeIsRankFourAtMost) {
   for (const NpuGraph& npu : make({.image_sizes = {128, 256}, .prefill = {8}, .context = 24, .fused = {{4, 6}}})) {
     rewrite::check_graph(*npu.graph);
-    EXPECT_EQ(npu.graph->name(), npu.name);
-    EXPECT_GT(npu.macs, 0) << npu.name;
+    EXPECT_EQ(npu.graph->name(), graph_name(npu.role, npu.extents));
+    EXPECT_GT(npu.macs, 0) << npu.graph->name();
     for (const Node& node : npu.graph->nodes()) {
-      EXPECT_NE(node.domain, kSemanticDomain) << npu.name;
+      EXPECT_NE(node.domain, kSemanticDomain) << npu.graph->name();
       for (int output : node.outputs) {
         const ValueInfo& value = npu.graph->value(output);
-        EXPECT_TRUE(static_shape(value.dims).has_value()) << npu.name << " " << value.name;
-        EXPECT_LE(value.dims.size(), 4u) << npu.name << " " << value.name;
+        EXPECT_TRUE(static_shape(value.dims).has_value()) << npu.graph->name() << " " << value.name;
+        EXPECT_LE(value.dims.size(), 4u) << npu.graph->name() << " " << value.name;
       }
     }
   }
 }
 
 TEST_F(NpuGraphs, HaveTheNamesGroupsAndEdgesOfTheContract) {
-  const auto graphs = make({.image_sizes = {128}, .prefill = {8, 1, 8}, .context = 24, .fused = {{4, 6}}});
+  const auto graphs = make({.image_sizes = {128, 128}, .prefill = {8, 1, 8}, .context = 24, .fused = {{4, 6}, {4, 6}}});
   ASSERT_EQ(names(graphs), (std::vector<std::string>{"vision_128 in vision", "decoder_ar8_cl24 in decoder", "decoder_ar1_cl24 in decoder",
                                                      "fused_v4_t6 in fused_v4_t6"}));
   const TextConfig& t = config_->text;
@@ -197,7 +197,7 @@ TEST_F(NpuGraphs, PrefillWithoutLogitsEndsBeforeTheHead) {
 
 TEST_F(NpuGraphs, HalfPrecisionReachesTheEdges) {
   for (const NpuGraph& npu : make({.image_sizes = {128}, .prefill = {}, .context = 8, .io_dtype = Dtype::kFloat16}))
-    for (const auto& [name, type] : edges(*npu.graph)) EXPECT_TRUE(type.starts_with("float16")) << npu.name << " " << name;
+    for (const auto& [name, type] : edges(*npu.graph)) EXPECT_TRUE(type.starts_with("float16")) << npu.graph->name() << " " << name;
 }
 
 }  // namespace

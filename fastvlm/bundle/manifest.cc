@@ -1,55 +1,48 @@
 #include "fastvlm/bundle/manifest.h"
 
+#include <algorithm>
+
 #include "fastvlm/base/hash.h"
 #include "fastvlm/base/try.h"
 
 namespace fastvlm {
 
-Result<Json> read_manifest(const Path& folder) {
-  const Path path = folder / kManifestFile;
-  std::error_code ignored;
-  if (!std::filesystem::is_directory(folder, ignored)) return bad_input("{}: there is no such folder", folder.string());
-  if (!std::filesystem::exists(path, ignored))
-    return bad_input("{}: no {} here, so this is no folder written by export", folder.string(), kManifestFile);
-  TRY_ASSIGN(Json manifest, read_json_file(path));
-  TRY_ASSIGN(std::string format, json_string(manifest, "format", path.string()));
-  TRY_ASSIGN(std::int64_t version, json_integer(manifest, "format_version", path.string()));
-  if (format != kManifestFormat) return bad_input("{}: format \"{}\" is not \"{}\"", path.string(), format, kManifestFormat);
-  if (version != kManifestVersion)
-    return bad_input("{}: written in format version {}, this program reads {}; export again", path.string(), version, kManifestVersion);
-  return manifest;
-}
-
-Result<std::map<std::string, ManifestFile>> manifest_files(const Json& manifest, const Path& folder) {
-  const std::string what = (folder / kManifestFile).string();
-  const Json* rows = json_find(manifest, "files");
-  if (rows == nullptr || !rows->is_array()) return bad_input("{}: \"files\" must be a list", what);
-  std::map<std::string, ManifestFile> files;
-  for (const Json& row : *rows) {
-    TRY_ASSIGN(std::string name, json_string(row, "name", what));
-    TRY_ASSIGN(std::int64_t bytes, json_integer(row, "bytes", what));
-    TRY_ASSIGN(std::string sha256, json_string(row, "sha256", what));
-    TRY_ASSIGN(std::string made, json_string(row, "made", what));
-    if (bytes < 0) return bad_input("{}: file \"{}\" has a negative size", what, name);
-    const Path path(name);
-    if (path.is_absolute() || name.find("..") != std::string::npos) return bad_input("{}: file name \"{}\" leaves the folder", what, name);
-    files[name] = {.bytes = static_cast<std::uint64_t>(bytes), .sha256 = sha256, .made = made};
+ModelFacts model_facts(const ModelConfig& config, const std::string& model_type) {
+  ModelFacts facts{.model_type = model_type,
+                   .text = config.text,
+                   .vision = {.hidden_size = config.vision.hidden_size, .head_dim = config.vision.head_dim}};
+  for (const VisionStage& stage : config.vision.stages) {
+    facts.vision.depths.push_back(stage.blocks);
+    facts.vision.channels.push_back(stage.channels);
   }
-  return files;
+  return facts;
 }
 
-OrderedJson to_json(const std::map<std::string, ManifestFile>& files) {
-  OrderedJson rows = OrderedJson::array();
-  for (const auto& [name, file] : files)
-    rows.push_back({{"name", name}, {"bytes", file.bytes}, {"sha256", file.sha256}, {"made", file.made}});
-  return rows;
+const GraphEntry* Manifest::find(GraphRole role) const {
+  const auto at = std::ranges::find(graphs, role, &GraphEntry::role);
+  return at == graphs.end() ? nullptr : &*at;
 }
 
-Result<std::vector<FileProblem>> check_manifest_files(const Path& folder, bool hashes) {
-  TRY_ASSIGN(Json manifest, read_manifest(folder));
-  TRY_ASSIGN(auto files, manifest_files(manifest, folder));
+const GraphEntry* Manifest::vision(std::int64_t image_size) const {
+  const auto at = std::ranges::find_if(
+      graphs, [&](const GraphEntry& graph) { return graph.role == GraphRole::kVision && graph.extents.image_size == image_size; });
+  return at == graphs.end() ? nullptr : &*at;
+}
+
+Status write_manifest(const Path& folder, const Manifest& manifest) {
+  return write_file_atomically(folder / kManifestFile, manifest_text(manifest));
+}
+
+std::string npu_weights_identity(const Manifest& manifest) {
+  std::string hashes;
+  for (const auto& [name, file] : manifest.files)
+    if (is_npu_data_file(name)) hashes += file.sha256;
+  return sha256_of(hashes);
+}
+
+Result<std::vector<FileProblem>> check_manifest_files(const Path& folder, const Manifest& manifest, bool hashes) {
   std::vector<FileProblem> problems;
-  for (const auto& [name, file] : files) {
+  for (const auto& [name, file] : manifest.files) {
     std::error_code failure;
     const auto bytes = std::filesystem::file_size(folder / name, failure);
     if (failure) {

@@ -1,17 +1,111 @@
 // manifest.json: what is in an output folder. No time stamp, no absolute path; the same input gives the same bytes.
+//
+// This is the only reader and the only writer. Sections of strangers are kept as they are when a manifest is written again.
 #pragma once
 
+#include <array>
 #include <map>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "fastvlm/base/files.h"
-#include "fastvlm/base/json.h"
+#include "fastvlm/bundle/graph_entry.h"
+#include "fastvlm/bundle/names.h"
+#include "fastvlm/checkpoint/model_config.h"
+#include "fastvlm/image/preprocess.h"
+#include "fastvlm/tensor/convert.h"
 
 namespace fastvlm {
 
-inline constexpr const char* kManifestFile = "manifest.json";
 inline constexpr const char* kManifestFormat = "fastvlm-npu export";
 inline constexpr int kManifestVersion = 1;
+
+struct Versions {
+  std::string fastvlm_npu;
+  std::int64_t onnx_opset = 0;
+  std::int64_t onnx_ir = 0;
+  std::string onnxruntime;      // after compiling
+  std::string onnxruntime_qnn;  // after compiling
+};
+
+// The extents of the model that the graphs were made from.
+struct VisionFacts {
+  std::vector<std::int64_t> depths;    // blocks of each stage
+  std::vector<std::int64_t> channels;  // of each stage
+  std::int64_t hidden_size = 0;        // width of the tower's output
+  std::int64_t head_dim = 0;
+};
+struct ModelFacts {
+  std::string model_type;
+  TextConfig text;
+  VisionFacts vision;
+};
+ModelFacts model_facts(const ModelConfig& config, const std::string& model_type);
+
+// From a picture to pixel_values.
+struct Preprocessing {
+  std::int64_t image_size = 0;  // S, what the plain encoder was exported for
+  ImageMode mode = ImageMode::kPad;
+  std::array<std::int64_t, 3> pad_color{};
+  std::string resample = "bicubic (Pillow, a = -0.5, antialiased, 8 bit)";
+  std::string layout = "NCHW RGB";
+  std::string rescale = "divide by 255";
+  std::array<double, 3> mean{0, 0, 0};
+  std::array<double, 3> std{1, 1, 1};
+  std::int64_t image_tokens = 0;  // N at S pixels
+};
+
+// How a question is put.
+struct PromptContract {
+  std::string before_image;
+  std::string after_image;  // with "{question}" in it
+  std::string splice;       // where the vectors of the picture stand, in words
+  // Ids that end a reply besides <|im_end|>. One is written as "stop_token_id", several also as "stop_token_ids".
+  std::vector<std::int64_t> stop_token_ids;
+  std::optional<std::int64_t> image_token_id;
+};
+
+struct Int8TableEntry {
+  std::string file;
+  double scale = 0;    // x = q * scale
+  double sqnr_db = 0;  // signal-to-noise ratio of the table
+};
+
+// What a cast did to a weight; see tensor/convert.h.
+struct LossEntry {
+  std::string weight;
+  CastLosses losses;
+};
+
+// Where a weight of the graphs lies, which tensors of the checkpoint it came from, and what was done to them.
+struct WeightEntry {
+  std::string name;  // of the initializer that asked for it first
+  std::string file;
+  std::uint64_t offset = 0;
+  std::uint64_t bytes = 0;
+  Dtype type = Dtype::kFloat32;
+  Shape shape;
+  std::vector<std::string> from;
+  std::string done;  // "transpose", "fold layer_scale", …; empty: a copy
+};
+
+// A context binary below npu/<chip>/ and the ONNX wrappers that open its graphs.
+struct ContextEntry {
+  struct Wrapped {
+    std::string name;     // of the graph
+    std::string wrapper;  // the ONNX file beside the binary
+  };
+  std::string group;
+  std::string binary;
+  std::uint64_t bytes = 0;
+  std::vector<Wrapped> graphs;
+};
+
+struct TargetEntry {
+  std::string chip;
+  std::vector<ContextEntry> contexts;
+};
 
 struct ManifestFile {
   std::uint64_t bytes = 0;
@@ -19,19 +113,44 @@ struct ManifestFile {
   std::string made;  // "copied", "built from vocab.json and merges.txt", "graph", "weights", …
 };
 
-// Reads and checks format and version.
-Result<Json> read_manifest(const Path& folder);
+struct Manifest {
+  Versions versions;
+  Dtype dtype = Dtype::kFloat32;  // of weights and arithmetic in the plain graphs: float32 or float16
+  ModelFacts model;
+  Preprocessing preprocessing;
+  PromptContract prompt;
+  std::vector<GraphEntry> graphs;
+  Int8TableEntry embedding_int8;
+  std::vector<std::string> findings;
+  std::vector<LossEntry> losses;
+  std::vector<WeightEntry> weights;
+  std::vector<TargetEntry> targets;            // sorted by chip
+  std::map<std::string, std::string> strange;  // sections that this program does not know: name -> JSON text
+  std::map<std::string, ManifestFile> files;
 
-// The "files" section of a manifest.
-Result<std::map<std::string, ManifestFile>> manifest_files(const Json& manifest, const Path& folder);
+  // The first graph of that role, or nullptr.
+  const GraphEntry* find(GraphRole role) const;
+  // The static vision graph for this picture size, or nullptr.
+  const GraphEntry* vision(std::int64_t image_size) const;
+};
 
-OrderedJson to_json(const std::map<std::string, ManifestFile>& files);
+// Reads <folder>/manifest.json strictly: every number that is used later is there and within what can be built, and names of files
+// stay in the folder. Errors name the file, the key and what was expected.
+Result<Manifest> read_manifest(const Path& folder);
+// The same from the text of a file that is called `what` in messages.
+Result<Manifest> parse_manifest(std::string_view text, const std::string& what);
+
+std::string manifest_text(const Manifest& manifest);
+Status write_manifest(const Path& folder, const Manifest& manifest);
+
+// One name for all weights of the static graphs, which a graph of one group may take from the file of another.
+std::string npu_weights_identity(const Manifest& manifest);
 
 // Compares sizes and hashes of the files on disk with the manifest; one sentence for each file that differs.
 struct FileProblem {
   std::string file;
   std::string problem;
 };
-Result<std::vector<FileProblem>> check_manifest_files(const Path& folder, bool hashes);
+Result<std::vector<FileProblem>> check_manifest_files(const Path& folder, const Manifest& manifest, bool hashes);
 
 }  // namespace fastvlm

@@ -19,30 +19,20 @@ double seconds_since(Clock::time_point begin) { return std::chrono::duration<dou
 // The graph for the size asked for; the trained size, or else the largest, when none is.
 Result<std::int64_t> choose_image_size(const OutputFolder& folder, std::optional<std::int64_t> wanted) {
   std::vector<std::int64_t> sizes;
-  for (const GraphFile& graph : folder.graphs)
-    if (graph.group == "vision") sizes.push_back(graph.image_size);
-  if (sizes.empty() || !folder.has_decoder())
+  for (const GraphEntry& graph : folder.manifest.graphs)
+    if (graph.role == GraphRole::kVision) sizes.push_back(graph.extents.image_size);
+  if (sizes.empty() || folder.manifest.find(GraphRole::kDecoder) == nullptr)
     return bad_input("{}: has no static graphs to talk through; export again with --target, for example --target sm8750",
                      folder.path.string());
-  const std::int64_t size = wanted.value_or(folder.image_size);
+  const std::int64_t size = wanted.value_or(folder.image_size());
   if (std::ranges::find(sizes, size) != sizes.end()) return size;
   if (!wanted) return std::ranges::max(sizes);
   return bad_usage("--image-size {}: the folder has vision graphs for {} only", size, fmt::join(sizes, ", "));
 }
 
-Result<ImageMode> image_mode(const OutputFolder& folder, const std::string& what) {
-  TRY_ASSIGN(const std::string mode, json_string(*json_find(folder.manifest, "preprocessing"), "mode", what));
-  return image_mode_of(mode);
-}
-
-Result<std::optional<std::int32_t>> stop_token(const OutputFolder& folder, const std::string& what) {
-  const Json* prompt = json_find(folder.manifest, "prompt");
-  if (prompt == nullptr || !prompt->is_object()) return bad_input("{}: \"prompt\" must be an object", what);
-  if (json_find(*prompt, "stop_token_id") == nullptr) return std::optional<std::int32_t>();
-  TRY_ASSIGN(const std::int64_t id, json_integer(*prompt, "stop_token_id", what));
-  if (id < 0 || id >= folder.vocab_size)
-    return bad_input("{}: \"stop_token_id\" is {}, but the vocabulary has {} rows", what, id, folder.vocab_size);
-  return std::optional<std::int32_t>(static_cast<std::int32_t>(id));
+std::optional<std::int32_t> stop_token(const PromptContract& prompt) {
+  if (prompt.stop_token_ids.empty()) return std::nullopt;
+  return static_cast<std::int32_t>(prompt.stop_token_ids.front());
 }
 
 std::vector<bool> tokens_of(const Tokenizer& tokenizer) {
@@ -74,25 +64,22 @@ Result<std::unique_ptr<Chat>> Chat::open(ChatOptions options) {
 }
 
 Status Chat::read_folder() {
-  const std::string what = (options_.folder / "manifest.json").string();
   TRY_ASSIGN(folder_, open_output_folder(options_.folder));
   TRY_ASSIGN(const std::int64_t size, choose_image_size(folder_, options_.image_size));
   TRY(check_image_size(static_cast<int>(size)));
-  TRY_ASSIGN(const ImageMode mode, image_mode(folder_, what));
-  TRY_ASSIGN(const std::optional<std::int32_t> stop, stop_token(folder_, what));
-  for (const GraphFile& graph : folder_.graphs)
-    if (graph.new_tokens == 1) context_ = graph.context;
+  for (const GraphEntry& graph : folder_.manifest.graphs)
+    if (graph.extents.new_tokens == 1) context_ = graph.extents.context;
   encoder_.emplace(ImageEncoderOptions{.graph = folder_.path / folder_.vision(size)->file,
-                                       .preprocess = {.size = static_cast<int>(size), .mode = mode},
-                                       .hidden_size = folder_.hidden_size,
+                                       .preprocess = {.size = static_cast<int>(size), .mode = folder_.manifest.preprocessing.mode},
+                                       .hidden_size = folder_.text().hidden_size,
                                        .open = options_.open_graph,
                                        .keep_open = options_.keep_vision_open});
   TRY_ASSIGN(Tokenizer tokenizer, Tokenizer::load(options_.folder));
-  if (tokenizer.size() > folder_.vocab_size)
+  if (tokenizer.size() > folder_.text().vocab_size)
     return bad_input("{}: the tokenizer has {} ids, the model only {}; they do not belong together", options_.folder.string(),
-                     tokenizer.size(), folder_.vocab_size);
+                     tokenizer.size(), folder_.text().vocab_size);
   tokenizer_ = std::make_unique<Tokenizer>(std::move(tokenizer));
-  TRY_ASSIGN(prompt_, ChatPrompt::create(*tokenizer_, {.system = options_.system, .eos_token_id = stop}));
+  TRY_ASSIGN(prompt_, ChatPrompt::create(*tokenizer_, {.system = options_.system, .eos_token_id = stop_token(folder_.manifest.prompt)}));
   sampler_.emplace(options_.sampling, tokens_of(*tokenizer_));
   return {};
 }

@@ -71,7 +71,7 @@ TEST(Chat, AnswersTheSecondTurnAsIfTheWholeConversationWereReadAnew) {
   EXPECT_EQ(second.prompt_tokens, row_count(segments));
   ImageEncoder encoder({.graph = output.path / output.vision(256)->file,
                         .preprocess = {.size = 256},
-                        .hidden_size = output.hidden_size,
+                        .hidden_size = output.text().hidden_size,
                         .open = cpu_graphs()});
   const std::vector<float> picture = *encoder.encode(*encoder.load(kPhoto));
   std::vector<float> logits = *cache.append(segments, [&] { return Result<std::span<const float>>(picture); });

@@ -5,6 +5,7 @@
 #include <chrono>
 
 #include "fastvlm/base/try.h"
+#include "fastvlm/bundle/manifest_json.h"
 #include "fastvlm/cli/export_arguments.h"
 #include "fastvlm/cli/print.h"
 #include "fastvlm/cli/print_compiled.h"

@@ -1,6 +1,5 @@
 #include "fastvlm/compile/graph_opener.h"
 
-#include "fastvlm/base/hash.h"
 #include "fastvlm/base/try.h"
 #include "fastvlm/bundle/manifest.h"
 #include "fastvlm/run/ort_runner.h"
@@ -18,16 +17,6 @@ Result<OpenGraph> cpu_opener(const GraphOpenerOptions& options) {
   });
 }
 
-// One name for all weights of the static graphs, from the manifest: reading gigabytes again would take longer.
-Result<std::string> npu_weights_hash(const Path& folder) {
-  TRY_ASSIGN(const Json manifest, read_manifest(folder));
-  TRY_ASSIGN(const auto files, manifest_files(manifest, folder));
-  std::string hashes;
-  for (const auto& [name, file] : files)
-    if (name.starts_with("npu/") && name.ends_with(".data")) hashes += file.sha256;
-  return sha256_of(hashes);
-}
-
 Result<OpenGraph> npu_opener(const GraphOpenerOptions& options) {
   TRY_ASSIGN(const ChosenChip chosen, find_chip(options.known_targets, options.chip));
   TRY(check_precision({&chosen, 1}, Precision::kFloat16));
@@ -36,7 +25,8 @@ Result<OpenGraph> npu_opener(const GraphOpenerOptions& options) {
                         .cache_folder = options.cache_folder,
                         .log_folder = std::filesystem::temp_directory_path()};
   TRY_ASSIGN(base.runtimes, chosen.target->find_runtimes(options.runtimes));
-  TRY_ASSIGN(base.weights_sha256, npu_weights_hash(options.output_dir));
+  TRY_ASSIGN(const Manifest manifest, read_manifest(options.output_dir));
+  base.weights_sha256 = npu_weights_identity(manifest);
   return OpenGraph([base, chosen, on_open = options.on_open](const Path& model) -> Result<std::unique_ptr<Runner>> {
     NpuRunnerRequest one = base;
     one.graph = model;

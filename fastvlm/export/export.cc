@@ -5,8 +5,8 @@
 #include "fastvlm/base/parallel.h"
 #include "fastvlm/base/staged_folder.h"
 #include "fastvlm/base/try.h"
-#include "fastvlm/bundle/model_json.h"
-#include "fastvlm/export/manifest_json.h"
+#include "fastvlm/bundle/manifest_json.h"
+#include "fastvlm/export/manifest_of.h"
 #include "fastvlm/onnx/data_writer.h"
 #include "fastvlm/targets/registry.h"
 
@@ -25,14 +25,14 @@ Status write_small_file(const Path& folder, const std::string& name, const std::
 
 struct WeightFiles {
   const DataLayout& data;
-  Path folder;         // of the whole export
-  std::string prefix;  // "" or "npu/"
+  Path folder;       // of the whole export
+  bool npu = false;  // they lie below npu/
 };
 
 Status write_weights(const WeightFiles& w, const WriteOptions& options, Progress& progress, WrittenFacts& facts) {
-  TRY_ASSIGN(WrittenData written, write_data_files(w.data, w.folder / w.prefix, options, progress));
+  TRY_ASSIGN(WrittenData written, write_data_files(w.data, w.npu ? w.folder / kNpuFolder : w.folder, options, progress));
   for (const auto& [name, file] : written.files)
-    facts.files[w.prefix + name] = {.bytes = file.bytes, .sha256 = file.sha256, .made = "weights"};
+    facts.files[w.npu ? npu_file(name) : name] = {.bytes = file.bytes, .sha256 = file.sha256, .made = "weights"};
   for (const auto& [weight, losses] : written.losses) facts.losses[weight].add(losses);
   return {};
 }
@@ -48,8 +48,8 @@ Status write_weights_and_tables(PreparedExport& p, const Path& folder, Progress&
     return {};
   });
   jobs.start([&]() -> Status {
-    TRY(write_weights({.data = p.data, .folder = folder, .prefix = ""}, options, progress, facts));
-    if (p.options.npu) TRY(write_weights({.data = p.npu_data, .folder = folder, .prefix = "npu/"}, options, progress, facts));
+    TRY(write_weights({.data = p.data, .folder = folder}, options, progress, facts));
+    if (p.options.npu) TRY(write_weights({.data = p.npu_data, .folder = folder, .npu = true}, options, progress, facts));
     return {};
   });
   TRY(jobs.join());
@@ -110,11 +110,11 @@ Result<ExportReport> run_export(const ExportOptions& options, Progress& progress
   TRY(write_weights_and_tables(p, staged.path(), progress, facts));
   for (const auto& [name, bytes] : p.small_files) TRY(write_small_file(staged.path(), name, bytes, p.made.at(name), facts));
   TRY(report_losses(p, facts));
-  const std::string manifest = manifest_text(p, facts);
-  TRY(write_file_atomically(staged.path() / kManifestFile, manifest));
+  TRY(write_manifest(staged.path(), manifest_of(p, facts)));
   TRY(check_interrupt());
   TRY(staged.commit());
-  std::uint64_t written = manifest.size();
+  std::error_code ignored;
+  std::uint64_t written = std::filesystem::file_size(options.output_dir / kManifestFile, ignored);
   for (const auto& [name, file] : facts.files) written += file.bytes;
   return ExportReport{.files = facts.files, .findings = p.findings, .bytes = written};
 }
@@ -130,7 +130,7 @@ OrderedJson plan_json(const PreparedExport& p) {
   for (const CheckpointTensor& tensor : p.checkpoint->tensors()) parameters += element_count(tensor.shape);
   OrderedJson json = {
       {"model_dir", p.options.model_dir.string()},
-      {"model", model_json(p.config, p.checkpoint->model_type())},
+      {"model", to_json(model_facts(p.config, p.checkpoint->model_type()))},
       {"image_size", p.image_size},
       {"dtype", name(p.options.dtype)},
       {"checkpoint", {{"bytes", p.checkpoint->total_bytes()}, {"tensors", p.checkpoint->tensors().size()}, {"parameters", parameters}}},
@@ -139,12 +139,7 @@ OrderedJson plan_json(const PreparedExport& p) {
       {"peak_memory_bytes", planned_peak_memory(p)},
       {"findings", p.findings}};
   OrderedJson graphs = OrderedJson::array();
-  for (const PreparedGraph& graph : p.graphs) {
-    OrderedJson row = {{"name", graph.name}, {"file", graph.file}, {"nodes", graph.graph->nodes().size()}};
-    if (graph.macs > 0) row["macs"] = graph.macs;
-    row.update(graph.details);
-    graphs.push_back(std::move(row));
-  }
+  for (const PreparedGraph& graph : p.graphs) graphs.push_back(short_json(graph.entry));
   json["graphs"] = graphs;
   return json;
 }

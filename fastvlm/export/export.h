@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "fastvlm/author/static_graphs.h"
+#include "fastvlm/base/json.h"
 #include "fastvlm/base/progress.h"
 #include "fastvlm/bundle/manifest.h"
 #include "fastvlm/checkpoint/model_config.h"
@@ -32,12 +33,9 @@ struct ExportOptions {
 
 // A graph, ready to be written.
 struct PreparedGraph {
-  std::string name;
-  std::string file;  // relative to the output folder
+  GraphEntry entry;  // its row in the manifest
   std::unique_ptr<Graph> graph;
   std::vector<rewrite::PassOutcome> passes;
-  std::int64_t macs = 0;  // of one run with batch 1; 0 where it depends on the prompt
-  OrderedJson details;    // role and extents of an NPU graph
 };
 
 // Everything but the bytes of the weights.
@@ -86,11 +84,5 @@ struct ExportReport {
 
 // Writes the output folder, whole or not at all.
 Result<ExportReport> run_export(const ExportOptions& options, Progress& progress);
-
-inline constexpr const char* kVisionEncoderFile = "fastvlm_vision_encoder.onnx";
-inline constexpr const char* kDecoderFile = "fastvlm_decoder_with_projection.onnx";
-inline constexpr const char* kTokenEmbedderFile = "fastvlm_token_embedder.onnx";
-inline constexpr const char* kFloatTableFile = "embedding_float32_lut.bin";
-inline constexpr const char* kInt8TableFile = "embedding_int8_lut.bin";
 
 }  // namespace fastvlm

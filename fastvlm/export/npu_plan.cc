@@ -23,9 +23,9 @@ struct PlannedContext {
 std::map<std::string, PlannedContext> contexts_of(const PreparedExport& p, bool sharing) {
   std::map<std::string, PlannedContext> contexts;
   for (const PreparedGraph& graph : p.graphs) {
-    if (!graph.details.contains("group")) continue;
-    PlannedContext& context = contexts[sharing ? graph.details["group"].get<std::string>() : graph.name];
-    context.graphs.push_back(graph.name);
+    if (!graph.entry.npu()) continue;
+    PlannedContext& context = contexts[sharing ? graph.entry.group : graph.entry.name];
+    context.graphs.push_back(graph.entry.name);
     for (const ValueInfo& value : graph.graph->values())
       if (value.weight != nullptr)
         context.weights[value.weight->identity()] = static_cast<std::uint64_t>(element_count(value.weight->shape())) * kHalfBytes;

@@ -5,7 +5,7 @@
 #include "fastvlm/base/try.h"
 #include "fastvlm/base/version.h"
 #include "fastvlm/export/export.h"
-#include "fastvlm/export/manifest_json.h"
+#include "fastvlm/export/manifest_of.h"
 #include "fastvlm/export/side_files.h"
 #include "fastvlm/models/vision/fastvithd.h"
 #include "fastvlm/onnx/data_writer.h"
@@ -15,30 +15,36 @@
 namespace fastvlm {
 namespace {
 
-constexpr const char* kNpuFolder = "npu/";
+struct GraphKind {
+  GraphRole role;
+  GraphExtents extents;
+  Dtype precision;
+  std::int64_t macs = 0;
+};
 
-PreparedGraph prepared_graph(std::string file, std::unique_ptr<Graph> graph, const rewrite::PipelineOptions& passes) {
-  PreparedGraph prepared{.name = graph->name(), .file = std::move(file), .graph = std::move(graph), .details = OrderedJson::object()};
+PreparedGraph prepared_graph(std::unique_ptr<Graph> graph, const GraphKind& kind, const rewrite::PipelineOptions& passes) {
+  PreparedGraph prepared{.graph = std::move(graph)};
   prepared.passes = rewrite::run_passes(*prepared.graph, passes);
+  prepared.entry = graph_entry(*prepared.graph, kind.role, kind.extents, kind.precision);
+  prepared.entry.macs = kind.macs;
   return prepared;
 }
 
 void add_reference_graphs(PreparedExport& p, const Weights& weights) {
   const ReferenceGraphOptions options{.image_size = p.image_size, .dtype = p.options.dtype};
-  auto add = [&](const char* file, std::unique_ptr<Graph> graph) -> PreparedGraph& {
-    p.graphs.push_back(prepared_graph(file, std::move(graph), p.options.passes));
-    return p.graphs.back();
+  auto add = [&](GraphRole role, std::unique_ptr<Graph> graph, std::int64_t macs = 0) {
+    p.graphs.push_back(prepared_graph(std::move(graph), {.role = role, .precision = options.dtype, .macs = macs}, p.options.passes));
   };
-  add(kVisionEncoderFile, vision_encoder_graph(p.config, weights, options)).macs = models::fastvithd_macs(p.config.vision, p.image_size);
-  add(kDecoderFile, decoder_with_projection_graph(p.config, weights, options));
-  add(kTokenEmbedderFile, token_embedder_graph(p.config, weights, options));
+  add(GraphRole::kVisionEncoder, vision_encoder_graph(p.config, weights, options), models::fastvithd_macs(p.config.vision, p.image_size));
+  add(GraphRole::kDecoderWithProjection, decoder_with_projection_graph(p.config, weights, options));
+  add(GraphRole::kTokenEmbedder, token_embedder_graph(p.config, weights, options));
 }
 
 // The table first: it is the float32 LUT and, at float32, the initializer of the embedder and of a tied head.
 void lay_out_data(PreparedExport& p) {
   p.data.place(p.embedding, "model.embed_tokens.weight", Dtype::kFloat32, kFloatTableFile);
   for (const PreparedGraph& graph : p.graphs)
-    if (!graph.file.starts_with(kNpuFolder)) p.data.place_graph(*graph.graph, graph.file + ".data");
+    if (!graph.entry.npu()) p.data.place_graph(*graph.graph, data_file_of(graph.entry.file));
 }
 
 // A decoder that passes the limit of any named chip is cut for all of them, so that one set of graphs serves every one.
@@ -55,12 +61,9 @@ Status add_npu_graphs(PreparedExport& p, const Weights& weights) {
   if (chips.empty()) return bad_usage("static graphs are made for chips; name at least one");
   auto graphs = npu_graphs(p.config, weights, options, *chips[0].target, part_limit(options, chips));
   for (NpuGraph& npu : graphs) {
-    PreparedGraph prepared = prepared_graph(kNpuFolder + npu.name + ".onnx", std::move(npu.graph), p.options.passes);
-    prepared.macs = npu.macs;
-    prepared.details = {{"group", npu.group}};
-    if (npu.image_size > 0) prepared.details["image_size"] = npu.image_size;
-    if (npu.new_tokens > 0) prepared.details["new_tokens"] = npu.new_tokens, prepared.details["context"] = options.context;
-    p.npu_data.place_graph(*prepared.graph, npu.group.substr(0, npu.group.find('_')) + ".onnx.data");
+    const GraphKind kind{.role = npu.role, .extents = npu.extents, .precision = options.io_dtype, .macs = npu.macs};
+    PreparedGraph prepared = prepared_graph(std::move(npu.graph), kind, p.options.passes);
+    p.npu_data.place_graph(*prepared.graph, data_file_of_group(prepared.entry.group));
     p.graphs.push_back(std::move(prepared));
   }
   return {};
@@ -69,8 +72,7 @@ Status add_npu_graphs(PreparedExport& p, const Weights& weights) {
 Status write_graph_files(PreparedExport& p) {
   const OnnxOptions options{.producer_version = kVersion, .losses = &p.losses};
   for (const PreparedGraph& graph : p.graphs) {
-    const bool npu = graph.file.starts_with(kNpuFolder);
-    TRY_ASSIGN(p.onnx_files[graph.file], to_onnx(*graph.graph, npu ? p.npu_data : p.data, options));
+    TRY_ASSIGN(p.onnx_files[graph.entry.file], to_onnx(*graph.graph, graph.entry.npu() ? p.npu_data : p.data, options));
   }
   return {};
 }
@@ -147,13 +149,10 @@ Result<std::unique_ptr<PreparedExport>> prepare_export(const ExportOptions& opti
 
 std::vector<PlannedFile> planned_files(const PreparedExport& p) {
   std::vector<PlannedFile> files;
-  auto add_data = [&](const DataLayout& data, const std::string& folder) {
-    for (const auto& [name, bytes] : data.file_sizes()) files.push_back({folder + name, bytes, "weights"});
-  };
   for (const auto& [name, bytes] : p.onnx_files) files.push_back({name, bytes.size(), "graph"});
   for (const auto& [name, bytes] : p.small_files) files.push_back({name, bytes.size(), p.made.at(name)});
-  add_data(p.data, "");
-  add_data(p.npu_data, kNpuFolder);
+  for (const auto& [name, bytes] : p.data.file_sizes()) files.push_back({name, bytes, "weights"});
+  for (const auto& [name, bytes] : p.npu_data.file_sizes()) files.push_back({npu_file(name), bytes, "weights"});
   files.push_back({kInt8TableFile, static_cast<std::uint64_t>(element_count(p.embedding->shape())), "weights"});
   std::ranges::sort(files, {}, &PlannedFile::name);
   files.push_back({kManifestFile, planned_manifest_bytes(p, files), "manifest"});

@@ -75,9 +75,8 @@ Result<bool> add_data_file(const InspectOptions& options, InspectReport& report)
     if (!fs::exists(folder / kManifestFile, ignored)) continue;
     auto manifest = read_manifest(folder);
     if (!manifest) return false;
-    TRY_ASSIGN(auto files, manifest_files(*manifest, folder));
-    auto row = files.find(name.generic_string());
-    if (row == files.end()) return false;
+    auto row = manifest->files.find(name.generic_string());
+    if (row == manifest->files.end()) return false;
     report.facts["kind"] = "data file of an output folder";
     report.facts["output_folder"] = folder.string();
     report.facts["made"] = row->second.made;

@@ -2,7 +2,7 @@
 #include <map>
 
 #include "fastvlm/base/try.h"
-#include "fastvlm/bundle/model_json.h"
+#include "fastvlm/bundle/manifest_json.h"
 #include "fastvlm/checkpoint/checkpoint.h"
 #include "fastvlm/checkpoint/dialect.h"
 #include "fastvlm/checkpoint/model_config.h"
@@ -73,7 +73,7 @@ Status add_checkpoint(const InspectOptions& options, InspectReport& report) {
   report.facts["tensors"]["passed_over"] = checkpoint.ignored();
   report.facts["tensors"]["unknown"] = checkpoint.unknown();
   if (auto config = read_model_config(checkpoint); config.ok()) {
-    report.facts["model"] = model_json(*config, checkpoint.model_type());
+    report.facts["model"] = to_json(model_facts(*config, checkpoint.model_type()));
     report.facts["model"]["vision"]["training_form"] = config->vision.training_form;
     report.facts["image_size"] = config->image_size;
     report.facts["findings"] = config->findings;

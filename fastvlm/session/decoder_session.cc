@@ -353,13 +353,13 @@ Result<Tensor> DecoderSession::hidden(const std::string& name) const {
 
 Result<DecoderSession> open_decoder_session(const OutputFolder& folder, const OpenGraph& open, bool keep_hidden) {
   std::vector<DecoderGraph> graphs;
-  for (const GraphFile& graph : folder.graphs) {
-    if (graph.new_tokens == 0) continue;
+  for (const GraphEntry& graph : folder.manifest.graphs) {
+    if (graph.role != GraphRole::kDecoder) continue;
     TRY_ASSIGN(auto runner, open(folder.path / graph.file));
-    graphs.push_back({.name = graph.name, .new_tokens = graph.new_tokens, .part = graph.part, .runner = std::move(runner)});
+    graphs.push_back({.name = graph.name, .new_tokens = graph.extents.new_tokens, .part = graph.extents.part, .runner = std::move(runner)});
   }
   if (graphs.empty()) return bad_input("{}: has no static decoder graphs (npu/); export with --target", folder.path.string());
-  return DecoderSession::create(std::move(graphs), {.rope_theta = folder.rope_theta, .keep_hidden = keep_hidden});
+  return DecoderSession::create(std::move(graphs), {.rope_theta = folder.text().rope_theta, .keep_hidden = keep_hidden});
 }
 
 }  // namespace fastvlm

@@ -1,14 +1,10 @@
-// An output folder of export, as its manifest tells it, with what everybody needs who runs its graphs.
+// An output folder of export, with what everybody needs who runs its graphs.
 #pragma once
 
 #include <functional>
 #include <memory>
-#include <optional>
-#include <string>
-#include <vector>
 
-#include "fastvlm/base/files.h"
-#include "fastvlm/base/json.h"
+#include "fastvlm/bundle/manifest.h"
 #include "fastvlm/run/runner.h"
 
 namespace fastvlm {
@@ -16,46 +12,24 @@ namespace fastvlm {
 // Opens a graph for running; the caller decides where it runs.
 using OpenGraph = std::function<Result<std::unique_ptr<Runner>>(const Path& model)>;
 
-struct GraphFile {
-  std::string name;
-  std::string file;             // relative to the folder
-  std::string group;            // of NPU graphs: "vision", "decoder", "decoder_part_1_of_3", "fused_v16_t32"
-  std::int64_t image_size = 0;  // NPU vision graphs
-  std::int64_t new_tokens = 0;  // NPU decoder graphs
-  std::int64_t context = 0;
-  std::int64_t part = 1;  // 1 … parts
-  std::int64_t parts = 1;
-  std::int64_t vision_tokens = 0;  // fused graphs
-  std::int64_t text_tokens = 0;
-  bool npu() const { return !group.empty(); }
-};
-
 struct OutputFolder {
   Path path;
-  Json manifest;
-  bool half = false;  // the plain graphs compute in float16
-  std::int64_t image_size = 0;
-  std::int64_t image_tokens = 0;
-  std::int64_t vision_width = 0;
-  std::int64_t hidden_size = 0;
-  std::int64_t num_hidden_layers = 0;
-  std::int64_t vocab_size = 0;
-  std::int64_t head_dim = 0;
-  double rope_theta = 0;
-  std::vector<GraphFile> graphs;
+  Manifest manifest;
 
-  const GraphFile* find(const std::string& name) const;
-  // NPU vision graph for this picture size, or nullptr.
-  const GraphFile* vision(std::int64_t size) const;
-  bool has_decoder() const;
+  const TextConfig& text() const { return manifest.model.text; }
+  std::int64_t vision_width() const { return manifest.model.vision.hidden_size; }
+  std::int64_t image_size() const { return manifest.preprocessing.image_size; }
+  std::int64_t image_tokens() const { return manifest.preprocessing.image_tokens; }
+  // The plain graphs compute in float16.
+  bool half() const { return manifest.dtype == Dtype::kFloat16; }
+  // One of the three graphs that every folder has.
+  const GraphEntry& plain(GraphRole role) const;
+  // Static vision graph for this picture size, or nullptr.
+  const GraphEntry* vision(std::int64_t size) const { return manifest.vision(size); }
 };
 
-// Reads manifest.json strictly: every number that is used later is there and above 0, and file names stay in the folder.
+// Reads the manifest; an Error also when one of the three plain graphs is not listed.
 Result<OutputFolder> open_output_folder(const Path& folder);
-
-inline constexpr const char* kVisionEncoderName = "fastvlm_vision_encoder";
-inline constexpr const char* kDecoderName = "fastvlm_decoder_with_projection";
-inline constexpr const char* kTokenEmbedderName = "fastvlm_token_embedder";
 
 // The float32 embedding table of a folder, mapped: rows are read when they are used.
 class EmbeddingTable {

@@ -83,7 +83,7 @@ class Golden {
   std::set<std::string> seen_;
 };
 
-const Gate& plain_gate(const OutputFolder& folder) { return folder.half ? kHalfGate : kFloatGate; }
+const Gate& plain_gate(const OutputFolder& folder) { return folder.half() ? kHalfGate : kFloatGate; }
 const Gate& static_gate(Dtype edge) { return edge == Dtype::kFloat16 ? kHalfGate : kStaticGate; }
 
 // ---- Pictures -----------------------------------------------------------------------------------------------------------
@@ -95,7 +95,7 @@ std::string stage_value(std::string stage) {
 }
 
 Result<Tensor> compare_tower(const CheckContext& c, Golden& golden, const Group& group, const Tensor& pixels) {
-  const Path path = c.folder.path / c.folder.find(kVisionEncoderName)->file;
+  const Path path = c.folder.path / c.folder.plain(GraphRole::kVisionEncoder).file;
   std::vector<std::string> wanted = {"image_features"}, probes;
   for (const char* stage : kStages)
     if (golden.find(group.prefix + stage) != nullptr) probes.push_back(stage_value(stage));
@@ -138,7 +138,7 @@ Result<Tensor> project_pictures(Runner& runner, const Tensor& pixels) {
 }
 
 Status compare_static_vision(const CheckContext& c, Golden& golden, const Group& group, const Tensor& pixels) {
-  const GraphFile* graph = c.folder.vision(group.image_size);
+  const GraphEntry* graph = c.folder.vision(group.image_size);
   if (graph == nullptr) return {};
   TRY_ASSIGN(auto runner, c.open(c.folder.path / graph->file));
   TRY_ASSIGN(Tensor features, project_pictures(*runner, pixels));
@@ -152,8 +152,8 @@ Status compare_fused(const CheckContext& c, Golden& golden, const Group& group) 
   const Tensor* ids = golden.find(group.prefix + "first.input_ids");
   if (features == nullptr || ids == nullptr || features->shape.size() != 3 || ids->shape.size() != 2 || ids->shape[0] != features->shape[0])
     return {};
-  for (const GraphFile& graph : c.folder.graphs) {
-    if (graph.vision_tokens != features->shape[1] || graph.text_tokens != ids->shape[1]) continue;
+  for (const GraphEntry& graph : c.folder.manifest.graphs) {
+    if (graph.extents.vision_tokens != features->shape[1] || graph.extents.text_tokens != ids->shape[1]) continue;
     TRY_ASSIGN(auto runner, c.open(c.folder.path / graph.file));
     std::vector<Tensor> logits;
     for (std::int64_t i = 0; i < features->shape[0]; ++i) {
@@ -175,12 +175,12 @@ Status compare_group(const CheckContext& c, Golden& golden, const Group& group) 
   TRY_ASSIGN(const Tensor* pixels, golden.need(group.prefix + "pixel_values", Dtype::kFloat32, 4));
   if (pixels->shape != Shape{group.batch, 3, group.image_size, group.image_size})
     return bad_input("\"{}pixel_values\" has shape {}", group.prefix, to_string(pixels->shape));
-  if (group.image_size == c.folder.image_size) TRY(compare_plain(c, golden, group, *pixels));
+  if (group.image_size == c.folder.image_size()) TRY(compare_plain(c, golden, group, *pixels));
   TRY(compare_static_vision(c, golden, group, *pixels));
   TRY(compare_fused(c, golden, group));
   golden.mark(group.prefix + "first.input_ids");
   golden.skip_unseen(c.report, group.prefix,
-                     fmt::format("not compared: the plain encoder was exported for {} pixels", c.folder.image_size));
+                     fmt::format("not compared: the plain encoder was exported for {} pixels", c.folder.image_size()));
   return {};
 }
 
@@ -213,11 +213,11 @@ Result<Chat> read_chat(Golden& golden) {
 
 // Projected vectors of the picture [N, H]: from the static graph of that size, else from the plain graphs.
 Result<Tensor> chat_image(const CheckContext& c, const Chat& chat, const Tensor& pixels) {
-  if (const GraphFile* graph = c.folder.vision(chat.image_size); graph != nullptr) {
+  if (const GraphEntry* graph = c.folder.vision(chat.image_size); graph != nullptr) {
     TRY_ASSIGN(auto runner, c.open(c.folder.path / graph->file));
     return run_for(*runner, {{"pixel_values", pixels}}, "image_features");
   }
-  TRY_ASSIGN(auto encoder, c.open(c.folder.path / c.folder.find(kVisionEncoderName)->file));
+  TRY_ASSIGN(auto encoder, c.open(c.folder.path / c.folder.plain(GraphRole::kVisionEncoder).file));
   TRY_ASSIGN(Tensor features, run_for(*encoder, {{"pixel_values", pixels}}, "image_features"));
   std::string projected;
   TRY_ASSIGN(auto decoder, open_plain_decoder_with_projected(c, projected));
@@ -228,7 +228,7 @@ Result<Tensor> chat_image(const CheckContext& c, const Chat& chat, const Tensor&
 Status splice(const CheckContext& c, Golden& golden, Chat& chat) {
   TRY_ASSIGN(const Tensor* pixels, golden.need(fmt::format("s{}.b1.pixel_values", chat.image_size), Dtype::kFloat32, 4));
   TRY_ASSIGN(Tensor image, chat_image(c, chat, *pixels));
-  const std::int64_t width = c.folder.hidden_size;
+  const std::int64_t width = c.folder.text().hidden_size;
   if (image.shape != Shape{1, chat.image_tokens, width})
     return bad_input("the picture became {}, expected [1, {}, {}]", to_string(image.shape), chat.image_tokens, width);
   std::vector<std::int64_t> text = chat.ids;
@@ -306,19 +306,19 @@ Status compare_steps(const CheckContext& c, Golden& golden, DecoderSession& sess
 
 Status compare_chat(const CheckContext& c, Golden& golden) {
   TRY_ASSIGN(Chat chat, read_chat(golden));
-  if (c.folder.vision(chat.image_size) == nullptr && c.folder.image_size != chat.image_size) {
+  if (c.folder.vision(chat.image_size) == nullptr && c.folder.image_size() != chat.image_size) {
     golden.skip_unseen(c.report, "chat.", fmt::format("not compared: no encoder was exported for {} pixels", chat.image_size));
     return {};
   }
   TRY(splice(c, golden, chat));
-  const Gate& gate = c.folder.half ? kHalfGate : kStaticGate;
+  const Gate& gate = c.folder.half() ? kHalfGate : kStaticGate;
   golden.compare(c.report, "chat.hidden.0", "rows of the table with the picture spliced in", gate, batch_of_one(chat.embeds));
-  if (!c.folder.has_decoder()) {
+  if (c.folder.manifest.find(GraphRole::kDecoder) == nullptr) {
     golden.skip_unseen(c.report, "chat.", "not compared: needs npu/ (the plain decoder takes the picture first)");
     return {};
   }
   TRY_ASSIGN(DecoderSession session,
-             open_decoder_session(c.folder, with_layer_probes(c.open, c.folder.num_hidden_layers), /*keep_hidden=*/true));
+             open_decoder_session(c.folder, with_layer_probes(c.open, c.folder.text().num_hidden_layers), /*keep_hidden=*/true));
   const Gate& decoder_gate = session.dtype() == Dtype::kFloat16 ? kHalfGate : gate;
   TRY_ASSIGN(std::vector<float> logits, compare_prompt(c, golden, chat, session, decoder_gate));
   return compare_steps(c, golden, session, std::move(logits), decoder_gate);

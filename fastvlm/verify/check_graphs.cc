@@ -42,7 +42,7 @@ constexpr std::array kPlainOperators = {"Add",
                                         "Transpose",
                                         "Unsqueeze",
                                         "Where"};
-std::vector<OperatorId> operators_of(const GraphFile& graph, const Target& target) {
+std::vector<OperatorId> operators_of(const GraphEntry& graph, const Target& target) {
   std::vector<OperatorId> list;
   if (graph.npu())
     for (const std::string_view op : target.operators) list.push_back({std::string(op), ""});
@@ -51,7 +51,7 @@ std::vector<OperatorId> operators_of(const GraphFile& graph, const Target& targe
   return list;
 }
 
-Status check_form(const OutputFolder& folder, const GraphFile& graph, const Target& target, VerifyReport& report) {
+Status check_form(const OutputFolder& folder, const GraphEntry& graph, const Target& target, VerifyReport& report) {
   auto findings =
       validate_onnx(folder.path / graph.file,
                     {.allowed_operators = operators_of(graph, target), .forbid_symbolic_dims = graph.npu(), .require_aligned_data = true});
@@ -100,35 +100,35 @@ std::int64_t projected_width(const OnnxModel& model) {
   return type == nullptr ? 0 : last_extent(*type);
 }
 
-Status check_extents(const OutputFolder& f, const GraphFile& graph, VerifyReport& report) {
+Status check_extents(const OutputFolder& f, const GraphEntry& graph, VerifyReport& report) {
   TRY_ASSIGN(OnnxModel model, read_onnx(f.path / graph.file));
-  if (graph.name == kVisionEncoderName) {
+  if (graph.role == GraphRole::kVisionEncoder) {
     check_widths(graph.file,
-                 {{"the tower's width", extent_of(model, "image_features", 2), f.vision_width, "the manifest's"},
-                  {"the number of image tokens", extent_of(model, "image_features", 1), tokens_of(f.image_size), "(image size / 64)^2"},
-                  {"the manifest's number of image tokens", f.image_tokens, tokens_of(f.image_size), "(image size / 64)^2"},
-                  {"the picture's side", extent_of(model, "pixel_values", 3), f.image_size, "the manifest's image size"}},
+                 {{"the tower's width", extent_of(model, "image_features", 2), f.vision_width(), "the manifest's"},
+                  {"the number of image tokens", extent_of(model, "image_features", 1), tokens_of(f.image_size()), "(image size / 64)^2"},
+                  {"the manifest's number of image tokens", f.image_tokens(), tokens_of(f.image_size()), "(image size / 64)^2"},
+                  {"the picture's side", extent_of(model, "pixel_values", 3), f.image_size(), "the manifest's image size"}},
                  report);
-  } else if (graph.name == kDecoderName) {
+  } else if (graph.role == GraphRole::kDecoderWithProjection) {
     check_widths(graph.file,
-                 {{"the width of vision_features", extent_of(model, "vision_features", 2), f.vision_width, "the tower's width"},
-                  {"the projector's output width", projected_width(model), f.hidden_size, "the decoder's hidden size"},
-                  {"the number of logits", extent_of(model, "logits", 2), f.vocab_size, "the vocabulary"}},
+                 {{"the width of vision_features", extent_of(model, "vision_features", 2), f.vision_width(), "the tower's width"},
+                  {"the projector's output width", projected_width(model), f.text().hidden_size, "the decoder's hidden size"},
+                  {"the number of logits", extent_of(model, "logits", 2), f.text().vocab_size, "the vocabulary"}},
                  report);
-  } else if (graph.name == kTokenEmbedderName) {
+  } else if (graph.role == GraphRole::kTokenEmbedder) {
     const std::int64_t rows = model.initializers.empty() || model.initializers[0].shape.empty() ? 0 : model.initializers[0].shape[0];
     check_widths(graph.file,
-                 {{"the table's rows", rows, f.vocab_size, "the vocabulary"},
-                  {"the table's width", extent_of(model, "embeddings", 2), f.hidden_size, "the decoder's hidden size"}},
+                 {{"the table's rows", rows, f.text().vocab_size, "the vocabulary"},
+                  {"the table's width", extent_of(model, "embeddings", 2), f.text().hidden_size, "the decoder's hidden size"}},
                  report);
-  } else if (graph.group == "vision") {
+  } else if (graph.role == GraphRole::kVision) {
     check_widths(
         graph.file,
-        {{"the projector's output width", extent_of(model, "image_features", 2), f.hidden_size, "the decoder's hidden size"},
-         {"the number of image tokens", extent_of(model, "image_features", 1), tokens_of(graph.image_size), "(image size / 64)^2"}},
+        {{"the projector's output width", extent_of(model, "image_features", 2), f.text().hidden_size, "the decoder's hidden size"},
+         {"the number of image tokens", extent_of(model, "image_features", 1), tokens_of(graph.extents.image_size), "(image size / 64)^2"}},
         report);
   } else if (model.type_of("logits") != nullptr) {
-    check_widths(graph.file, {{"the number of logits", extent_of(model, "logits", 2), f.vocab_size, "the vocabulary"}}, report);
+    check_widths(graph.file, {{"the number of logits", extent_of(model, "logits", 2), f.text().vocab_size, "the vocabulary"}}, report);
   }
   return {};
 }
@@ -136,17 +136,15 @@ Status check_extents(const OutputFolder& f, const GraphFile& graph, VerifyReport
 }  // namespace
 
 Status check_files(const OutputFolder& folder, VerifyReport& report) {
-  TRY_ASSIGN(auto problems, check_manifest_files(folder.path, /*hashes=*/true));
+  TRY_ASSIGN(auto problems, check_manifest_files(folder.path, folder.manifest, /*hashes=*/true));
   for (const FileProblem& problem : problems) report.miss("files", problem.file, problem.problem);
-  if (problems.empty()) {
-    TRY_ASSIGN(auto files, manifest_files(folder.manifest, folder.path));
-    report.pass("files", kManifestFile, fmt::format("{} files have the sizes and hashes of the manifest", files.size()));
-  }
+  if (problems.empty())
+    report.pass("files", kManifestFile, fmt::format("{} files have the sizes and hashes of the manifest", folder.manifest.files.size()));
   return {};
 }
 
 Status check_graphs(const OutputFolder& folder, const Target& target, VerifyReport& report) {
-  for (const GraphFile& graph : folder.graphs) {
+  for (const GraphEntry& graph : folder.manifest.graphs) {
     Status status = check_form(folder, graph, target, report);
     if (!status.ok()) TRY(report.fail("graph", graph.file, std::move(status).error()));
     status = check_extents(folder, graph, report);

@@ -102,7 +102,7 @@ Status explain(const Both& b, const Path& model, const std::vector<NamedTensor>&
   return {};
 }
 
-Status compare_stateless(const Both& b, const GraphFile& graph, const std::vector<NamedTensor>& inputs, const Gate& gate) {
+Status compare_stateless(const Both& b, const GraphEntry& graph, const std::vector<NamedTensor>& inputs, const Gate& gate) {
   const Path path = b.folder.path / graph.file;
   TRY_ASSIGN(auto reference, b.how.open_reference(path));
   TRY_ASSIGN(auto expected, run_converted(*reference, inputs));
@@ -194,9 +194,11 @@ class DecoderComparison {
 
   // The graphs that took part, on what the reference fed them last.
   Status explain_graphs(bool prompt) {
-    for (const GraphFile& graph : b_.folder.graphs) {
+    for (const GraphEntry& graph : b_.folder.manifest.graphs) {
       auto inputs = memory_.find((b_.folder.path / graph.file).string());
-      if (graph.new_tokens == 0 || (graph.new_tokens > 1) != prompt || inputs == memory_.end() || inputs->second.empty()) continue;
+      if (graph.role != GraphRole::kDecoder || (graph.extents.new_tokens > 1) != prompt || inputs == memory_.end() ||
+          inputs->second.empty())
+        continue;
       TRY(explain(b_, b_.folder.path / graph.file, inputs->second, b_.how.gates.logits.min_snr_db));
     }
     return {};
@@ -218,7 +220,7 @@ const Tensor* example(const Both& b, const std::string& name, const Shape& shape
 std::optional<Tensor> example_prompt(const Both& b, std::int64_t context) {
   for (const NamedTensor& tensor : b.how.examples) {
     const Shape& shape = tensor.tensor.shape;
-    if (tensor.name == "chat.hidden.0" && shape.size() == 3 && shape[0] == 1 && shape[2] == b.folder.hidden_size &&
+    if (tensor.name == "chat.hidden.0" && shape.size() == 3 && shape[0] == 1 && shape[2] == b.folder.text().hidden_size &&
         shape[1] + kSteps <= context)
       return Tensor{tensor.tensor.dtype, {shape[1], shape[2]}, tensor.tensor.bytes};
   }
@@ -228,19 +230,19 @@ std::optional<Tensor> example_prompt(const Both& b, std::int64_t context) {
 // A picture's worth of vectors and some text, in the proportions of a real prompt.
 Result<Tensor> made_up_prompt(const Both& b, const EmbeddingTable& table, std::int64_t context) {
   const OutputFolder& f = b.folder;
-  const std::int64_t total = std::clamp<std::int64_t>(f.image_tokens + 2 * kSteps, 1, std::max<std::int64_t>(1, context - kSteps));
-  const std::int64_t vision = std::min(f.image_tokens, total / 2);
-  TRY_ASSIGN(Tensor prompt, table.gather(random_ids({total}, f.vocab_size, 21).int64s()));
+  const std::int64_t total = std::clamp<std::int64_t>(f.image_tokens() + 2 * kSteps, 1, std::max<std::int64_t>(1, context - kSteps));
+  const std::int64_t vision = std::min(f.image_tokens(), total / 2);
+  TRY_ASSIGN(Tensor prompt, table.gather(random_ids({total}, f.text().vocab_size, 21).int64s()));
   // Vectors of the size of a picture's, from the graph itself where there is one.
-  Tensor picture = random_floats({vision, f.hidden_size}, -1, 1, 22);
-  if (const GraphFile* graph = f.vision(f.image_size); graph != nullptr) {
+  Tensor picture = random_floats({vision, f.text().hidden_size}, -1, 1, 22);
+  if (const GraphEntry* graph = f.vision(f.image_size()); graph != nullptr) {
     TRY_ASSIGN(auto runner, b.how.open_reference(f.path / graph->file));
     TRY_ASSIGN(Tensor features,
-               run_for(*runner, {{"pixel_values", random_floats({1, 3, f.image_size, f.image_size}, 0, 1, 23)}}, "image_features"));
-    if (features.shape == Shape{1, f.image_tokens, f.hidden_size})
-      picture = slice_rows(reshaped(std::move(features), {f.image_tokens, f.hidden_size}), 0, vision);
+               run_for(*runner, {{"pixel_values", random_floats({1, 3, f.image_size(), f.image_size()}, 0, 1, 23)}}, "image_features"));
+    if (features.shape == Shape{1, f.image_tokens(), f.text().hidden_size})
+      picture = slice_rows(reshaped(std::move(features), {f.image_tokens(), f.text().hidden_size}), 0, vision);
   }
-  std::ranges::copy(picture.floats(), prompt.floats().begin() + total / 4 * f.hidden_size);
+  std::ranges::copy(picture.floats(), prompt.floats().begin() + total / 4 * f.text().hidden_size);
   return prompt;
 }
 
@@ -260,22 +262,22 @@ Status compare_decoders(const Both& b) {
   return DecoderComparison(b, std::move(reference), std::move(candidate), memory).run(prompt, table);
 }
 
-Status compare_one(const Both& b, const GraphFile& graph) {
+Status compare_one(const Both& b, const GraphEntry& graph) {
   const OutputFolder& f = b.folder;
-  if (graph.image_size > 0) {
-    const Shape shape = {1, 3, graph.image_size, graph.image_size};
-    const Tensor* pixels = example(b, fmt::format("s{}.b1.pixel_values", graph.image_size), shape);
+  if (graph.role == GraphRole::kVision) {
+    const Shape shape = {1, 3, graph.extents.image_size, graph.extents.image_size};
+    const Tensor* pixels = example(b, fmt::format("s{}.b1.pixel_values", graph.extents.image_size), shape);
     return compare_stateless(b, graph, {{"pixel_values", pixels != nullptr ? *pixels : random_floats(shape, 0, 1, 24)}},
                              b.how.gates.features);
   }
-  const auto side = static_cast<std::int64_t>(std::lround(std::sqrt(static_cast<double>(graph.vision_tokens))));
+  const auto side = static_cast<std::int64_t>(std::lround(std::sqrt(static_cast<double>(graph.extents.vision_tokens))));
   const std::string group = fmt::format("s{}.b1.", 64 * side);
-  const Shape vision = {1, graph.vision_tokens, f.vision_width}, text = {1, graph.text_tokens};
+  const Shape vision = {1, graph.extents.vision_tokens, f.vision_width()}, text = {1, graph.extents.text_tokens};
   const Tensor* features = example(b, group + "vision_features", vision);
   const Tensor* ids = example(b, group + "first.input_ids", text);
   return compare_stateless(b, graph,
                            {{"vision_features", features != nullptr ? *features : random_floats(vision, -1, 1, 25)},
-                            {"input_ids", ids != nullptr ? *ids : random_ids(text, f.vocab_size, 26)}},
+                            {"input_ids", ids != nullptr ? *ids : random_ids(text, f.text().vocab_size, 26)}},
                            b.how.gates.logits);
 }
 
@@ -305,13 +307,13 @@ Result<std::optional<Departure>> first_departure(const ComparedGraph& graph, con
 
 Status compare_npu_graphs(const OutputFolder& folder, const NpuComparison& comparison, VerifyReport& report) {
   const Both both{folder, comparison, report};
-  auto is_wanted = [&](const GraphFile& graph) {
+  auto is_wanted = [&](const GraphEntry& graph) {
     return comparison.only.empty() || std::ranges::find(comparison.only, graph.name) != comparison.only.end();
   };
   bool decoder = false;
-  for (const GraphFile& graph : folder.graphs) {
+  for (const GraphEntry& graph : folder.manifest.graphs) {
     if (!graph.npu() || !is_wanted(graph)) continue;
-    if (graph.new_tokens > 0)
+    if (graph.role == GraphRole::kDecoder)
       decoder = true;
     else if (Status status = compare_one(both, graph); !status.ok())
       TRY(report.fail(kCheck, graph.file, std::move(status).error()));

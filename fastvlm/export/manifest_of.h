@@ -1,4 +1,4 @@
-// The manifest of an export, and what plan and manifest have in common.
+// The manifest of an export.
 #pragma once
 
 #include "fastvlm/export/embedding_int8.h"
@@ -13,14 +13,9 @@ struct WrittenFacts {
   std::map<std::string, CastLosses> losses;
 };
 
-// The whole manifest.
-OrderedJson manifest_json(const PreparedExport& prepared, const WrittenFacts& written);
-std::string manifest_text(const PreparedExport& prepared, const WrittenFacts& written);
+Manifest manifest_of(const PreparedExport& prepared, const WrittenFacts& written);
 
 // The size of the manifest before anything is written: hashes have a fixed width; the int8 numbers are padded to one.
 std::uint64_t planned_manifest_bytes(const PreparedExport& prepared, const std::vector<PlannedFile>& files);
-
-// Parts shared with plan.
-OrderedJson graphs_json(const PreparedExport& prepared);
 
 }  // namespace fastvlm

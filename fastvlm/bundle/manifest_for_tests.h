@@ -1,0 +1,53 @@
+// A manifest in which every section holds something.
+#pragma once
+
+#include "fastvlm/base/hash.h"
+#include "fastvlm/bundle/manifest.h"
+
+namespace fastvlm {
+
+inline GraphEntry entry_for_tests(GraphRole role, const GraphExtents& extents = {}) {
+  Graph graph(graph_name(role, extents));
+  const Dims dims = is_static(role) ? Dims{1, 3, 64, 64} : Dims{"batch_size", 3, 64, 64};
+  Value in = graph.add_input("pixel_values", is_static(role) ? Dtype::kFloat16 : Dtype::kFloat32, dims);
+  graph.add_output(graph.add_node("", "Relu", {in}, {{in.dtype(), dims}})[0], "image_features");
+  GraphEntry entry = graph_entry(graph, role, extents, in.dtype());
+  entry.macs = is_static(role) ? 12 : 0;
+  return entry;
+}
+
+inline Manifest manifest_for_tests() {
+  Manifest m{
+      .versions = {.fastvlm_npu = "0.1.0", .onnx_opset = 17, .onnx_ir = 8, .onnxruntime = "1.2", .onnxruntime_qnn = "3.4"},
+      .model = {.model_type = "llava_qwen2",
+                .text = {.hidden_size = 64,
+                         .intermediate_size = 128,
+                         .num_hidden_layers = 2,
+                         .num_attention_heads = 4,
+                         .num_key_value_heads = 2,
+                         .head_dim = 16,
+                         .vocab_size = 512},
+                .vision = {.depths = {1, 2}, .channels = {8, 16}, .hidden_size = 256, .head_dim = 32}},
+      .preprocessing = {.image_size = 64, .mode = ImageMode::kCrop, .image_tokens = 1},
+      .prompt = {.before_image = "a", .after_image = "b", .splice = "c", .stop_token_ids = {7, 9}, .image_token_id = -200},
+      .embedding_int8 = {.file = kInt8TableFile, .scale = 6.9205216535433069e-03, .sqnr_db = 39.975772795268284},
+      .findings = {"odd"},
+      .losses = {{"w", {.overflowed = 1, .vanished = 2, .not_finite = 3}}},
+      .weights = {{.name = "w", .file = "npu/vision.onnx.data", .offset = 4096, .bytes = 24, .shape = {2, 3}, .from = {"x"}},
+                  {.name = "v", .file = "a.data", .bytes = 2, .type = Dtype::kFloat16, .shape = {1}, .from = {"x", "y"}, .done = "sum"}},
+      .targets = {{.chip = "sm8650",
+                   .contexts = {{.group = "vision", .binary = "v_qnn.bin", .bytes = 5, .graphs = {{"vision_64", "w.onnx"}}}}},
+                  {.chip = "sm8750", .contexts = {{.group = "decoder", .binary = "d.bin", .bytes = 6, .graphs = {{"decoder", ""}}}}}},
+      .strange = {{"notes", R"({"by":"somebody else"})"}},
+      .files = {{"a.data", {.bytes = 5, .sha256 = "00ff", .made = "weights"}},
+                {"npu/vision.onnx.data", {.bytes = std::uint64_t{1} << 40, .sha256 = "11", .made = "weights"}}}};
+  for (GraphRole role : {GraphRole::kVisionEncoder, GraphRole::kDecoderWithProjection, GraphRole::kTokenEmbedder})
+    m.graphs.push_back(entry_for_tests(role));
+  m.graphs.push_back(entry_for_tests(GraphRole::kVision, {.image_size = 64}));
+  m.graphs.push_back(entry_for_tests(GraphRole::kDecoder, {.new_tokens = 8, .context = 24}));
+  m.graphs.push_back(entry_for_tests(GraphRole::kDecoder, {.new_tokens = 1, .context = 24, .part = 2, .parts = 3}));
+  m.graphs.push_back(entry_for_tests(GraphRole::kFused, {.vision_tokens = 4, .text_tokens = 6}));
+  return m;
+}
+
+}  // namespace fastvlm

@@ -1,0 +1,66 @@
+#include "fastvlm/export/manifest_of.h"
+
+#include "fastvlm/base/version.h"
+
+namespace fastvlm {
+namespace {
+
+constexpr std::int64_t kOpset = 17;
+constexpr std::int64_t kIrVersion = 8;
+
+void add_weights(const DataLayout& data, bool npu, std::vector<WeightEntry>& rows) {
+  for (const PlacedWeight& placed : data.weights())
+    rows.push_back({.name = placed.name,
+                    .file = npu ? npu_file(placed.place.file) : placed.place.file,
+                    .offset = placed.place.offset,
+                    .bytes = placed.place.bytes,
+                    .type = placed.dtype,
+                    .shape = placed.weight->shape(),
+                    .from = placed.weight->from(),
+                    .done = placed.weight->done()});
+}
+
+Preprocessing preprocessing_of(const PreparedExport& p) {
+  const std::int64_t side = p.image_size / kVisionStride;
+  return {.image_size = p.image_size,
+          .mode = p.config.image_aspect_ratio == "pad" ? ImageMode::kPad : ImageMode::kCrop,
+          .image_tokens = side * side};
+}
+
+PromptContract prompt_of(const PreparedExport& p) {
+  PromptContract prompt{.before_image = "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\n",
+                        .after_image = "\n{question}<|im_end|>\n<|im_start|>assistant\n",
+                        .splice = "the projected image vectors stand in the middle of the prompt, at the place of the image",
+                        .image_token_id = p.config.image_token_id};
+  if (p.config.eos_token_id) prompt.stop_token_ids = {*p.config.eos_token_id};
+  return prompt;
+}
+
+}  // namespace
+
+Manifest manifest_of(const PreparedExport& p, const WrittenFacts& written) {
+  Manifest manifest{
+      .versions = {.fastvlm_npu = kVersion, .onnx_opset = kOpset, .onnx_ir = kIrVersion},
+      .dtype = p.options.dtype,
+      .model = model_facts(p.config, p.checkpoint->model_type()),
+      .preprocessing = preprocessing_of(p),
+      .prompt = prompt_of(p),
+      .embedding_int8 = {.file = kInt8TableFile, .scale = written.int8.scale, .sqnr_db = written.int8.sqnr_db},
+      .findings = p.findings,
+      .files = written.files,
+  };
+  for (const PreparedGraph& graph : p.graphs) manifest.graphs.push_back(graph.entry);
+  for (const auto& [weight, losses] : written.losses) manifest.losses.push_back({weight, losses});
+  add_weights(p.data, /*npu=*/false, manifest.weights);
+  add_weights(p.npu_data, /*npu=*/true, manifest.weights);
+  return manifest;
+}
+
+std::uint64_t planned_manifest_bytes(const PreparedExport& p, const std::vector<PlannedFile>& files) {
+  WrittenFacts facts;
+  facts.int8 = {.scale = 1, .sqnr_db = 1};
+  for (const PlannedFile& file : files) facts.files[file.name] = {.bytes = file.bytes, .sha256 = std::string(64, '0'), .made = file.made};
+  return manifest_text(manifest_of(p, facts)).size();
+}
+
+}  // namespace fastvlm
