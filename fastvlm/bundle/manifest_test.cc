@@ -56,67 +56,68 @@ TEST(Manifest, TextThatIsNoManifestIsRefusedWithASentence) {
   }
 }
 
-// Changes of a sound manifest, as JSON patches, and what is said about them behind the file's name.
+// A member of a sound manifest that gets another value, and what is said about it behind the file's name.
+struct Damage {
+  const char* path;
+  const char* value;  // nullptr: removed
+  const char* message;
+};
+const Damage kDamages[] = {
+    {"/versions", "{}", "versions: the key \"fastvlm_npu\" is missing, expected a string"},
+    {"/versions/onnx_opset", "0", "versions: the key \"onnx_opset\" must be from 1 to 2147483648, but is 0"},
+    {"/dtype", "\"int8\"", "the key \"dtype\" must be float32 or float16, but is int8"},
+    {"/dtype", "\"float\"", "the key \"dtype\" must be a type such as float32, but is \"float\""},
+    {"/model", "{}", "the key \"vision\" is missing, expected an object"},
+    {"/model", "null", "the key \"model\" must be an object, but is null"},
+    {"/model/text/hidden_size", "65537", "model: text: the key \"hidden_size\" must be from 1 to 65536, but is 65537"},
+    {"/model/text/vocab_size", "1e3", "model: text: the key \"vocab_size\" must be an integer, but is number"},
+    {"/model/text/head_dim", "18446744073709551615", "model: text: the key \"head_dim\" must be an integer"},
+    {"/model/text/rope_theta", "1e400", "not valid JSON"},
+    {"/model/text/rope_theta", "0", "model: text: the key \"rope_theta\" must be from 1 to 1e+30, but is 0"},
+    {"/model/text/tie_word_embeddings", "1", "model: text: the key \"tie_word_embeddings\" must be true or false, but is number"},
+    {"/model/vision/depths", "[1, 0]", "model: vision: the key \"depths\" must be a list of integers from 1 to 1024"},
+    {"/preprocessing/image_size", "100", "preprocessing: the key \"image_size\" must be a multiple of 64, but is 100"},
+    {"/preprocessing/mode", "\"stretch\"", "preprocessing: the key \"mode\" must be \"pad\" or \"crop\", but is \"stretch\""},
+    {"/preprocessing/mean", "[0, 0]", "preprocessing: the key \"mean\" must hold three numbers, but holds 2"},
+    {"/preprocessing/std", "[0, {}, 0]", "preprocessing: the key \"std\" must be a list of numbers, but one of them is object"},
+    {"/prompt/stop_token_ids", "[512]", "prompt: the key \"stop_token_ids\" must be a list of integers from 0 to 511"},
+    {"/graphs", "[1]", "graphs[0]: expected an object, not number"},
+    {"/graphs", "{}", "the key \"graphs\" must be a list, but is object"},
+    {"/graphs/0/name", "\"other\"", "graphs[0]: the key \"name\" must be that of a plain graph"},
+    {"/graphs/3/name", "\"../x\"", "graphs[3]: the key \"name\" must be a plain name, but is \"../x\""},
+    {"/graphs/3/file", "\"/etc/passwd\"", "graphs[3]: the key \"file\" must name a file in the folder, but \"/etc/passwd\" leaves it"},
+    {"/graphs/3/file", "\"vision_64.onnx\"", "graphs[3]: a graph lies below npu/ if and only if it has a group"},
+    {"/graphs/3/group", "\"tower\"", "graphs[3]: the key \"group\" must be vision, decoder, decoder_part_1_of_3 or fused_v16_t32"},
+    {"/graphs/3/group", nullptr, "graphs[3]: the key \"name\" must be that of a plain graph"},
+    {"/graphs/3/image_size", nullptr, "graphs[3]: the key \"image_size\" is missing, expected an integer"},
+    {"/graphs/3/inputs", "[[]]", "graphs[3]: inputs[0]: expected an object, not array"},
+    {"/graphs/3/inputs/0/shape", "[1.5]", "graphs[3]: inputs[0]: the key \"shape\" must hold numbers from 0 to 2147483648 and names"},
+    {"/graphs/3/inputs/0/type", "3", "graphs[3]: inputs[0]: the key \"type\" must be a string, but is number"},
+    {"/graphs/3/operators/Relu", "\"many\"", "graphs[3]: operators: the key \"Relu\" must be an integer, but is string"},
+    {"/graphs/4/new_tokens", "24", "graphs[4]: the key \"new_tokens\" must be from 1 to 23, but is 24"},
+    {"/graphs/5/group", "\"decoder_part_4_of_3\"", "graphs[5]: the key \"group\" must be of the form decoder_part_1_of_3"},
+    {"/graphs/6/group", "\"fused_v0_t1\"", "graphs[6]: the key \"group\" must be vision"},
+    {"/graphs/4/name", "\"vision_64\"", "graphs[4]: the name \"vision_64\" stands twice"},
+    {"/embedding_int8/scale", "\"much\"", "embedding_int8: the key \"scale\" must be a number in a string, but is \"much\""},
+    {"/findings", "[1]", "the key \"findings\" must be a list of strings, but one of them is number"},
+    {"/losses/0/vanished", "-1", "losses[0]: the key \"vanished\" must be from 0 to 9223372036854775807, but is -1"},
+    {"/weights/0/bytes", "20", "weights[0]: the key \"bytes\" must be what the shape and the type say, but is 20"},
+    {"/weights/0/shape", "[2147483648, 2147483648, 2147483648]", "weights[0]: the key \"bytes\" must be what the shape and the type say"},
+    {"/weights/0/file", "\"npu/../../b\"", "weights[0]: the key \"file\" must name a file in the folder"},
+    {"/targets", "[]", "the key \"targets\" must be an object, but is array"},
+    {"/targets/sm8650", "3", "targets: the key \"sm8650\" must be a list, but is number"},
+    {"/targets/..", "[]", "targets: \"..\" is no name of a chip"},
+    {"/targets/sm8650/0/binary", "\"a/b\"", "targets: sm8650[0]: the key \"binary\" must be a plain name, but is \"a/b\""},
+    {"/files", "[3]", "files[0]: expected an object, not number"},
+    {"/files/0/bytes", "-1", "files[0]: the key \"bytes\" must be from 0 to"},
+    {"/files/0/sha256", nullptr, "files[0]: the key \"sha256\" is missing, expected a string"},
+    {"/files/0/name", "\"a/../../b\"", "files[0]: the key \"name\" must name a file in the folder, but \"a/../../b\" leaves it"},
+    {"/files/1/name", "\"a.data\"", "files[1]: the file \"a.data\" stands twice"},
+};
+
 TEST(Manifest, ADamagedMemberIsNamedWithItsPlaceAndWhatWasExpected) {
-  struct Case {
-    const char* path;
-    const char* value;  // nullptr: removed
-    const char* message;
-  };
-  const Case cases[] = {
-      {"/versions", "{}", "versions: the key \"fastvlm_npu\" is missing, expected a string"},
-      {"/versions/onnx_opset", "0", "versions: the key \"onnx_opset\" must be from 1 to 2147483648, but is 0"},
-      {"/dtype", "\"int8\"", "the key \"dtype\" must be float32 or float16, but is int8"},
-      {"/dtype", "\"float\"", "the key \"dtype\" must be a type such as float32, but is \"float\""},
-      {"/model", "{}", "the key \"vision\" is missing, expected an object"},
-      {"/model", "null", "the key \"model\" must be an object, but is null"},
-      {"/model/text/hidden_size", "65537", "model: text: the key \"hidden_size\" must be from 1 to 65536, but is 65537"},
-      {"/model/text/vocab_size", "1e3", "model: text: the key \"vocab_size\" must be an integer, but is number"},
-      {"/model/text/head_dim", "18446744073709551615", "model: text: the key \"head_dim\" must be an integer"},
-      {"/model/text/rope_theta", "1e400", "not valid JSON"},
-      {"/model/text/rope_theta", "0", "model: text: the key \"rope_theta\" must be from 1 to 1e+30, but is 0"},
-      {"/model/text/tie_word_embeddings", "1", "model: text: the key \"tie_word_embeddings\" must be true or false, but is number"},
-      {"/model/vision/depths", "[1, 0]", "model: vision: the key \"depths\" must be a list of integers from 1 to 1024"},
-      {"/preprocessing/image_size", "100", "preprocessing: the key \"image_size\" must be a multiple of 64, but is 100"},
-      {"/preprocessing/mode", "\"stretch\"", "preprocessing: the key \"mode\" must be \"pad\" or \"crop\", but is \"stretch\""},
-      {"/preprocessing/mean", "[0, 0]", "preprocessing: the key \"mean\" must hold three numbers, but holds 2"},
-      {"/preprocessing/std", "[0, {}, 0]", "preprocessing: the key \"std\" must be a list of numbers, but one of them is object"},
-      {"/prompt/stop_token_ids", "[512]", "prompt: the key \"stop_token_ids\" must be a list of integers from 0 to 511"},
-      {"/graphs", "[1]", "graphs[0]: expected an object, not number"},
-      {"/graphs", "{}", "the key \"graphs\" must be a list, but is object"},
-      {"/graphs/0/name", "\"other\"", "graphs[0]: the key \"name\" must be that of a plain graph"},
-      {"/graphs/3/name", "\"../x\"", "graphs[3]: the key \"name\" must be a plain name, but is \"../x\""},
-      {"/graphs/3/file", "\"/etc/passwd\"", "graphs[3]: the key \"file\" must name a file in the folder, but \"/etc/passwd\" leaves it"},
-      {"/graphs/3/file", "\"vision_64.onnx\"", "graphs[3]: a graph lies below npu/ if and only if it has a group"},
-      {"/graphs/3/group", "\"tower\"", "graphs[3]: the key \"group\" must be vision, decoder, decoder_part_1_of_3 or fused_v16_t32"},
-      {"/graphs/3/group", nullptr, "graphs[3]: the key \"name\" must be that of a plain graph"},
-      {"/graphs/3/image_size", nullptr, "graphs[3]: the key \"image_size\" is missing, expected an integer"},
-      {"/graphs/3/inputs", "[[]]", "graphs[3]: inputs[0]: expected an object, not array"},
-      {"/graphs/3/inputs/0/shape", "[1.5]", "graphs[3]: inputs[0]: the key \"shape\" must hold numbers from 0 to 2147483648 and names"},
-      {"/graphs/3/inputs/0/type", "3", "graphs[3]: inputs[0]: the key \"type\" must be a string, but is number"},
-      {"/graphs/3/operators/Relu", "\"many\"", "graphs[3]: operators: the key \"Relu\" must be an integer, but is string"},
-      {"/graphs/4/new_tokens", "24", "graphs[4]: the key \"new_tokens\" must be from 1 to 23, but is 24"},
-      {"/graphs/5/group", "\"decoder_part_4_of_3\"", "graphs[5]: the key \"group\" must be of the form decoder_part_1_of_3"},
-      {"/graphs/6/group", "\"fused_v0_t1\"", "graphs[6]: the key \"group\" must be vision"},
-      {"/graphs/4/name", "\"vision_64\"", "graphs[4]: the name \"vision_64\" stands twice"},
-      {"/embedding_int8/scale", "\"much\"", "embedding_int8: the key \"scale\" must be a number in a string, but is \"much\""},
-      {"/findings", "[1]", "the key \"findings\" must be a list of strings, but one of them is number"},
-      {"/losses/0/vanished", "-1", "losses[0]: the key \"vanished\" must be from 0 to 9223372036854775807, but is -1"},
-      {"/weights/0/bytes", "20", "weights[0]: the key \"bytes\" must be what the shape and the type say, but is 20"},
-      {"/weights/0/shape", "[2147483648, 2147483648, 2147483648]", "weights[0]: the key \"bytes\" must be what the shape and the type say"},
-      {"/weights/0/file", "\"npu/../../b\"", "weights[0]: the key \"file\" must name a file in the folder"},
-      {"/targets", "[]", "the key \"targets\" must be an object, but is array"},
-      {"/targets/sm8650", "3", "targets: the key \"sm8650\" must be a list, but is number"},
-      {"/targets/..", "[]", "targets: \"..\" is no name of a chip"},
-      {"/targets/sm8650/0/binary", "\"a/b\"", "targets: sm8650[0]: the key \"binary\" must be a plain name, but is \"a/b\""},
-      {"/files", "[3]", "files[0]: expected an object, not number"},
-      {"/files/0/bytes", "-1", "files[0]: the key \"bytes\" must be from 0 to"},
-      {"/files/0/sha256", nullptr, "files[0]: the key \"sha256\" is missing, expected a string"},
-      {"/files/0/name", "\"a/../../b\"", "files[0]: the key \"name\" must name a file in the folder, but \"a/../../b\" leaves it"},
-      {"/files/1/name", "\"a.data\"", "files[1]: the file \"a.data\" stands twice"},
-  };
   const std::string sound = manifest_text(manifest_for_tests());
-  for (const Case& c : cases) {
+  for (const Damage& c : kDamages) {
     Json json = Json::parse(sound);
     const Json::json_pointer at{std::string(c.path)};
     const std::string mark = "the value";
