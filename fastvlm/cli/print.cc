@@ -85,7 +85,9 @@ OrderedJson error_json(const Error& error) {
     }
     return "bug";
   };
-  return {{"error", {{"kind", kind()}, {"message", error.message}}}};
+  OrderedJson facts = {{"kind", kind()}, {"message", error.message}};
+  if (!error.option.empty()) facts["option"] = error.option;
+  return {{"error", facts}};
 }
 
 int print_error(const Error& error) {
