@@ -23,9 +23,11 @@ add_library(dependency_utf8proc INTERFACE)
 target_include_directories(dependency_utf8proc SYSTEM INTERFACE ${UTF8PROC_INCLUDE_DIR})
 target_link_libraries(dependency_utf8proc INTERFACE ${UTF8PROC_LIBRARY})
 
-find_package(CLI11 REQUIRED)
-add_library(dependency_cli11 INTERFACE)
-target_link_libraries(dependency_cli11 INTERFACE CLI11::CLI11)
+if(FASTVLM_PROGRAM)
+  find_package(CLI11 REQUIRED)
+  add_library(dependency_cli11 INTERFACE)
+  target_link_libraries(dependency_cli11 INTERFACE CLI11::CLI11)
+endif()
 
 # ONNX Runtime is loaded at run time; only its headers are needed here (API 22 or newer, older than the library is fine).
 # scripts/setup.sh puts them under build/deps/onnxruntime; a release archive of ONNX Runtime serves as well.

@@ -32,7 +32,10 @@ Result<BatchReport> run_batch(const BatchOptions& options, const AnswerItem& ans
   for (std::size_t i = 0; i < items.size(); ++i) {
     if (answers.answered(i)) continue;
     TRY(check_interrupt());
-    TRY_ASSIGN(const BatchReply reply, answer(items[i]));
+    BatchReply reply{.answer = {}, .error = items[i].problem};
+    if (reply.error.empty()) {
+      TRY_ASSIGN(reply, answer(items[i]));
+    }
     TRY(answers.append(items[i], fields_of(reply)));
     ++(reply.error.empty() ? report.answered : report.failed);
     report.new_tokens += static_cast<std::int64_t>(reply.answer.ids.size());

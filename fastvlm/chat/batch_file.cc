@@ -1,5 +1,6 @@
 #include "fastvlm/chat/batch_file.h"
 
+#include <optional>
 #include <unordered_map>
 
 #include "fastvlm/base/hash.h"
@@ -14,12 +15,14 @@ constexpr std::size_t kHashDigits = 16;
 
 bool is_blank(std::string_view line) { return line.find_first_not_of(" \t\r") == std::string_view::npos; }
 
+std::string hash_of(std::string_view line) { return sha256_of(line).substr(0, kHashDigits); }
+
 Result<BatchItem> parse_item(std::string_view line, std::size_t number, const Path& folder, std::string_view what) {
   const std::string where = fmt::format("{}: line {}", what, number);
   if (line.size() > kMaxLineBytes) return bad_input("{} has {} bytes; at most {} are read", where, line.size(), kMaxLineBytes);
   TRY_ASSIGN(const Json json, parse_json(line, where));
   if (!json.is_object()) return bad_input("{} must be an object with \"image\" and \"prompt\"", where);
-  BatchItem item{.line = number, .hash = sha256_of(line).substr(0, kHashDigits)};
+  BatchItem item{.line = number, .hash = hash_of(line)};
   TRY_ASSIGN(item.prompt, json_string(json, "prompt", where));
   if (json_find(json, "image") != nullptr) {
     TRY_ASSIGN(item.image, json_string(json, "image", where));
@@ -56,14 +59,23 @@ Result<EarlierAnswer> parse_answer(std::string_view line, std::string_view where
 
 Result<std::vector<BatchItem>> parse_batch(std::string_view text, const Path& folder, std::string_view what) {
   std::vector<BatchItem> items;
+  std::size_t good = 0;
+  std::optional<Error> first_problem;
   for (std::size_t number = 1; !text.empty(); ++number) {
     const std::size_t end = text.find('\n');
     const std::string_view line = text.substr(0, end);
     text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
     if (is_blank(line)) continue;
-    TRY_ASSIGN(BatchItem item, parse_item(line, number, folder, what));
-    items.push_back(std::move(item));
+    auto item = parse_item(line, number, folder, what);
+    if (!item.ok()) {
+      if (!first_problem) first_problem = item.error();
+      items.push_back({.line = number, .hash = hash_of(line), .problem = item.error().message});
+      continue;
+    }
+    items.push_back(std::move(*item));
+    ++good;
   }
+  if (good == 0 && first_problem) return *first_problem;
   if (items.empty()) return bad_input("{}: no questions in it; each line is an object with \"image\" and \"prompt\"", what);
   return items;
 }

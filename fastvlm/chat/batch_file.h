@@ -20,10 +20,11 @@ struct BatchItem {
   std::string image;     // as given; empty: a question without a picture
   Path image_file;       // `image`, seen from the folder of the questions
   std::string prompt;
+  std::string problem;  // why the line is no question; the fields above it are empty then
 };
 
-// {"id"?: …, "image"?: path, "prompt": text} on each line; empty lines are skipped. The first bad line is an Error with its
-// number, so that nothing is begun that cannot be ended.
+// {"id"?: …, "image"?: path, "prompt": text} on each line; empty lines are skipped. A line that is none has `problem`, with its
+// number: only this line fails. A file without a good line is an Error.
 Result<std::vector<BatchItem>> parse_batch(std::string_view text, const Path& folder, std::string_view what);
 Result<std::vector<BatchItem>> read_batch(const Path& file);
 

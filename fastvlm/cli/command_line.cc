@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <sstream>
 
 #include "fastvlm/base/nearest.h"
@@ -18,7 +19,7 @@ constexpr const char* kFooter =
     "  fastvlm-npu export --model-dir tiny --output-dir out\n"
     "  fastvlm-npu inspect out\n"
     "\n"
-    "fastvlm-npu VERB --help shows the options of a verb.\n"
+    "fastvlm-npu help VERB shows the options of a verb.\n"
     "Exit codes: 0 done, 1 a check failed, 2 wrong usage, 3 bad input file, 4 environment (runtime missing, disk full),\n"
     "130 interrupted.";
 
@@ -90,6 +91,16 @@ Error usage_error(const CLI::App& app, const CLI::ParseError& error) {
   return bad_usage("{}\nTry: fastvlm-npu {}", explain(app, verb, error), help);
 }
 
+// "help", "help VERB" and "version" as words.
+std::vector<std::string> with_options_for_words(std::span<const std::string> arguments) {
+  std::vector<std::string> words(arguments.begin(), arguments.end());
+  if (words.empty() || (words[0] != "help" && words[0] != "version")) return words;
+  const std::string option = "--" + words[0];
+  words.erase(words.begin());
+  words.push_back(option);
+  return words;
+}
+
 }  // namespace
 
 Result<Parsed> parse_command_line(std::span<const std::string> arguments, std::vector<Verb>& verbs, OptionTable& common) {
@@ -104,9 +115,12 @@ Result<Parsed> parse_command_line(std::span<const std::string> arguments, std::v
     add_rows(*one, verb.options);
     one->callback([&chosen, &verb] { chosen = &verb; });
   }
+  const std::vector<std::string> words = with_options_for_words(arguments);
+  if (arguments.size() > 1 && arguments[0] == "help" && std::ranges::none_of(verbs, [&](const Verb& v) { return v.text.name == words[0]; }))
+    return bad_usage("{}\nTry: fastvlm-npu --help", unknown_verb(app, words[0]));
   try {
     // CLI11 takes words from the back.
-    app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
+    app.parse(std::vector<std::string>(words.rbegin(), words.rend()));
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() != 0) return usage_error(app, error);
     std::ostringstream text, nothing;

@@ -25,8 +25,6 @@ void add_options(OptionTable& options, InspectArguments& a, CommonArguments& com
   add_runtime_options(options, common);
 }
 
-using Rows = std::vector<std::vector<std::string>>;
-
 // "text" or 12 or [1, 3] as people read it.
 std::string plain(const OrderedJson& value) {
   if (value.is_string()) return value.get<std::string>();

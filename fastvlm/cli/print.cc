@@ -1,9 +1,9 @@
 #include "fastvlm/cli/print.h"
 
 #include <fmt/format.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <chrono>
@@ -28,6 +28,13 @@ void to_stderr(const std::string& text) {
   std::fflush(stderr);
 }
 
+// Columns of the terminal behind a descriptor; 0 when there is none.
+std::size_t terminal_width(int descriptor) {
+  struct winsize size = {};
+  if (::isatty(descriptor) == 0 || ::ioctl(descriptor, TIOCGWINSZ, &size) != 0) return 0;
+  return size.ws_col;
+}
+
 // One line that is drawn over itself, at most ten times a second.
 class TerminalBar {
  public:
@@ -44,6 +51,8 @@ class TerminalBar {
         line += fmt::format(", {}/s, {:.0f} s left", amount(event, static_cast<std::uint64_t>(static_cast<double>(event.done) / spent)),
                             spent / share - spent);
     }
+    // A line that fills the terminal would go on below and could not be drawn over; the last column stays free.
+    if (const std::size_t width = terminal_width(STDERR_FILENO); width > 0) line = cut_to(line, width - 1);
     to_stderr(fmt::format("\r\033[K{}{}", line, last ? "\n" : ""));
     bar_is_open = !last;
   }
@@ -52,25 +61,6 @@ class TerminalBar {
   Clock::time_point begin_ = Clock::now();
   Clock::time_point drawn_;
 };
-
-std::string without_controls(std::string_view text) {
-  std::string clean;
-  clean.reserve(text.size());
-  for (char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if ((byte < 0x20 && c != '\n') || byte == 0x7f)
-      clean += fmt::format("\\x{:02x}", byte);
-    else
-      clean += c;
-  }
-  return clean;
-}
-
-// Characters, not bytes: continuation bytes of UTF-8 take no column.
-std::size_t columns(const std::string& text) {
-  return static_cast<std::size_t>(
-      std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
-}
 
 }  // namespace
 
@@ -85,7 +75,9 @@ OrderedJson error_json(const Error& error) {
     }
     return "bug";
   };
-  return {{"error", {{"kind", kind()}, {"message", error.message}}}};
+  OrderedJson facts = {{"kind", kind()}, {"message", error.message}};
+  if (!error.option.empty()) facts["option"] = error.option;
+  return {{"error", facts}};
 }
 
 int print_error(const Error& error) {
@@ -101,23 +93,7 @@ void print_line(std::string_view line) { print_text(without_controls(line) + "\n
 // Names from foreign files may hold any bytes; what is not UTF-8 is replaced.
 void print_json(const OrderedJson& json) { print_text(json.dump(2, ' ', false, OrderedJson::error_handler_t::replace) + "\n"); }
 
-void print_table(const std::vector<std::vector<std::string>>& rows) {
-  std::vector<std::size_t> widths;
-  for (const auto& row : rows)
-    for (std::size_t i = 0; i < row.size(); ++i) {
-      if (i == widths.size()) widths.push_back(0);
-      widths[i] = std::max(widths[i], columns(without_controls(row[i])));
-    }
-  for (const auto& row : rows) {
-    std::string line;
-    for (std::size_t i = 0; i < row.size(); ++i) {
-      const std::string cell = without_controls(row[i]);
-      line += cell;
-      if (i + 1 < row.size()) line.append(widths[i] - columns(cell) + 2, ' ');
-    }
-    print_line(line);
-  }
-}
+void print_table(const Rows& rows) { print_text(table_text(rows, terminal_width(STDOUT_FILENO))); }
 
 int finish_output(int code) {
   if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return code;
@@ -132,15 +108,6 @@ std::unique_ptr<Progress> make_progress(bool quiet) {
   return std::make_unique<Progress>([](const ProgressEvent& event) {
     if (event.done == 0) to_stderr(fmt::format("{}{}\n", event.stage, event.total > 0 ? ": " + amount(event, event.total) : ""));
   });
-}
-
-std::string human_bytes(std::uint64_t bytes) {
-  if (bytes < 1000) return fmt::format("{} B", bytes);
-  const char* units[] = {"kB", "MB", "GB", "TB"};
-  double value = static_cast<double>(bytes) / 1000;
-  std::size_t unit = 0;
-  while (value >= 999.95 && unit < 3) value /= 1000, ++unit;
-  return fmt::format("{:.1f} {}", value, units[unit]);
 }
 
 std::string grouped(std::uint64_t number) {

@@ -4,11 +4,12 @@
 #include <memory>
 #include <string>
 #include <string_view>
-#include <vector>
 
+#include "fastvlm/base/disk_space.h"
 #include "fastvlm/base/json.h"
 #include "fastvlm/base/progress.h"
 #include "fastvlm/base/result.h"
+#include "fastvlm/cli/table.h"
 
 namespace fastvlm::cli {
 
@@ -24,8 +25,8 @@ void print_text(std::string_view text);
 void print_line(std::string_view line);
 void print_json(const OrderedJson& json);
 
-// Columns padded to their widest cell; the first row is the head.
-void print_table(const std::vector<std::vector<std::string>>& rows);
+// The first row is the head; narrow terminals get narrow columns.
+void print_table(const Rows& rows);
 
 // Before the end: `code`, or that of an environment error when standard output could not take everything (disk full).
 int finish_output(int code);
@@ -33,7 +34,6 @@ int finish_output(int code);
 // A bar with stage, rate and time left on a terminal, a line for each stage elsewhere.
 std::unique_ptr<Progress> make_progress(bool quiet);
 
-std::string human_bytes(std::uint64_t bytes);
 // 494032768 as "494,032,768".
 std::string grouped(std::uint64_t number);
 

@@ -15,6 +15,11 @@ const UsageCase kUsageCases[] = {
     {{"--help"}, 0, "Start here"},
     {{"--version"}, 0, "fastvlm-npu 0."},
     {{"export", "--help"}, 0, "Exit codes: 0 done"},
+    {{"help"}, 0, "Start here"},
+    {{"help", "export"}, 0, "--model-dir PATH REQUIRED"},
+    {{"help", "exprot"}, 2, "did you mean export?"},
+    {{"version"}, 0, "fastvlm-npu 0."},
+    {{"completion", "tcsh"}, 2, "is not one of bash|zsh|fish"},
     {{"exprot"}, 2, "did you mean export?"},
     {{"--threads", "2", "inspekt"}, 2, "did you mean inspect?"},
     {{"--bogus"}, 2, "there is no option --bogus"},
@@ -62,7 +67,8 @@ TEST(CommandLine, EndsWithTheCodeAndSaysWhatIsWrong) {
 
 TEST(CommandLine, EveryVerbHasAnExampleInItsHelp) {
   const ProcessResult help = run_program({"--help"});
-  for (const char* verb : {"export", "plan", "inspect", "compile", "make-checkpoint", "doctor", "check-ops", "preprocess", "tokenize"}) {
+  for (const char* verb :
+       {"export", "plan", "inspect", "compile", "make-checkpoint", "doctor", "check-ops", "preprocess", "tokenize", "completion", "man"}) {
     EXPECT_NE(help.output.find(std::string("\n  ") + verb + " "), std::string::npos) << verb;
     const ProcessResult result = run_program({verb, "--help"});
     EXPECT_EQ(result.exit_code, 0) << verb;

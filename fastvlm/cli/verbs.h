@@ -16,11 +16,13 @@ Verb doctor_verb(CommonArguments& common);
 Verb check_ops_verb(CommonArguments& common);
 Verb preprocess_verb(CommonArguments& common);
 Verb tokenize_verb(CommonArguments& common);
+Verb completion_verb(CommonArguments& common);
+Verb man_verb(CommonArguments& common);
 
 // In the order of --help.
 inline constexpr Verb (*kVerbs[])(CommonArguments& common) = {
-    export_verb,          plan_verb,   inspect_verb,   verify_verb,     compile_verb,  chat_verb,
-    make_checkpoint_verb, doctor_verb, check_ops_verb, preprocess_verb, tokenize_verb,
+    export_verb, plan_verb,      inspect_verb,    verify_verb,   compile_verb,    chat_verb, make_checkpoint_verb,
+    doctor_verb, check_ops_verb, preprocess_verb, tokenize_verb, completion_verb, man_verb,
 };
 
 }  // namespace fastvlm::cli

@@ -1,5 +1,6 @@
 #include "fastvlm/export/export.h"
 
+#include "fastvlm/base/disk_space.h"
 #include "fastvlm/base/hash.h"
 #include "fastvlm/base/interrupt.h"
 #include "fastvlm/base/parallel.h"
@@ -73,14 +74,6 @@ Status report_losses(PreparedExport& p, const WrittenFacts& facts) {
   return {};
 }
 
-Status check_space(const Path& folder, std::uint64_t bytes) {
-  TRY_ASSIGN(std::uint64_t available, free_bytes(folder));
-  if (available < bytes)
-    return bad_environment("{}: the export needs {:.1f} GB, but only {:.1f} GB are free on that disk", folder.string(),
-                           static_cast<double>(bytes) / 1e9, static_cast<double>(available) / 1e9);
-  return {};
-}
-
 }  // namespace
 
 Result<ExportReport> run_export(const ExportOptions& options, Progress& progress) {
@@ -101,7 +94,7 @@ Result<ExportReport> run_export(const ExportOptions& options, Progress& progress
   PreparedExport& p = *prepared;
   std::uint64_t planned = 0;
   for (const PlannedFile& file : planned_files(p)) planned += file.bytes;
-  TRY(check_space(options.output_dir, planned));
+  TRY(check_free_space(options.output_dir, planned, "the export"));
   TRY_ASSIGN(StagedFolder staged, StagedFolder::create(options.output_dir, stage));
 
   WrittenFacts facts{.losses = p.losses};

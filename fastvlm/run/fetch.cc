@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <system_error>
 
+#include "fastvlm/base/disk_space.h"
 #include "fastvlm/base/try.h"
 #include "fastvlm/process/process.h"
 
@@ -93,10 +94,7 @@ bool is_complete(const Path& folder, const PinnedWheel& wheel) {
 
 Status fetch(const FetchOptions& options, const PinnedWheel& wheel, const Path& folder) {
   TRY_ASSIGN(TemporaryFolder temporary, TemporaryFolder::create(options.cache_folder));
-  TRY_ASSIGN(std::uint64_t space, free_bytes(options.cache_folder));
-  if (space < kNeededBytes)
-    return bad_environment("{}: {} MB are free, fetching the runtimes needs {}", options.cache_folder.string(), space >> 20,
-                           kNeededBytes >> 20);
+  TRY(check_free_space(options.cache_folder, kNeededBytes, "fetching the runtimes"));
   TRY_ASSIGN(Path file, download(options, wheel, temporary.path()));
   const Path unpacked = temporary.path() / "unpacked";
   TRY(run_python(options, fmt::format("unpacking {}", wheel_name(wheel)), {"-m", "zipfile", "-e", file.string(), unpacked.string()}));

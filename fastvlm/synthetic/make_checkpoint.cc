@@ -5,6 +5,7 @@
 #include <cmath>
 #include <unordered_map>
 
+#include "fastvlm/base/disk_space.h"
 #include "fastvlm/base/interrupt.h"
 #include "fastvlm/base/parallel.h"
 #include "fastvlm/base/staged_folder.h"
@@ -68,13 +69,6 @@ bool holds_checkpoint(const Path& folder) {
   if (!config) return false;
   const Json* type = config->is_object() ? json_find(*config, "model_type") : nullptr;
   return type != nullptr && (*type == "llava_qwen2" || *type == "fast_vlm");
-}
-
-Status check_free_space(const Path& folder, std::uint64_t needed) {
-  TRY_ASSIGN(std::uint64_t free, free_bytes(folder));
-  if (free >= needed) return {};
-  return bad_environment("{}: the checkpoint needs {:.2f} GB, but only {:.2f} GB are free; free some space or choose another folder",
-                         folder.string(), static_cast<double>(needed) / 1e9, static_cast<double>(free) / 1e9);
 }
 
 // ---- the files ----
@@ -208,7 +202,7 @@ Result<MakeCheckpointReport> make_checkpoint(const MakeCheckpointOptions& option
   const StageOptions stage{.force = options.force, .may_replace = holds_checkpoint, .replaceable = "a FastVLM checkpoint"};
   TRY(check_target(target, stage));
   const Plan plan = make_plan(options.size, options.dialect);
-  TRY(check_free_space(target, plan.report.bytes));
+  TRY(check_free_space(target, plan.report.bytes, "the checkpoint"));
   TRY_ASSIGN(StagedFolder folder, StagedFolder::create(target, stage));
 
   progress.start("write checkpoint", plan.report.bytes, true);
