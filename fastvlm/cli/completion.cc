@@ -2,7 +2,7 @@
 #include "fastvlm/cli/print.h"
 #include "fastvlm/cli/shell_completion.h"
 #include "fastvlm/cli/verbs.h"
-#include "fastvlm/targets/qnn/chips/soc_table.h"
+#include "fastvlm/targets/registry.h"
 
 namespace fastvlm::cli {
 namespace {
@@ -17,7 +17,7 @@ void add_options(OptionTable& options, CompletionArguments& a, CommonArguments&)
 }
 
 CommandTables tables_of(CommonArguments& common) {
-  CommandTables tables{.verbs = {}, .common = common_options(common), .chips = qnn::soc_names()};
+  CommandTables tables{.verbs = {}, .common = common_options(common), .chips = chip_names(known_targets())};
   for (auto* make : kVerbs) tables.verbs.push_back(make(common));
   return tables;
 }

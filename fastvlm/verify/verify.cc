@@ -1,13 +1,11 @@
 #include "fastvlm/verify/verify.h"
 
+#include "fastvlm/base/interrupt.h"
 #include "fastvlm/base/try.h"
+#include "fastvlm/bundle/manifest.h"
 #include "fastvlm/checkpoint/safetensors.h"
 
-#include "fastvlm/base/interrupt.h"
-#include "fastvlm/bundle/manifest.h"
-
 namespace fastvlm {
-
 namespace {
 
 // The target that the static graphs were made for: that of the chip in question, else of a chip that they were compiled for.
@@ -16,9 +14,8 @@ Result<const Target*> target_of(const VerifyOptions& options, const OutputFolder
     TRY_ASSIGN(const ChosenChip chosen, find_chip(options.known_targets, options.chip));
     return chosen.target;
   }
-  if (const Json* compiled = json_find(folder.manifest, "targets"); compiled != nullptr && compiled->is_object())
-    for (const auto& [chip, contexts] : compiled->items())
-      if (auto chosen = find_chip(options.known_targets, chip); chosen.ok()) return chosen->target;
+  for (const TargetEntry& compiled : folder.manifest.targets)
+    if (auto chosen = find_chip(options.known_targets, compiled.chip); chosen.ok()) return chosen->target;
   if (options.known_targets.empty()) return bad_usage("no target is known");
   return options.known_targets[0];
 }
