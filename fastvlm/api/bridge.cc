@@ -27,6 +27,15 @@ Path program_of(const Runtimes& runtimes) {
   return {};
 }
 
+GraphOpenerOptions opener_of(const std::string& output_dir, const Runtimes& runtimes, unsigned threads) {
+  const RuntimeSearch search = search_of(runtimes);
+  return {.output_dir = output_dir,
+          .runtimes = search,
+          .program = program_of(runtimes),
+          .cache_folder = search.cache_folder,
+          .threads = threads};
+}
+
 Progress::Listener listener_of(const Work& work) {
   if (!work.on_progress) return nullptr;
   return [hear = work.on_progress](const ProgressEvent& event) {

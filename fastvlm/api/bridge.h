@@ -10,6 +10,7 @@
 #include "fastvlm/base/model_error.h"
 #include "fastvlm/base/progress.h"
 #include "fastvlm/base/result.h"
+#include "fastvlm/compile/graph_opener.h"
 #include "fastvlm/run/runtimes.h"
 
 namespace fastvlm::api {
@@ -17,6 +18,7 @@ namespace fastvlm::api {
 RuntimeSearch search_of(const Runtimes& runtimes);
 // fastvlm-npu as it was named, or from PATH; empty when it is in neither.
 Path program_of(const Runtimes& runtimes);
+GraphOpenerOptions opener_of(const std::string& output_dir, const Runtimes& runtimes, unsigned threads);
 Progress::Listener listener_of(const Work& work);
 
 // What the floors below throw is an Error to the caller.

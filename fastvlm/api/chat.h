@@ -1,0 +1,56 @@
+// chat: questions and answers about a picture, through the static graphs of an output folder.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "fastvlm/api/runtimes.h"
+#include "fastvlm/base/error.h"
+
+namespace fastvlm::api {
+
+struct ChatOptions {
+  std::string output_dir;                       // exported with targets
+  std::string chip = {};                        // runs there, emulated on x86; empty: on the CPU
+  std::optional<std::int64_t> image_size = {};  // nothing: what the model was trained with, or else the largest there is
+  double temperature = 0;                       // 0: always the most likely token
+  std::uint64_t seed = 0;
+  std::int64_t max_new_tokens = 256;
+  std::optional<std::string> system = {};  // nothing: what the model was trained with
+  unsigned threads = 0;                    // on the CPU; 0: one for each core
+  Runtimes runtimes = {};
+};
+
+struct Answer {
+  std::string text;               // special tokens left out
+  std::vector<std::int32_t> ids;  // without the token that ended it
+  std::string finish;             // "stop", "length", "context", "interrupted"
+  double first_token_seconds = 0;
+  double tokens_per_second = 0;
+};
+
+// One conversation at a time; not safe from several threads.
+class Chat {
+ public:
+  static Result<Chat> open(const ChatOptions& options);
+  Chat(Chat&&) noexcept;
+  Chat& operator=(Chat&&) noexcept;
+  ~Chat();
+
+  // A new conversation about this picture file; with an empty path, one without a picture.
+  Status start(const std::string& image);
+  // `on_text` hears the text as it becomes certain; nullptr: nobody does.
+  Result<Answer> ask(std::string_view question, const std::function<void(std::string_view)>& on_text = nullptr);
+
+ private:
+  struct State;
+  explicit Chat(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace fastvlm::api
