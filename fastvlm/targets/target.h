@@ -17,6 +17,7 @@
 #include "fastvlm/base/result.h"
 #include "fastvlm/onnx/model_index.h"
 #include "fastvlm/ops/expand.h"
+#include "fastvlm/process/worker.h"
 #include "fastvlm/run/runner.h"
 #include "fastvlm/run/runtimes.h"
 #include "fastvlm/targets/operator_report.h"
@@ -127,6 +128,9 @@ struct Target {
 
   // A static graph on the chip, or on its emulation where this machine has one.
   Result<std::unique_ptr<Runner>> (*open_runner)(const NpuRunnerRequest& request);
+
+  // What it does in child processes: rows for the program's table of workers. May be null.
+  std::span<const Worker> (*workers)() = nullptr;
 
   // What is known about the operators of any ONNX file, without the vendor's software. May be null.
   Result<OperatorReport> (*check_operators)(const OnnxModel& model, const Chip& chip) = nullptr;

@@ -2,7 +2,6 @@
 
 #include <unistd.h>
 
-#include "fastvlm/process/process.h"
 #include "fastvlm/targets/qnn/chips/soc_table.h"
 #include "fastvlm/targets/qnn/compile/compile.h"
 #include "fastvlm/targets/qnn/context/profile_report.h"
@@ -24,13 +23,12 @@ struct TemporaryFolder {
 Result<CompilerAnswer> ask_backend(const NpuRunnerRequest& request) {
   const TemporaryFolder work;
   const std::string name = request.graph.stem().string();
-  auto answer = compile_in_child(request.program,
-                                 {.runtimes = request.runtimes,
+  auto answer = compile_in_child({.program = request.program,
+                                  .runtimes = request.runtimes,
                                   .soc = &soc_of(*request.chip),
                                   .graph_folder = request.graph.parent_path(),
                                   .output_folder = work.path,
-                                  .graphs = {name}},
-                                 {});
+                                  .graphs = {name}});
   CompilerAnswer result;
   auto refused = read_refused_nodes(work.path / (name + ".qnn") / "qnn_op_trace.json");
   if (refused.ok()) result.refused = std::move(*refused);

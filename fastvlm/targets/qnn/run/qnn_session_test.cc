@@ -1,4 +1,4 @@
-#include "fastvlm/targets/qnn/run/remote_runner.h"
+#include "fastvlm/targets/qnn/run/qnn_session.h"
 
 #include <cmath>
 #include <functional>
@@ -19,7 +19,7 @@ namespace {
 
 constexpr int kCpu = 0;
 
-class RemoteRunnerTest : public testing::Test {
+class QnnSession : public testing::Test {
  protected:
   Path write(const Graph& graph) {
     return folder_.write(graph.name() + ".onnx", to_onnx(*ops::expand(graph, htp_expansions()), {}, {}).value());
@@ -31,7 +31,7 @@ class RemoteRunnerTest : public testing::Test {
     return write(graph);
   }
   Result<std::unique_ptr<RemoteRunner>> open(const Path& model, int soc_model, const Path& program = FASTVLM_PROGRAM) {
-    return RemoteRunner::open(
+    return open_in_child(
         {.program = program, .runtimes = runtimes_for_tests(), .soc_model = soc_model, .model = model, .log_folder = folder_.path()});
   }
   static std::vector<NamedTensor> inputs(const Runner& runner) {
@@ -47,7 +47,7 @@ class RemoteRunnerTest : public testing::Test {
   FolderForTests folder_;
 };
 
-TEST_F(RemoteRunnerTest, RunsInAChildAsOftenAsAsked) {
+TEST_F(QnnSession, RunsInAChildAsOftenAsAsked) {
   auto runner = open(doubled(), kCpu);
   ASSERT_TRUE(runner.ok()) << runner.error().message;
   ASSERT_EQ((*runner)->inputs().size(), 1u);
@@ -63,7 +63,7 @@ TEST_F(RemoteRunnerTest, RunsInAChildAsOftenAsAsked) {
   }
 }
 
-TEST_F(RemoteRunnerTest, WrongInputsAndOutputsAreErrorsAndTheSessionStays) {
+TEST_F(QnnSession, WrongInputsAndOutputsAreErrorsAndTheSessionStays) {
   auto runner = open(doubled(), kCpu);
   ASSERT_TRUE(runner.ok());
   const std::vector<NamedTensor> x = {{"x", Tensor::zeros(Dtype::kFloat32, {1, 4})}},
@@ -75,28 +75,29 @@ TEST_F(RemoteRunnerTest, WrongInputsAndOutputsAreErrorsAndTheSessionStays) {
   EXPECT_TRUE(run(**runner, x).ok());
 }
 
-TEST_F(RemoteRunnerTest, AModelThatCannotBeOpenedIsAnErrorOfTheChild) {
+TEST_F(QnnSession, AModelThatCannotBeOpenedIsAnErrorOfTheChild) {
   auto missing = open(folder_ / "missing.onnx", kCpu);
   ASSERT_FALSE(missing.ok());
   EXPECT_NE(missing.error().message.find("missing.onnx"), std::string::npos) << missing.error().message;
   EXPECT_FALSE(open(folder_.write("damaged.onnx", "no model"), kCpu).ok());
 }
 
-TEST_F(RemoteRunnerTest, AChildThatDiesIsDescribedAndItsLogStays) {
+TEST_F(QnnSession, AChildThatDiesIsDescribedAndItsLogStays) {
   folder_.write("crashing", "#!/bin/sh\necho the last words\nkill -SEGV $$\n");
   std::filesystem::permissions(folder_ / "crashing", std::filesystem::perms::owner_all);
   auto runner = open(doubled(), kCpu, folder_ / "crashing");
   ASSERT_FALSE(runner.ok());
   EXPECT_EQ(runner.error().kind, ErrorKind::kEnvironment);
-  EXPECT_TRUE(runner.error().message.starts_with(
-      "doubled.onnx: the process that runs the vendor's library was killed by signal 11 (Segmentation fault); its log is "))
+  EXPECT_TRUE(
+      runner.error().message.starts_with("doubled.onnx: the process that runs the vendor's library was killed by signal 11 (Segmentation "
+                                         "fault); its last line was: the last words; its log is "))
       << runner.error().message;
   const std::string log = runner.error().message.substr(runner.error().message.find("log is ") + 7);
   EXPECT_EQ(read_file(log, 1000).value(), "the last words\n");
 }
 
 // The whole tower of a tiny checkpoint on the emulated NPU against the CPU.
-TEST_F(RemoteRunnerTest, TheEmulatedVisionTowerAgreesWithTheCpu) {
+TEST_F(QnnSession, TheEmulatedVisionTowerAgreesWithTheCpu) {
   const auto checkpoint = Checkpoint::open(Path(FASTVLM_TEST_DATA) / "golden/apple-tied/checkpoint").value();
   const auto config = read_model_config(checkpoint).value();
   Graph graph("vision");
@@ -113,7 +114,7 @@ TEST_F(RemoteRunnerTest, TheEmulatedVisionTowerAgreesWithTheCpu) {
 }
 
 // Each of these was 5 to 20 dB worse before it was written as it is (htp_expansions.cc).
-TEST_F(RemoteRunnerTest, ActivationsKeepTheirAccuracyBehindALayer) {
+TEST_F(QnnSession, ActivationsKeepTheirAccuracyBehindALayer) {
   auto weight = [](Shape shape, double size) {
     std::vector<float> values(static_cast<std::size_t>(element_count(shape)));
     for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(size * std::sin(static_cast<double>(3 * i * i % 1000)));
@@ -145,7 +146,7 @@ TEST_F(RemoteRunnerTest, ActivationsKeepTheirAccuracyBehindALayer) {
 }
 
 // Weights in blocks of integers run whole on the NPU (CPU fallback is off) and mean the same numbers there.
-TEST_F(RemoteRunnerTest, TheEmulatedNpuComputesWithWeightsInBlocks) {
+TEST_F(QnnSession, TheEmulatedNpuComputesWithWeightsInBlocks) {
   std::vector<float> values(256 * 128);
   for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(0.2 * std::sin(static_cast<double>(3 * i * i % 1000)));
   for (const BlockFormat format : {BlockFormat{8, 64}, BlockFormat{8, 32}, BlockFormat{4, 64}, BlockFormat{4, 32}})
@@ -165,7 +166,7 @@ TEST_F(RemoteRunnerTest, TheEmulatedNpuComputesWithWeightsInBlocks) {
 }
 
 // One cached attention, sixteen new tokens behind sixteen slots.
-TEST_F(RemoteRunnerTest, TheEmulatedAttentionAgreesWithTheCpu) {
+TEST_F(QnnSession, TheEmulatedAttentionAgreesWithTheCpu) {
   Graph graph("attention");
   auto input = [&](const char* name, Dims dims) { return graph.add_input(name, Dtype::kFloat32, std::move(dims)); };
   Value q = input("q", {1, 16, 64}), k = input("k", {1, 16, 32}), v = input("v", {1, 16, 32});
