@@ -50,7 +50,12 @@ Result<WorkerProcess> start_child() {
 }
 
 // One pass; what it found goes into `model`. Returns what is wrong, or "".
-std::string infer_in(WorkerProcess& child, const std::string& bytes, bool follow_numbers, onnx::ModelProto& model) {
+std::string infer_in(WorkerProcess& child, bool follow_numbers, onnx::ModelProto& model) {
+  std::string bytes;
+  {
+    const WithoutWeights slim(model);
+    if (model.ByteSizeLong() > kMaxOnnxFile || !model.SerializePartialToString(&bytes)) return "the model is too large";
+  }
   const Bytes parts[] = {as_bytes(bytes)};
   auto answer = child.ask({{"infer", {{"follow_numbers", follow_numbers}}}}, parts);
   if (!answer.ok()) return answer.error().message;
@@ -83,15 +88,10 @@ Result<std::vector<Finding>> ask_checker(const Path& file) {
 std::string infer_shapes_in_child(onnx::ModelProto& model) {
   auto child = start_child();
   if (!child.ok()) return child.error().message;
-  std::string bytes;
-  {
-    const WithoutWeights slim(model);
-    if (model.ByteSizeLong() > kMaxOnnxFile || !model.SerializePartialToString(&bytes)) return "the model is too large";
-  }
-  if (std::string problem = infer_in(*child, bytes, /*follow_numbers=*/false, model); !problem.empty()) return problem;
-  // Again with the numbers of shapes, such as the target of a Reshape that is computed from a Shape. Where that fails, what the
-  // first pass found stays.
-  return infer_in(*child, bytes, /*follow_numbers=*/true, model);
+  if (std::string problem = infer_in(*child, /*follow_numbers=*/false, model); !problem.empty()) return problem;
+  // Again with the numbers of shapes, such as the target of a Reshape that is computed from a Shape; this builds on the types that the
+  // first pass found. Where it fails, those stay.
+  return infer_in(*child, /*follow_numbers=*/true, model);
 }
 
 std::vector<Finding> check_in_child(const Path& file) {
