@@ -101,7 +101,7 @@ TEST_F(RemoteRunnerTest, TheEmulatedVisionTowerAgreesWithTheCpu) {
   const auto config = read_model_config(checkpoint).value();
   Graph graph("vision");
   Value pixels = graph.add_input("pixel_values", Dtype::kFloat32, {1, 3, 128, 128});
-  graph.add_output(models::fastvithd(pixels, config.vision, Weights(checkpoint).at("model.vision_tower")), "features");
+  graph.add_output(models::fastvithd(pixels, config.vision, Module(graph, Weights(checkpoint))), "features");
   const Path model = write(graph);
   auto cpu = open(model, kCpu), npu = open(model, find_soc("sm8750").value()->soc_model);
   ASSERT_TRUE(cpu.ok()) << cpu.error().message;
