@@ -6,7 +6,7 @@
 
 #include "fastvlm/graph/cost.h"
 #include "fastvlm/rewrite/pipeline.h"
-#include "fastvlm/synthetic/make_checkpoint_layout.h"
+#include "fastvlm/synthetic/layout.h"
 #include "fastvlm/targets/registry.h"
 
 namespace fastvlm {

@@ -8,8 +8,6 @@
 namespace fastvlm::ops {
 namespace {
 
-double rope_theta_of(const Node& node) { return std::stod(std::get<std::string>(node.attributes.at("rope_theta"))); }
-
 // theta^(-2j/head_dim) in float32, as torch computes 1 / theta^(2j/head_dim).
 std::vector<float> inverse_frequencies(std::int64_t head_dim, double rope_theta) {
   std::vector<float> frequencies;
@@ -54,7 +52,7 @@ std::vector<Value> expand_vocabulary_logits(const ExpansionContext& context) {
 std::vector<Value> constant_positions(const ExpansionContext& context, std::int64_t length) {
   const std::int64_t head_dim = context.node().integer("head_dim");
   const Dtype dtype = context.input(0).dtype();
-  RotaryTables tables = rotary_tables(0, length, head_dim, rope_theta_of(context.node()));
+  RotaryTables tables = rotary_tables(0, length, head_dim, context.node().wide("rope_theta"));
   std::vector<float> mask(static_cast<std::size_t>(length * length), 0.0f);
   for (std::int64_t row = 0; row < length; ++row)
     for (std::int64_t column = row + 1; column < length; ++column)
@@ -71,7 +69,7 @@ std::vector<Value> expand_causal_positions(const ExpansionContext& context) {
   const std::int64_t head_dim = context.node().integer("head_dim");
   Value positions = range_along(x, 1);
   Value rows = unsqueeze(positions, {1});
-  Value frequencies = floats(graph, Dtype::kFloat32, {1, head_dim / 2}, inverse_frequencies(head_dim, rope_theta_of(context.node())));
+  Value frequencies = floats(graph, Dtype::kFloat32, {1, head_dim / 2}, inverse_frequencies(head_dim, context.node().wide("rope_theta")));
   Value angles = mul(cast(rows, Dtype::kFloat32), frequencies);
   Value later = greater(unsqueeze(positions, {0}), rows);
   const double lowest = x.dtype() == Dtype::kFloat16 ? -65504.0 : double{std::numeric_limits<float>::lowest()};

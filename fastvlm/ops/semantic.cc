@@ -109,7 +109,7 @@ Positions causal_positions(Value x, std::int64_t head_dim, double rope_theta) {
   const Dim length = x.dim(1);
   auto values = node("causal_positions", {x},
                      {{x.dtype(), {length, head_dim / 2}}, {x.dtype(), {length, head_dim / 2}}, {x.dtype(), {length, length}}},
-                     {{"head_dim", head_dim}, {"rope_theta", std::to_string(rope_theta)}});
+                     {{"head_dim", head_dim}, {"rope_theta", rope_theta}});
   return {.cos = values[0], .sin = values[1], .mask = values[2]};
 }
 

@@ -127,7 +127,7 @@ std::vector<Value> expand_rotary_attention(const ExpansionContext& context) {
 std::vector<Value> expand_causal_positions(const ExpansionContext& context) {
   const std::int64_t length = fixed(context, context.input(0), 1), d = context.node().integer("head_dim");
   const Dtype dtype = context.input(0).dtype();
-  RotaryTables tables = rotary_tables(0, length, d, std::stod(std::get<std::string>(context.node().attributes.at("rope_theta"))));
+  RotaryTables tables = rotary_tables(0, length, d, context.node().wide("rope_theta"));
   std::vector<float> mask(static_cast<std::size_t>(length * length), 0.0f);
   for (std::int64_t row = 0; row < length; ++row) std::fill_n(mask.begin() + row * length + row + 1, length - row - 1, kMaskHidden);
   Graph& graph = context.graph();

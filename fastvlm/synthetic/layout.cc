@@ -1,4 +1,4 @@
-#include "fastvlm/synthetic/make_checkpoint_layout.h"
+#include "fastvlm/synthetic/layout.h"
 
 #include <cmath>
 #include <tuple>

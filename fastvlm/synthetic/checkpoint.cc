@@ -1,4 +1,4 @@
-#include "fastvlm/synthetic/make_checkpoint.h"
+#include "fastvlm/synthetic/checkpoint.h"
 
 #include <algorithm>
 #include <array>
@@ -10,7 +10,7 @@
 #include "fastvlm/base/parallel.h"
 #include "fastvlm/base/staged_folder.h"
 #include "fastvlm/base/try.h"
-#include "fastvlm/synthetic/make_checkpoint_tokenizer.h"
+#include "fastvlm/synthetic/tokenizer.h"
 #include "fastvlm/tensor/convert.h"
 
 namespace fastvlm {
@@ -194,8 +194,6 @@ void fill_random(std::uint64_t seed, std::string_view key, const TensorFill& fil
     i += count;
   }
 }
-
-MakeCheckpointReport plan_checkpoint(CheckpointSize size, CheckpointDialect dialect) { return make_plan(size, dialect).report; }
 
 Result<MakeCheckpointReport> make_checkpoint(const MakeCheckpointOptions& options, Progress& progress) {
   const Path& target = options.output_dir;

@@ -8,7 +8,7 @@
 
 #include "fastvlm/base/files.h"
 #include "fastvlm/base/progress.h"
-#include "fastvlm/synthetic/make_checkpoint_layout.h"
+#include "fastvlm/synthetic/layout.h"
 
 namespace fastvlm {
 
@@ -26,9 +26,6 @@ struct MakeCheckpointReport {
   std::uint64_t tensors = 0;
   std::uint64_t parameters = 0;  // stored floating-point elements: with BatchNorm statistics, and a tied head counted twice
 };
-
-// What would be written, without writing.
-MakeCheckpointReport plan_checkpoint(CheckpointSize size, CheckpointDialect dialect);
 
 // Writes into a temporary sibling of `output_dir` and renames it at the end; a failed run leaves nothing. The folder must not
 // exist or be empty; `force` replaces a folder whose config.json is that of a FastVLM. The bytes depend on size, dialect and

@@ -1,4 +1,4 @@
-#include "fastvlm/synthetic/make_checkpoint_tokenizer.h"
+#include "fastvlm/synthetic/tokenizer.h"
 
 #include <algorithm>
 #include <array>

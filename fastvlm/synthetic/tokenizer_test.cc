@@ -1,4 +1,4 @@
-#include "fastvlm/synthetic/make_checkpoint_tokenizer.h"
+#include "fastvlm/synthetic/tokenizer.h"
 
 #include <gtest/gtest.h>
 
@@ -13,7 +13,7 @@ std::string text_of(CheckpointSize size, CheckpointDialect dialect, std::string_
   return {};
 }
 
-TEST(MakeCheckpointTokenizer, EveryMergeJoinsEarlierTokensToANewOne) {
+TEST(MadeTokenizer, EveryMergeJoinsEarlierTokensToANewOne) {
   for (std::size_t size : {448u, 151643u}) {
     const MadeVocabulary made = make_vocabulary(size);
     ASSERT_EQ(made.tokens.size(), size);
@@ -27,7 +27,7 @@ TEST(MakeCheckpointTokenizer, EveryMergeJoinsEarlierTokensToANewOne) {
   }
 }
 
-TEST(MakeCheckpointTokenizer, TheByteSymbolsStandInTheOrderOfGpt2) {
+TEST(MadeTokenizer, TheByteSymbolsStandInTheOrderOfGpt2) {
   const MadeVocabulary made = make_vocabulary(256);
   EXPECT_EQ(made.tokens[0], "!");
   EXPECT_EQ(made.tokens[198], "Ċ");  // line feed
@@ -35,13 +35,13 @@ TEST(MakeCheckpointTokenizer, TheByteSymbolsStandInTheOrderOfGpt2) {
 }
 
 // The published added_tokens.json has 80 bytes for 0.5B and 605 for 7B.
-TEST(MakeCheckpointTokenizer, TheAddedTokensAreThePublishedOnes) {
+TEST(MadeTokenizer, TheAddedTokensAreThePublishedOnes) {
   EXPECT_EQ(text_of(CheckpointSize::k0_5b, CheckpointDialect::kApple, "added_tokens.json").size(), 80u);
   EXPECT_EQ(text_of(CheckpointSize::k7b, CheckpointDialect::kApple, "added_tokens.json").size(), 605u);
   EXPECT_EQ(text_of(CheckpointSize::k0_5b, CheckpointDialect::kApple, "generation_config.json").size(), 100u);
 }
 
-TEST(MakeCheckpointTokenizer, TheTokenizerJsonHoldsTheSameVocabularyAsTheSlowFiles) {
+TEST(MadeTokenizer, TheTokenizerJsonHoldsTheSameVocabularyAsTheSlowFiles) {
   const Json json = Json::parse(text_of(CheckpointSize::kTiny, CheckpointDialect::kHf, "tokenizer.json"));
   const Json vocabulary = Json::parse(text_of(CheckpointSize::kTiny, CheckpointDialect::kApple, "vocab.json"));
   EXPECT_EQ(json["model"]["vocab"], vocabulary);
@@ -50,7 +50,7 @@ TEST(MakeCheckpointTokenizer, TheTokenizerJsonHoldsTheSameVocabularyAsTheSlowFil
   EXPECT_EQ(json["added_tokens"][3]["id"], 451);
 }
 
-TEST(MakeCheckpointTokenizer, TheConfigsAreThoseOfTheGoldenCheckpoints) {
+TEST(MadeTokenizer, TheConfigsAreThoseOfTheGoldenCheckpoints) {
   const Path golden = Path(FASTVLM_TEST_DATA) / "golden";
   auto apple = read_json_file(golden / "apple-tied/checkpoint/tokenizer_config.json");
   auto hf = read_json_file(golden / "hf-unfused/checkpoint/tokenizer_config.json");

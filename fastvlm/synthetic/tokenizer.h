@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "fastvlm/synthetic/make_checkpoint_layout.h"
+#include "fastvlm/synthetic/layout.h"
 
 namespace fastvlm {
 
