@@ -51,8 +51,11 @@ TEST(FastVitHd, TheLayerNormsHaveTheEpsilonOfTheReference) {
   fastvithd(pixels, config.vision, Module(page, Weights(checkpoint)));
   std::int64_t norms = 0, blocks = 0;
   for (const VisionStage& stage : config.vision.stages) blocks += stage.attention ? stage.blocks : 0;
-  for (const Node& node : page.nodes())
-    if (node.op == "LayerNormalization") ++norms, EXPECT_EQ(node.real("epsilon"), 1e-5f) << node.name;
+  for (const Node& node : page.nodes()) {
+    if (node.op != "LayerNormalization") continue;
+    ++norms;
+    EXPECT_EQ(node.real("epsilon"), 1e-5f) << node.name;
+  }
   EXPECT_EQ(norms, blocks);
 }
 
