@@ -104,7 +104,7 @@ std::vector<std::int64_t> decoder_lengths(const NpuOptions& options) {
 }  // namespace
 
 Status check_npu_options(const NpuOptions& o, const ModelConfig& config) {
-  for (std::int64_t size : o.image_sizes) TRY(check_tower_size(size));
+  for (std::int64_t size : o.image_sizes) TRY(check_image_size(size));
   if (o.context < 2 || o.context > config.text.max_position_embeddings)
     return bad_usage("--context {}: must be from 2 to the model's {} positions", o.context, config.text.max_position_embeddings);
   for (std::int64_t length : o.prefill)

@@ -337,7 +337,7 @@ class Reader {
 
 }  // namespace
 
-Status check_tower_size(std::int64_t image_size) {
+Status check_image_size(std::int64_t image_size) {
   if (image_size >= kVisionStride && image_size % kVisionStride == 0 && image_size <= kMaxVisionSize) return {};
   auto nearest = std::clamp<std::int64_t>((image_size + kVisionStride / 2) / kVisionStride * kVisionStride, kVisionStride, kMaxVisionSize);
   return bad_usage(

@@ -61,7 +61,7 @@ inline constexpr std::int64_t kVisionStride = 64;
 inline constexpr std::int64_t kMaxVisionSize = 4096;
 
 // Refuses image sizes that the tower cannot take, with the reason and the nearest that it can.
-Status check_tower_size(std::int64_t image_size);
+Status check_image_size(std::int64_t image_size);
 
 // Errors: a part of the model is missing, extents contradict each other, or the config asks for something else (rope
 // scaling, another projector). Where tensors and config merely disagree the tensors win and a finding says so.

@@ -108,7 +108,7 @@ Status prepare(PreparedExport& p) {
   TRY_ASSIGN(p.config, read_model_config(*p.checkpoint));
   p.findings = p.config.findings;
   p.image_size = p.options.image_size.value_or(p.config.image_size);
-  TRY(check_tower_size(p.image_size));
+  TRY(check_image_size(p.image_size));
   TRY(note_head(p));
   Weights weights(*p.checkpoint);
   p.embedding = weights.at("model.embed_tokens").take("weight", {p.config.text.vocab_size, p.config.text.hidden_size});

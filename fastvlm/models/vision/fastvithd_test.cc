@@ -42,7 +42,7 @@ TEST(FastVitHd, EveryStageIsThatOfTheReference) {
   }
 }
 
-// With random weights the variances are so large that no epsilon shows in the numbers.
+// Also where the variances are so large that no epsilon shows in the numbers.
 TEST(FastVitHd, TheLayerNormsHaveTheEpsilonOfTheReference) {
   const Checkpoint checkpoint = Checkpoint::open(golden_folder("apple-tied") / "checkpoint").value();
   const ModelConfig config = read_model_config(checkpoint).value();
