@@ -1,5 +1,4 @@
 // The golden checkpoints on the emulated NPU, from the checkpoint folder to the greedy ids, through the program alone.
-#include "fastvlm/checkpoint/golden_for_tests.h"
 #include "fastvlm/cli/program_for_tests.h"
 
 namespace fastvlm::cli {
@@ -7,10 +6,11 @@ namespace {
 
 std::string golden(const std::string& name) { return (kTestData / "golden" / name / "checkpoint").string(); }
 
+std::string expected(const std::string& name) { return (kTestData / "golden" / name / "expected.safetensors").string(); }
+
 class EmulatedNpu : public testing::Test {
  protected:
   std::string at(const std::string& name) const { return (folder_ / name).string(); }
-  std::string expected(const std::string& name) const { return write_golden(name, folder_.path()).string(); }
   // Contexts of this test stay in its own cache.
   std::vector<std::string> export_arguments(const std::string& name, const std::string& targets) const {
     return {"export",        "--model-dir", golden(name), "--output-dir", at("out"),   "--image-size", "128",     "--target", targets,

@@ -30,12 +30,11 @@ std::string misses(const VerifyReport& report) {
   return text;
 }
 
-// The expected values with their pictures are written beside `output`.
 Result<VerifyReport> verify_golden(const Path& output, const std::string& checkpoint) {
   Progress silent;
   return verify({.output_dir = output,
                  .model_dir = golden_folder(checkpoint) / "checkpoint",
-                 .reference = write_golden(checkpoint, output.parent_path()),
+                 .reference = golden_folder(checkpoint) / "expected.safetensors",
                  .open_cpu = cpu_for_tests()},
                 silent);
 }

@@ -3,21 +3,20 @@
 #include <set>
 
 #include "fastvlm/base/try.h"
-#include "fastvlm/graph/cost.h"
 #include "fastvlm/targets/registry.h"
 
 namespace fastvlm {
 namespace {
 
-constexpr std::uint64_t kHalfBytes = byte_size(Dtype::kFloat16);  // HTP computes float graphs in half precision
+constexpr std::uint64_t kHalfBytes = 2;
 
 struct PlannedContext {
   std::vector<std::string> graphs;
-  std::map<std::string, std::uint64_t> weights;  // elements by identity, so that graphs of a group share them
+  std::map<std::string, std::uint64_t> weights;  // by identity, so that graphs of a group share them
   std::uint64_t bytes() const {
-    std::uint64_t elements = 0;
-    for (const auto& [identity, count] : weights) elements += count;
-    return elements * kHalfBytes;
+    std::uint64_t sum = 0;
+    for (const auto& [identity, bytes] : weights) sum += bytes;
+    return sum;
   }
 };
 
@@ -27,7 +26,9 @@ std::map<std::string, PlannedContext> contexts_of(const PreparedExport& p, bool 
     if (!graph.entry.npu()) continue;
     PlannedContext& context = contexts[sharing ? graph.entry.group : graph.entry.name];
     context.graphs.push_back(graph.entry.name);
-    context.weights.merge(weight_elements(*graph.graph));
+    for (const ValueInfo& value : graph.graph->values())
+      if (value.weight != nullptr)
+        context.weights[value.weight->identity()] = static_cast<std::uint64_t>(element_count(value.weight->shape())) * kHalfBytes;
   }
   return contexts;
 }

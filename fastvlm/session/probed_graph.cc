@@ -5,7 +5,6 @@
 #include <atomic>
 
 #include "fastvlm/base/try.h"
-#include "fastvlm/graph/graph.h"
 
 namespace fastvlm {
 namespace {
@@ -56,7 +55,7 @@ std::vector<std::string> module_values(const OnnxModel& model) {
   std::vector<std::string> names;
   for (const OnnxNode& node : model.nodes)
     for (const std::string& output : node.outputs)
-      if (is_given_name(output)) names.push_back(output);
+      if (!output.empty() && output.find(':') == std::string::npos) names.push_back(output);
   return names;
 }
 

@@ -1,6 +1,9 @@
 #include "fastvlm/targets/qnn/compile/compile.h"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <chrono>
 #include <mutex>
 #include <set>
 
@@ -9,7 +12,7 @@
 #include "fastvlm/base/try.h"
 #include "fastvlm/base/version.h"
 #include "fastvlm/onnx/validate.h"
-#include "fastvlm/run/runtimes_json.h"
+#include "fastvlm/process/process.h"
 #include "fastvlm/targets/qnn/compile/context_cache.h"
 #include "fastvlm/targets/qnn/compile/sdk_tools.h"
 #include "fastvlm/targets/qnn/context/profile_report.h"
@@ -49,49 +52,38 @@ Result<std::string> cache_key(const CompileRequest& request, const Batch& batch)
   return sha256_of(recipe);
 }
 
-Json request_json(const ChildCompilation& c) {
-  Json request = runtimes_to_json(c.runtimes);
-  request["soc_model"] = c.soc->soc_model;
-  request["vtcm_mib"] = c.soc->vtcm_mib;
-  request["share"] = c.share;
-  request["graph_folder"] = c.graph_folder.string();
-  request["output_folder"] = c.output_folder.string();
-  request["graphs"] = c.graphs;
-  return request;
+std::string request_json(const ChildCompilation& c) {
+  return OrderedJson{{"onnxruntime", c.runtimes.onnxruntime_library.string()},
+                     {"plugin", c.runtimes.qnn_plugin.string()},
+                     {"qnn_folder", c.runtimes.qnn_folder.string()},
+                     {"soc_model", c.soc->soc_model},
+                     {"vtcm_mib", c.soc->vtcm_mib},
+                     {"share", c.share},
+                     {"graph_folder", c.graph_folder.string()},
+                     {"output_folder", c.output_folder.string()},
+                     {"graphs", c.graphs},
+                     {"model", c.model.string()},
+                     {"data_folder", c.data_folder.string()}}
+      .dump();
 }
 
-// [{"name", "seconds"}, …], from the child or from the cache.
-Result<std::vector<CompiledGraph>> graphs_of(const Json& facts, std::string_view what) {
-  TRY_ASSIGN(const Json* rows, json_array(facts, "graphs", what));
-  std::vector<CompiledGraph> graphs;
-  for (const Json& row : *rows) {
-    CompiledGraph graph;
-    TRY_ASSIGN(graph.name, json_string(row, "name", what));
-    TRY_ASSIGN(graph.seconds, json_number(row, "seconds", what));
-    graph.wrapper = graph.name + kContextWrapperEnd;
-    graphs.push_back(std::move(graph));
-  }
-  return graphs;
+Result<Json> answer_of(const ProcessResult& child) {
+  const auto mark = child.output.rfind(std::string("\n") + kResultMark);
+  if (mark == std::string::npos) return bad_environment("the compiling process {}", describe(child));
+  const auto begin = mark + 1 + std::string_view(kResultMark).size();
+  TRY_ASSIGN(Json answer, parse_json(std::string_view(child.output).substr(begin, child.output.find('\n', begin) - begin),
+                                     "answer of the compiling process"));
+  if (answer.value("ok", false)) return answer;
+  return Error{static_cast<ErrorKind>(answer.value("kind", static_cast<int>(ErrorKind::kEnvironment))), answer.value("message", "")};
 }
 
-OrderedJson facts_of(const CompiledGroup& group) {
-  OrderedJson graphs = OrderedJson::array();
-  for (const CompiledGraph& graph : group.graphs) graphs.push_back({{"name", graph.name}, {"seconds", graph.seconds}});
-  return {{"binary", group.binary},
-          {"bytes", group.bytes},
-          {"graphs", std::move(graphs)},
-          {"seconds", group.seconds},
-          {"peak_rss_bytes", group.peak_rss_bytes}};
-}
-
-Result<CompiledGroup> group_of(const Batch& batch, const Json& facts) {
-  constexpr std::string_view kWhat = "entry of the cache";
-  CompiledGroup group{.name = batch.name};
-  TRY_ASSIGN(group.binary, json_string(facts, "binary", kWhat));
-  TRY_ASSIGN(group.bytes, json_integer(facts, "bytes", kWhat));
-  TRY_ASSIGN(group.graphs, graphs_of(facts, kWhat));
-  TRY_ASSIGN(group.seconds, json_number(facts, "seconds", kWhat));
-  TRY_ASSIGN(group.peak_rss_bytes, json_integer(facts, "peak_rss_bytes", kWhat));
+CompiledGroup described(const Batch& batch, const Json& facts) {
+  CompiledGroup group{.name = batch.name, .binary = facts.value("binary", ""), .bytes = facts.value("bytes", std::uint64_t{0})};
+  for (const Json& row : facts.value("graphs", Json::array()))
+    group.graphs.push_back(
+        {.name = row.value("name", ""), .wrapper = row.value("name", "") + kContextWrapperEnd, .seconds = row.value("seconds", 0.0)});
+  group.seconds = facts.value("seconds", 0.0);
+  group.peak_rss_bytes = facts.value("peak_rss_bytes", std::uint64_t{0});
   return group;
 }
 
@@ -128,26 +120,24 @@ Result<CompiledGroup> compile_batch(const CompileRequest& request, const Batch& 
   const ContextCache cache(request.cache_folder.empty() ? Path() : request.cache_folder / "contexts");
   TRY_ASSIGN(std::string key, cache_key(request, batch));
   if (auto facts = cache.take(key, request.output_folder)) {
-    auto group = group_of(batch, *facts);
-    // An entry that cannot be read is compiled again.
-    if (group.ok()) {
-      group->cached = true;
-      return group;
-    }
+    CompiledGroup group = described(batch, *facts);
+    group.cached = true;
+    return group;
   }
   for (const std::string& graph : batch.graphs) TRY(check_extents(request.graph_folder / (graph + ".onnx")));
   // A folder of its own: the plug-in names the binary, and nothing else may lie beside it.
   const Path work = request.output_folder / ("." + batch.name + ".work");
   std::error_code failure;
   std::filesystem::create_directories(work, failure);
-  auto child = compile_in_child({.program = request.program,
-                                 .runtimes = request.runtimes,
-                                 .soc = &soc_of(*request.chip),
-                                 .share = batch.share,
-                                 .graph_folder = request.graph_folder,
-                                 .output_folder = work,
-                                 .graphs = batch.graphs,
-                                 .log_folder = request.log_folder});
+  auto child =
+      compile_in_child(request.program,
+                       {.runtimes = request.runtimes,
+                        .soc = &soc_of(*request.chip),
+                        .share = batch.share,
+                        .graph_folder = request.graph_folder,
+                        .output_folder = work,
+                        .graphs = batch.graphs},
+                       request.log_folder / fmt::format("fastvlm-npu-{}-{}-{}.log", soc_of(*request.chip).name, batch.name, ::getpid()));
   if (!child) {
     std::filesystem::remove_all(work, failure);
     return child.error();
@@ -156,19 +146,18 @@ Result<CompiledGroup> compile_batch(const CompileRequest& request, const Batch& 
   std::vector<std::string> files = {binary};
   TRY(collect_reports(work, batch, files));
   for (const std::string& graph : batch.graphs) files.push_back(graph + kContextWrapperEnd);
-  const CompiledGroup group{.name = batch.name,
-                            .binary = binary,
-                            .bytes = std::filesystem::file_size(work / binary, failure),
-                            .graphs = std::move(child->graphs),
-                            .seconds = child->seconds,
-                            .peak_rss_bytes = child->peak_rss_bytes};
-  cache.keep(key, work, files, facts_of(group));
+  OrderedJson facts = {{"binary", binary},
+                       {"bytes", std::filesystem::file_size(work / binary, failure)},
+                       {"graphs", child->graphs},
+                       {"seconds", child->seconds},
+                       {"peak_rss_bytes", child->peak_rss_bytes}};
+  cache.keep(key, work, files, facts);
   for (const std::string& file : files) {
     std::filesystem::rename(work / file, request.output_folder / file, failure);
     if (failure) return bad_environment("{}: cannot move the compiled file ({})", (work / file).string(), failure.message());
   }
   std::filesystem::remove_all(work, failure);
-  return group;
+  return described(batch, Json(facts));
 }
 
 }  // namespace
@@ -184,23 +173,30 @@ Status check_compiler(const RuntimeSearch& search, const Path& sdk) {
   return found.ok() ? Status() : std::move(found).error();
 }
 
-Result<ChildOutcome> compile_in_child(const ChildCompilation& compilation) {
-  TRY_ASSIGN(WorkerProcess child, WorkerProcess::start({.program = compilation.program,
-                                                        .worker = kCompileWorker,
-                                                        .called = "the compiling process",
-                                                        .log_folder = compilation.log_folder,
-                                                        .limits = compilation.limits}));
-  auto answer = child.ask(request_json(compilation));
-  if (!answer.ok()) {
-    Error error = std::move(answer).error();
-    const Path log = child.is_lost() || error.kind == ErrorKind::kInterrupted ? Path() : child.keep_log();
-    error.message += fmt::format(" (target {}{})", compilation.soc->name, log.empty() ? "" : ", log " + log.string());
+Result<ChildOutcome> compile_in_child(const Path& program, const ChildCompilation& compilation, const Path& log_file) {
+  const double limit = compilation.timeout_seconds;
+  const auto begin = std::chrono::steady_clock::now();
+  auto run = run_process({.program = program,
+                          .arguments = {kCompileVerb},
+                          .input = request_json(compilation),
+                          .log_file = log_file,
+                          .timeout_seconds = limit});
+  if (!run) {
+    const bool late = limit > 0 && std::chrono::steady_clock::now() - begin >= std::chrono::duration<double>(limit);
+    if (late && run.error().kind == ErrorKind::kEnvironment) return check_failed("the compiler did not end within {} seconds", limit);
+    return std::move(run).error();
+  }
+  const ProcessResult& child = *run;
+  if (limit > 0 && child.signal != 0) return check_failed("the compiler crashed on it: it {}", describe(child));
+  auto answer = answer_of(child);
+  if (!answer) {
+    Error error = answer.error();
+    error.message += fmt::format(" (target {}{})", compilation.soc->name, log_file.empty() ? "" : ", log " + log_file.string());
     return error;
   }
-  const ProcessEnd end = child.finish();
-  auto graphs = graphs_of(answer->header, "the answer of the compiling process");
-  if (!graphs.ok()) return bad_environment("{}", graphs.error().message);
-  return ChildOutcome{.graphs = *std::move(graphs), .seconds = end.seconds, .peak_rss_bytes = end.peak_rss_bytes};
+  std::error_code ignored;
+  if (!log_file.empty()) std::filesystem::remove(log_file, ignored);
+  return ChildOutcome{.graphs = (*answer)["graphs"], .seconds = child.seconds, .peak_rss_bytes = child.peak_rss_bytes};
 }
 
 Result<std::vector<CompiledGroup>> compile_groups(const CompileRequest& request, Progress& progress) {
