@@ -1,34 +1,13 @@
 // Folders and runners for tests.
 #pragma once
 
-#include <gtest/gtest.h>
-#include <unistd.h>
-
+#include "fastvlm/base/folder_for_tests.h"
 #include "fastvlm/base/try.h"
 #include "fastvlm/run/ort_runner.h"
 #include "fastvlm/run/runtimes_for_tests.h"
 #include "fastvlm/session/output_folder.h"
 
 namespace fastvlm {
-
-// A folder of its own for each test, removed at the end.
-class FolderForTests {
- public:
-  FolderForTests() {
-    std::string name = (std::filesystem::temp_directory_path() / "fastvlm_test_XXXXXX").string();
-    FASTVLM_ASSERT(::mkdtemp(name.data()) != nullptr, "a temporary folder");
-    path_ = name;
-  }
-  FolderForTests(const FolderForTests&) = delete;
-  ~FolderForTests() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  const Path& path() const { return path_; }
-
- private:
-  Path path_;
-};
 
 inline OpenGraph cpu_for_tests() {
   return [](const Path& model) -> Result<std::unique_ptr<Runner>> {
