@@ -20,7 +20,7 @@ namespace {
 class Reader {
  public:
   explicit Reader(const Checkpoint& checkpoint)
-      : checkpoint_(checkpoint), config_(checkpoint.config()), weights_(checkpoint), what_((checkpoint.folder() / "config.json").string()) {
+      : checkpoint_(checkpoint), config_(checkpoint.config()), weights_(checkpoint), what_(checkpoint.side_file("config.json").string()) {
     // Apple's dialect is flat; what a converter nested into it counts only where the flat form is empty.
     const Json* nested = json_find(config_, "text_config");
     const bool flat = checkpoint.model_type() == "llava_qwen2" && json_find(config_, "num_attention_heads") != nullptr;
@@ -162,6 +162,7 @@ class Reader {
       note("config.json says the head is not tied, but there is no lm_head.weight; embed_tokens serves as the head");
       tied = true;
     }
+    if (checkpoint_.head_apart()) tied = false;
     if (!stored || !tied) return {};
     if (apple) {
       note("lm_head.weight is stored although tied; embed_tokens serves as the head");

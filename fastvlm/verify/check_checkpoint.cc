@@ -60,8 +60,8 @@ Status check_copies(const OutputFolder& folder, const Checkpoint& checkpoint, Ve
 
 }  // namespace
 
-Status check_checkpoint(const OutputFolder& folder, const Path& model_dir, VerifyReport& report) {
-  TRY_ASSIGN(Checkpoint checkpoint, Checkpoint::open(model_dir));
+Status check_checkpoint(const OutputFolder& folder, const Path& model_dir, const Path& base_model, VerifyReport& report) {
+  TRY_ASSIGN(Checkpoint checkpoint, Checkpoint::open(model_dir, base_model));
   TRY_ASSIGN(ModelConfig config, read_model_config(checkpoint));
   struct Row {
     const char* what;
