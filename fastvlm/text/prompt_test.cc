@@ -13,7 +13,7 @@ const Tokenizer& qwen() {
 }
 ChatPrompt chat() { return *ChatPrompt::create(qwen()); }
 
-Ids question(std::string_view text) { return qwen().encode(text, {.match_added_tokens = false}); }
+Ids question(std::string_view text) { return qwen().encode(text, {.added_tokens = AddedTokens::kNone}); }
 Ids joined(std::initializer_list<Ids> parts) {
   Ids all;
   for (const Ids& part : parts) all.insert(all.end(), part.begin(), part.end());
@@ -74,7 +74,7 @@ TEST(ChatPrompt, TakesAnotherSystemTurn) {
 }
 
 TEST(ChatPrompt, EndsAReplyAtImEndAndAtTheEosOfTheConfig) {
-  const ChatPrompt prompt = *ChatPrompt::create(qwen(), {.eos_token_id = 151643});
+  const ChatPrompt prompt = *ChatPrompt::create(qwen(), {.stop_token_ids = {151643, 151645}});
   EXPECT_TRUE(prompt.ends_reply(151645));
   EXPECT_TRUE(prompt.ends_reply(151643));
   EXPECT_FALSE(prompt.ends_reply(198));
