@@ -120,6 +120,7 @@ Status Checkpoint::add_file(const Path& path, const Json* weight_map) {
   TRY_ASSIGN(const InputFile* opened, open_file(path));
   const InputFile& file = *opened;
   TRY_ASSIGN(SafetensorsHeader header, read_safetensors_header(file));
+  if (!header.tensors.empty()) TRY(note_zeros(file, header.tensors.back()));
   for (const SafetensorsEntry& entry : header.tensors) {
     if (weight_map != nullptr) {
       auto row = weight_map->find(entry.name);
@@ -133,6 +134,21 @@ Status Checkpoint::add_file(const Path& path, const Json* weight_map) {
     }
     TRY(add_tensor(file, entry));
   }
+  return {};
+}
+
+// A download that reserved its space and stopped leaves zeros to the end. The first other byte ends the search.
+Status Checkpoint::note_zeros(const InputFile& file, const SafetensorsEntry& last) {
+  constexpr std::uint64_t kPiece = std::uint64_t{1} << 16;
+  if (last.shape.size() < 2 || !is_float(last.dtype) || last.bytes < 64) return {};
+  std::vector<std::byte> piece;
+  for (std::uint64_t end = last.bytes; end > 0; end -= piece.size()) {
+    piece.resize(static_cast<std::size_t>(std::min(kPiece, end)));
+    TRY(file.read_at(last.offset + end - piece.size(), piece));
+    if (std::ranges::any_of(piece, [](std::byte b) { return b != std::byte{0}; })) return {};
+  }
+  findings_.push_back(fmt::format("{} ends with zeros: its last tensor \"{}\" holds nothing else; the download may not be complete",
+                                  base_name(file.path()), last.name));
   return {};
 }
 

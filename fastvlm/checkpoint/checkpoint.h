@@ -85,6 +85,7 @@ class Checkpoint {
   CheckpointTensor* target_of(const std::string& canonical);
   Result<const InputFile*> open_file(const Path& path);
   Status add_file(const Path& path, const Json* weight_map);
+  Status note_zeros(const InputFile& file, const SafetensorsEntry& last);
   Status add_tensor(const InputFile& file, const SafetensorsEntry& entry);
   void note_wrappers();
   Status turn_channels_last();

@@ -40,7 +40,8 @@ std::set<std::string> names_in(const Path& folder) {
 
 bool holds_weights(std::string_view name) {
   if (std::ranges::any_of(kTrainerFiles, [&](std::string_view begin) { return name.starts_with(begin); })) return false;
-  return name.ends_with(".index.json") || std::ranges::any_of(kWeightEndings, [&](std::string_view end) { return name.ends_with(end); });
+  if (name.find(".index.") != std::string_view::npos && name.ends_with(".json")) return true;  // also of a variant
+  return std::ranges::any_of(kWeightEndings, [&](std::string_view end) { return name.ends_with(end); });
 }
 
 Error absent_shard(const Path& index, const Path& shard) {
@@ -132,6 +133,12 @@ Error no_model(const Path& folder, const std::set<std::string>& names) {
     else if (holds_weights(name) && !name.ends_with(".index.json"))
       other.push_back(name);
   }
+  const auto holds = [&](const char* name) { return std::ranges::find(tensors, name) != tensors.end(); };
+  if (holds("adapter_model.safetensors"))
+    return bad_input("{}: holds adapter_model.safetensors but no adapter_config.json; download it too and name the model with --base-model",
+                     what);
+  if (tensors.size() + other.size() == 1 && (tensors.empty() ? other : tensors)[0].starts_with("mm_projector."))
+    return bad_input("{}: holds a projector but no model; name the model that it belongs to with --base-model", what);
   if (!tensors.empty())
     return bad_input("{}: neither {} nor its index is there, only {}; if one of them is the model, name it {}", what, kSingleFile,
                      listed(tensors), kSingleFile);
