@@ -16,9 +16,9 @@ AdapterConfig good(const Json& changes) {
 }
 
 TEST(AdapterConfig, TheFactorIsAlphaOverRankOrOverItsRoot) {
-  EXPECT_EQ(good({}).scale_of("model.layers.0.self_attn.q_proj"), 2);
+  EXPECT_EQ(good(Json::object()).scale_of("model.layers.0.self_attn.q_proj"), 2);
   EXPECT_EQ(good({{"use_rslora", true}}).scale_of("q_proj"), 16 / std::sqrt(8.0));
-  EXPECT_EQ(good({}).base_model, "apple/FastVLM-0.5B");
+  EXPECT_EQ(good(Json::object()).base_model, "apple/FastVLM-0.5B");
   const AdapterConfig patterns =
       good({{"rank_pattern", {{"q_proj", 4}, {"^model.layers.1.mlp.up_proj", 2}}}, {"alpha_pattern", {{"layers.0.self_attn.q_proj", 6}}}});
   EXPECT_EQ(patterns.rank_of("model.layers.0.self_attn.q_proj"), 4);
