@@ -70,8 +70,9 @@ const Tokenizer::Matchers* Tokenizer::matchers(AddedTokens which) const {
 
 std::optional<std::string> Tokenizer::without_row(std::int64_t rows) const {
   if (size() <= rows) return std::nullopt;
-  return fmt::format("the token \"{}\" has the id {}, but the embedding table has {} rows; resize the table or take the tokenizer of this model",
-                     token_text(size() - 1), size() - 1, rows);
+  return fmt::format(
+      "the token \"{}\" has the id {}, but the embedding table has {} rows; resize the table or take the tokenizer of this model",
+      token_text(size() - 1), size() - 1, rows);
 }
 
 std::vector<std::int32_t> Tokenizer::encode(std::string_view text, EncodeOptions options) const {
