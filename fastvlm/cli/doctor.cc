@@ -56,7 +56,10 @@ void print_report(const DoctorReport& report) {
                                     : fmt::format("{} ({} free)", report.cache_folder.string(), human_bytes(report.cache_free_bytes))}});
   for (const RuntimeHealth& health : report.runtimes) {
     print_line("");
-    const std::string state = health.path.empty() ? "not found" : health.loads ? "loads" : "found, but does not load";
+    const std::string state = health.path.empty() ? "not found"
+                              : health.loads      ? "loads"
+                              : health.tried      ? "found, but does not load"
+                                                  : "found, not tried";
     print_line(fmt::format("{}{}: {}", health.name, health.version.empty() ? "" : " " + health.version, state));
     if (!health.path.empty()) print_line("  " + health.path.string());
     if (!health.note.empty()) print_line("  " + health.note);
@@ -65,7 +68,10 @@ void print_report(const DoctorReport& report) {
   for (const std::string& advice : report.advice) print_line("note: " + advice);
   print_line("");
   if (report.complete())
-    print_line("Everything is there: export, compile, verify and chat can run.");
+    print_line(
+        "Everything is there: export, compile, verify and chat can run. Not tried: a graph on the emulated NPU (verify --runner htp does "
+        "that)\n"
+        "and a device.");
   else
     print_line(
         "export, plan, inspect, check-ops, preprocess and tokenize run without any runtime; what is missing: fastvlm-npu doctor --fetch");

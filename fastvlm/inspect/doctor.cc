@@ -27,6 +27,7 @@ std::string machine_name() {
 
 // Loads the library (and the plug-in into it) in a child; fills loads and note. Returns the version of ONNX Runtime.
 Result<std::string> try_to_load(const Path& program, std::vector<std::string> arguments, RuntimeHealth& health) {
+  health.tried = true;
   arguments.insert(arguments.begin(), kLoadVerb);
   auto child = run_process({.program = program, .arguments = std::move(arguments), .timeout_seconds = kTimeoutSeconds});
   if (!child.ok()) {
@@ -105,6 +106,7 @@ OrderedJson to_json(const DoctorReport& report) {
                         {"found", !health.path.empty()},
                         {"path", health.path.string()},
                         {"version", health.version},
+                        {"tried", health.tried},
                         {"loads", health.loads},
                         {"note", health.note}});
   return {{"machine", report.machine},

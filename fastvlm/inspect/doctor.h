@@ -13,6 +13,7 @@ struct RuntimeHealth {
   std::string name;     // "ONNX Runtime", "QNN plug-in"
   Path path;            // empty: not found
   std::string version;  // empty: not known
+  bool tried = false;   // to load it
   bool loads = false;
   std::string note;  // how to get it, or why it does not load; empty when all is well
 };

@@ -199,7 +199,7 @@ TEST_F(OrtRunnerTest, RunsAStaticGraphOnTheEmulatedNpu) {
   EXPECT_GT(10 * std::log10(signal / noise), 50);
 }
 
-TEST_F(OrtRunnerTest, TheLogNamesTheNodesThatTheNpuRefuses) {
+TEST_F(OrtRunnerTest, TheLogNamesTheNodesThatTheEmulatedNpuRefuses) {
   ASSERT_TRUE(runtime_->register_provider("QNNExecutionProvider", runtimes_for_tests().qnn_plugin).ok());
   runtime_->take_log();
   auto runner = OrtRunner::open(runtime_, file_, on_npu());  // its extents are symbolic
@@ -210,7 +210,7 @@ TEST_F(OrtRunnerTest, TheLogNamesTheNodesThatTheNpuRefuses) {
   EXPECT_EQ(runtime_->take_log(), "");
 }
 
-TEST(OrtRuntime, ComesBackAfterTheLastUserIsGone) {
+TEST(OrtRuntime, ComesBackAfterTheLastUserOfTheEmulatedNpuIsGone) {
   const RuntimePaths paths = runtimes_for_tests();
   for (int round = 0; round < 3; ++round) {
     auto runtime = OrtRuntime::load(paths.onnxruntime_library);

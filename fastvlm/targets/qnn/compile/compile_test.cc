@@ -12,7 +12,7 @@ namespace fastvlm::qnn {
 namespace {
 
 // Two graphs over one set of weights, as different prompt lengths are.
-class Compile : public testing::Test {
+class EmulatedCompile : public testing::Test {
  protected:
   void SetUp() override {
     DataLayout layout;
@@ -55,7 +55,7 @@ class Compile : public testing::Test {
   std::string weights_sha256_;
 };
 
-TEST_F(Compile, GraphsShareOneContextWhereTheChipCanAndHaveOneEachWhereNot) {
+TEST_F(EmulatedCompile, GraphsShareOneContextWhereTheChipCanAndHaveOneEachWhereNot) {
   struct Case {
     const char* soc;
     std::size_t binaries;
@@ -77,7 +77,7 @@ TEST_F(Compile, GraphsShareOneContextWhereTheChipCanAndHaveOneEachWhereNot) {
   }
 }
 
-TEST_F(Compile, ASecondRunTakesTheSameBytesFromTheCacheAndADamagedEntryIsMadeAgain) {
+TEST_F(EmulatedCompile, ASecondRunTakesTheSameBytesFromTheCacheAndADamagedEntryIsMadeAgain) {
   auto first = compile("sm8750", "first");
   ASSERT_TRUE(first.ok()) << first.error().message;
   auto second = compile("sm8750", "second");
@@ -96,7 +96,7 @@ TEST_F(Compile, ASecondRunTakesTheSameBytesFromTheCacheAndADamagedEntryIsMadeAga
   EXPECT_FALSE(compile("sm8650", "other chip").value().front().cached);
 }
 
-TEST_F(Compile, ASymbolicExtentIsNamed) {
+TEST_F(EmulatedCompile, ASymbolicExtentIsNamed) {
   Graph graph("symbolic");
   Value x = graph.add_input("x", Dtype::kFloat32, {1, "length", 64});
   graph.add_output(ops::relu(x), "y");
@@ -108,7 +108,7 @@ TEST_F(Compile, ASymbolicExtentIsNamed) {
             model.string() + ": input \"x\": the shape [1, length, 64] depends on length; fixed numbers are needed");
 }
 
-TEST_F(Compile, WhatTheBackendRefusesIsNamedWithTheLog) {
+TEST_F(EmulatedCompile, WhatTheBackendRefusesIsNamedWithTheLog) {
   Graph graph("erf");
   graph.add_output(ops::erf(graph.add_input("x", Dtype::kFloat32, {1, 64})), "y");
   folder_.write("npu/erf.onnx", to_onnx(graph, {}, {}).value());
@@ -119,7 +119,7 @@ TEST_F(Compile, WhatTheBackendRefusesIsNamedWithTheLog) {
   EXPECT_TRUE(files("out").empty()) << "nothing half made is left";
 }
 
-TEST_F(Compile, AChildThatEndsWithoutAnAnswerIsDescribed) {
+TEST_F(EmulatedCompile, AChildThatEndsWithoutAnAnswerIsDescribed) {
   std::filesystem::create_directories(folder_ / "out");
   Progress silent;
   auto groups = compile_groups({.program = "/bin/false",

@@ -201,7 +201,7 @@ TEST(ContextHeader, ExplainsWhatIsNoWholeContext) {
 }
 
 // Contexts that Qualcomm's compiler makes here and now.
-class CompiledContextTest : public testing::Test {
+class EmulatedContextTest : public testing::Test {
  protected:
   void SetUp() override {
     std::filesystem::create_directories(folder_);
@@ -243,7 +243,7 @@ class CompiledContextTest : public testing::Test {
   Path folder_ = Path(testing::TempDir()) / fmt::format("context_info_test.{}", ::getpid());
 };
 
-TEST_F(CompiledContextTest, TellsTheSocItWasCompiledForAndItsGraph) {
+TEST_F(EmulatedContextTest, TellsTheSocItWasCompiledForAndItsGraph) {
   for (auto [soc, arch] : {std::pair("69", 79u), std::pair("57", 75u)}) {
     const std::string name = fmt::format("soc{}", soc);
     auto session = compile({.name = name, .soc = soc, .options = {{"vtcm_mb", "2"}}});
@@ -268,7 +268,7 @@ TEST_F(CompiledContextTest, TellsTheSocItWasCompiledForAndItsGraph) {
   }
 }
 
-TEST_F(CompiledContextTest, ShowsBothGraphsOfSharedWeights) {
+TEST_F(EmulatedContextTest, ShowsBothGraphsOfSharedWeights) {
   auto prefill = compile({.name = "prefill", .rows = 8, .entries = {{"ep.share_ep_contexts", "1"}}});
   ASSERT_TRUE(prefill.ok()) << prefill.error().message;
   auto decode = compile({.name = "decode", .rows = 1, .entries = {{"ep.share_ep_contexts", "1"}, {"ep.stop_share_ep_contexts", "1"}}});
@@ -286,7 +286,7 @@ TEST_F(CompiledContextTest, ShowsBothGraphsOfSharedWeights) {
   EXPECT_EQ(info->graphs[1].inputs[0].shape, (std::vector<std::uint32_t>{1, 1, 64}));
 }
 
-TEST_F(CompiledContextTest, SaysASentenceForCutAndForeignFiles) {
+TEST_F(EmulatedContextTest, SaysASentenceForCutAndForeignFiles) {
   auto session = compile({.name = "cut"});
   ASSERT_TRUE(session.ok()) << session.error().message;
   auto written = read_context_wrapper(wrapper("cut"));
