@@ -69,9 +69,8 @@ void print_report(const DoctorReport& report) {
   print_line("");
   if (report.complete())
     print_line(
-        "Everything is there: export, compile, verify and chat can run. Not tried: a graph on the emulated NPU (verify --runner htp does "
-        "that)\n"
-        "and a device.");
+        "Everything is there: export, compile, verify and chat can run.\n"
+        "Not tried: a graph on the emulated NPU, which verify --runner htp does, and a device.");
   else
     print_line(
         "export, plan, inspect, check-ops, preprocess and tokenize run without any runtime; what is missing: fastvlm-npu doctor --fetch");
