@@ -36,9 +36,12 @@ void export_and_look(const std::string& checkpoint, const std::string& output) {
   expect(went_well(plan) && went_well(report), "plan and export");
   if (!plan.ok() || !report.ok()) return;
   expect(heard > 0, "progress is heard");
-  expect(std::ranges::all_of(report->files, [&](const ExportedFile& file) {
-           return std::ranges::any_of(plan->files, [&](const PlannedFile& p) { return p.name == file.name && p.bytes == file.bytes; });
-         }), "every file has its planned size");
+  expect(std::ranges::all_of(report->files,
+                             [&](const ExportedFile& file) {
+                               return std::ranges::any_of(
+                                   plan->files, [&](const PlannedFile& p) { return p.name == file.name && p.bytes == file.bytes; });
+                             }),
+         "every file has its planned size");
   const auto looked = inspect({.path = output});
   expect(went_well(looked) && looked->kind == "output folder" && !looked->problem, "inspect knows the output folder");
 }
@@ -54,7 +57,7 @@ int main(int argc, char** argv) {
   expect(went_well(pixels) && pixels->size() == 3 * 64 * 64, "preprocess gives [3, 64, 64]");
   const auto tokenizer = Tokenizer::load(argv[1]);
   expect(went_well(tokenizer) && tokenizer->decode(tokenizer->encode("a picture")) == "a picture", "tokenize goes there and back");
-  const auto missing = export_checkpoint({.model_dir = "/nowhere", .output_dir = argv[2]});
+  const auto missing = export_checkpoint({.model_dir = "/nowhere", .output_dir = std::string(argv[2]) + "-of-nothing"});
   expect(!missing.ok() && missing.error().kind == fastvlm::ErrorKind::kBadInput, "a missing folder is an Error");
   const auto unknown = compile_contexts({.output_dir = argv[2], .targets = {"sm1"}});
   expect(!unknown.ok() && unknown.error().kind == fastvlm::ErrorKind::kUsage, "an unknown chip is an Error");
