@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <mutex>
 #include <set>
 
@@ -60,7 +61,9 @@ std::string request_json(const ChildCompilation& c) {
                      {"share", c.share},
                      {"graph_folder", c.graph_folder.string()},
                      {"output_folder", c.output_folder.string()},
-                     {"graphs", c.graphs}}
+                     {"graphs", c.graphs},
+                     {"model", c.model.string()},
+                     {"data_folder", c.data_folder.string()}}
       .dump();
 }
 
@@ -171,8 +174,20 @@ Status check_compiler(const RuntimeSearch& search, const Path& sdk) {
 }
 
 Result<ChildOutcome> compile_in_child(const Path& program, const ChildCompilation& compilation, const Path& log_file) {
-  TRY_ASSIGN(ProcessResult child,
-             run_process({.program = program, .arguments = {kCompileVerb}, .input = request_json(compilation), .log_file = log_file}));
+  const double limit = compilation.timeout_seconds;
+  const auto begin = std::chrono::steady_clock::now();
+  auto run = run_process({.program = program,
+                          .arguments = {kCompileVerb},
+                          .input = request_json(compilation),
+                          .log_file = log_file,
+                          .timeout_seconds = limit});
+  if (!run) {
+    const bool late = limit > 0 && std::chrono::steady_clock::now() - begin >= std::chrono::duration<double>(limit);
+    if (late && run.error().kind == ErrorKind::kEnvironment) return check_failed("the compiler did not end within {} seconds", limit);
+    return std::move(run).error();
+  }
+  const ProcessResult& child = *run;
+  if (limit > 0 && child.signal != 0) return check_failed("the compiler crashed on it: it {}", describe(child));
   auto answer = answer_of(child);
   if (!answer) {
     Error error = answer.error();

@@ -32,6 +32,9 @@ struct ChildCompilation {
   Path graph_folder;
   Path output_folder;
   std::vector<std::string> graphs;
+  Path model;                  // the file of the one graph, when it is not <graph_folder>/<name>.onnx
+  Path data_folder;            // where its external data lie, when that is not beside it
+  double timeout_seconds = 0;  // 0: none. With one, a child that dies or takes longer is an Error of kind kCheckFailed
 };
 struct ChildOutcome {
   Json graphs;  // [{name, seconds}, …]

@@ -19,6 +19,8 @@ struct Job {
   Path graph_folder;
   Path output_folder;
   std::vector<std::string> graphs;
+  Path model;        // of the one graph, when it is not in graph_folder
+  Path data_folder;  // of that model's external data
 };
 
 Job job_of(const Json& json) {
@@ -30,7 +32,9 @@ Job job_of(const Json& json) {
           .share = json.value("share", false),
           .graph_folder = json.value("graph_folder", ""),
           .output_folder = json.value("output_folder", ""),
-          .graphs = json.value("graphs", std::vector<std::string>())};
+          .graphs = json.value("graphs", std::vector<std::string>()),
+          .model = json.value("model", ""),
+          .data_folder = json.value("data_folder", "")};
 }
 
 Result<OrderedJson> compile_all(const Job& job) {
@@ -41,13 +45,14 @@ Result<OrderedJson> compile_all(const Job& job) {
   for (std::size_t i = 0; i < job.graphs.size(); ++i) {
     const std::string& name = job.graphs[i];
     const auto begin = std::chrono::steady_clock::now();
-    TRY_ASSIGN(auto session, open_session(runtime, job.runtimes, job.graph_folder / (name + ".onnx"),
+    TRY_ASSIGN(auto session, open_session(runtime, job.runtimes, job.model.empty() ? job.graph_folder / (name + ".onnx") : job.model,
                                           {.soc_model = job.soc_model,
                                            .context = job.output_folder / (name + kContextWrapperEnd),
                                            .name_prefix = name + "_",
                                            .share = job.share,
                                            .last = i + 1 == job.graphs.size(),
                                            .vtcm_mib = job.vtcm_mib,
+                                           .data_folder = job.data_folder,
                                            .trace = job.output_folder / (name + ".qnn")}));
     sessions.push_back(std::move(session));
     graphs.push_back({{"name", name}, {"seconds", std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count()}});
