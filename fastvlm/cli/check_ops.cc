@@ -6,6 +6,7 @@
 #include "fastvlm/base/try.h"
 #include "fastvlm/cli/print.h"
 #include "fastvlm/cli/verbs.h"
+#include "fastvlm/onnx/external_data.h"
 #include "fastvlm/process/process.h"
 #include "fastvlm/targets/registry.h"
 
@@ -17,6 +18,8 @@ struct CheckOpsArguments {
   std::string target;
   bool all = false;      // accepted nodes too
   bool compile = false;  // ask the real backend too
+  std::string freeze;
+  double limit = 600;
 };
 
 void add_options(OptionTable& options, CheckOpsArguments& a, CommonArguments& common) {
@@ -24,6 +27,9 @@ void add_options(OptionTable& options, CheckOpsArguments& a, CommonArguments& co
   options.value("--target", a.target, "CHIP", "Chip, such as sm8750").complete(Completes::kChip).set_required();
   options.flag("--all", a.all, "List the accepted nodes too");
   options.flag("--compile", a.compile, "Compile the file as well and show what the backend says; needs both runtimes");
+  options.value("--freeze", a.freeze, "NAME=VALUE,…",
+                "And if the inputs were fixed? A symbol with its number (batch=1) or an input with all extents (x=1x3x224x224)");
+  options.value("--limit", a.limit, "SECONDS", "Time that --compile may take").show_default();
   add_json(options, common);
   add_runtime_options(options, common);
 }
@@ -37,10 +43,12 @@ std::string backend_reason(const CompilerAnswer& answer, const std::string& node
   return "";
 }
 
+std::string_view label(Verdict verdict) { return verdict == Verdict::kOk ? "note" : name(verdict); }
+
 OrderedJson to_json(const NodeVerdict& node) {
   OrderedJson issues = OrderedJson::array();
   for (const OpIssue& issue : node.issues)
-    issues.push_back({{"verdict", name(issue.verdict)}, {"reason", issue.reason}, {"advice", issue.advice}, {"source", issue.source}});
+    issues.push_back({{"verdict", label(issue.verdict)}, {"reason", issue.reason}, {"advice", issue.advice}, {"source", issue.source}});
   return {{"node", node.node}, {"op", node.op}, {"verdict", name(node.verdict)}, {"issues", issues}};
 }
 
@@ -87,13 +95,22 @@ void print_answer(const CompilerAnswer& answer) {
     print_line("backend: accepted, the file compiles");
   else
     print_line("backend: REFUSED: " + answer.sentence);
-  for (const RefusedNode& node : answer.refused) print_line(fmt::format("backend: {} ({}): {}", node.name, node.type, node.reason));
+  std::map<std::pair<std::string, std::string>, std::vector<std::string>> kinds;
+  for (const RefusedNode& node : answer.refused) kinds[{node.type, node.reason}].push_back(node.name.empty() ? "(no name)" : node.name);
+  for (const auto& [kind, nodes] : kinds)
+    print_line(fmt::format("backend: {}, {} node{} such as {}: {}", kind.first, nodes.size(), nodes.size() == 1 ? "" : "s", nodes.front(),
+                           kind.second));
 }
 
 Result<CompilerAnswer> ask(const CheckOpsArguments& arguments, const CommonArguments& common, const ChosenChip& chosen) {
   TRY_ASSIGN(RuntimePaths runtimes, chosen.target->find_runtimes(common.runtimes));
-  return chosen.target->ask_compiler(
-      {.program = own_executable(), .runtimes = std::move(runtimes), .chip = chosen.chip, .graph = arguments.model});
+  TRY_ASSIGN(std::vector<Freeze> freezes, parse_freezes(arguments.freeze));
+  return chosen.target->ask_compiler({.program = own_executable(),
+                                      .runtimes = std::move(runtimes),
+                                      .chip = chosen.chip,
+                                      .model = arguments.model,
+                                      .freezes = std::move(freezes),
+                                      .timeout_seconds = arguments.limit});
 }
 
 // Nodes with the same trouble, told once.
@@ -108,7 +125,11 @@ std::vector<Group> grouped_issues(const OperatorReport& report) {
   std::map<std::string, std::size_t> places;
   for (const NodeVerdict& node : report.nodes)
     for (const OpIssue& issue : node.issues) {
-      const std::string key = fmt::format("{}\n{}\n{}", node.op, name(issue.verdict), issue.reason);
+      if (issue.of_inputs) continue;
+      // The value that a reason names differs from node to node, what is in front of it and behind does not.
+      const std::size_t begin = issue.reason.find('"'), end = issue.reason.find('"', begin + 1);
+      const std::string kind = end == std::string::npos ? issue.reason : issue.reason.substr(0, begin) + issue.reason.substr(end);
+      const std::string key = fmt::format("{}\n{}\n{}", node.op, name(issue.verdict), kind);
       auto [place, added] = places.emplace(key, groups.size());
       if (added) groups.push_back({.first = &node, .issue = &issue});
       groups[place->second].nodes.push_back(node.node);
@@ -119,7 +140,7 @@ std::vector<Group> grouped_issues(const OperatorReport& report) {
 
 void print_groups(const OperatorReport& report) {
   for (const Group& group : grouped_issues(report)) {
-    print_line(fmt::format("{}: {}, {} node{}: {}", name(group.issue->verdict), group.first->op, group.nodes.size(),
+    print_line(fmt::format("{}: {}, {} node{}: {}", label(group.issue->verdict), group.first->op, group.nodes.size(),
                            group.nodes.size() == 1 ? "" : "s", group.issue->reason));
     if (!group.issue->advice.empty()) print_line("  do: " + group.issue->advice);
     std::string names;
@@ -127,20 +148,34 @@ void print_groups(const OperatorReport& report) {
     if (group.nodes.size() > kNamedNodes) names += fmt::format(" and {} more", group.nodes.size() - kNamedNodes);
     print_line(fmt::format("  at: {} ({})", names, group.issue->source));
   }
-  for (const Finding& finding : report.graph)
-    print_line(fmt::format("{}: {}",
-                           finding.severity == Severity::kError     ? "refused"
-                           : finding.severity == Severity::kWarning ? "warning"
-                                                                    : "note",
-                           finding.message));
+  const auto open = std::count_if(report.nodes.begin(), report.nodes.end(), [](const NodeVerdict& node) {
+    return std::any_of(node.issues.begin(), node.issues.end(), [](const OpIssue& issue) { return issue.of_inputs; });
+  });
+  for (const Finding& finding : report.graph) {
+    const char* word = finding.severity == Severity::kError ? "refused" : finding.severity == Severity::kWarning ? "warning" : "note";
+    print_line(fmt::format("{}: {}", word, finding.message));
+  }
+  if (open > 0) print_line(fmt::format("refused: {} nodes for that reason alone or among others", open));
+}
+
+// Weights that the file names and that are not there, or lie where nobody should read.
+void add_missing_data(const OnnxModel& model, const Path& file, OperatorReport& report) {
+  for (Finding& finding : check_external_data(model, find_data_files(model, file.parent_path()))) {
+    if (finding.severity != Severity::kError) continue;
+    finding.message = fmt::format("\"{}\": {}", finding.subject, finding.message);
+    report.graph.push_back(std::move(finding));
+    return;
+  }
 }
 
 ExitCode run(const CheckOpsArguments& arguments, const CommonArguments& common) {
   TRY_ASSIGN(const ChosenChip chosen, find_chip(known_targets(), arguments.target));
   if (chosen.target->check_operators == nullptr) return bad_usage("nothing is known about the operators of {}", chosen.target->title);
-  TRY_ASSIGN(const auto model, read_onnx(arguments.model));
+  TRY_ASSIGN(std::vector<Freeze> freezes, parse_freezes(arguments.freeze));
+  TRY_ASSIGN(const auto model, read_onnx(arguments.model, {.freezes = std::move(freezes), .inline_functions = true}));
   auto report = chosen.target->check_operators(model, *chosen.chip);
   if (!report) return std::move(report).error().within(arguments.model.string());
+  add_missing_data(model, arguments.model, *report);
   std::optional<CompilerAnswer> answer;
   if (arguments.compile) {
     TRY_ASSIGN(answer, ask(arguments, common, chosen));

@@ -53,9 +53,18 @@ std::string counts_text(const OrderedJson& counts) {
   return text;
 }
 
+// Some exporters keep whole vocabularies and class lists as metadata.
+std::string shortened(const std::string& text) {
+  constexpr std::size_t kShown = 160;
+  if (text.size() <= kShown) return text;
+  std::size_t end = kShown;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
+  return fmt::format("{}… ({} bytes)", text.substr(0, end), grouped(text.size()));
+}
+
 std::string pairs_text(const OrderedJson& object) {
   std::string text;
-  for (const auto& [name, value] : object.items()) text += fmt::format("{}{} {}", text.empty() ? "" : ", ", name, plain(value));
+  for (const auto& [name, value] : object.items()) text += fmt::format("{}{} {}", text.empty() ? "" : ", ", name, shortened(plain(value)));
   return text;
 }
 

@@ -58,6 +58,15 @@ std::string check_entry(const OnnxInitializer& tensor, const DataFile& file, con
   return "";
 }
 
+// Whether a link in any part of the path leads elsewhere.
+bool leaves_folder(const Path& folder, const Path& path) {
+  std::error_code problem;
+  const Path home = std::filesystem::weakly_canonical(folder.empty() ? Path(".") : folder, problem);
+  const Path real = problem ? Path() : std::filesystem::weakly_canonical(path, problem);
+  if (problem) return true;
+  return std::mismatch(home.begin(), home.end(), real.begin(), real.end()).first != home.end();
+}
+
 }  // namespace
 
 Result<ExternalData> parse_external_data(const std::vector<std::pair<std::string, std::string>>& entries, const std::string& where) {
@@ -90,6 +99,8 @@ DataFile look_at_data_file(const Path& folder, const std::string& location) {
   if (!is_inside_folder(location)) return {0, "the file must lie in the folder of the model, named by a relative path without \"..\""};
   std::error_code problem;
   const Path path = folder / location;
+  if (leaves_folder(folder, path))
+    return {0, "a link leads it out of the folder of the model, where it is not read (hub caches are made so); copy the files themselves"};
   const auto status = std::filesystem::symlink_status(path, problem);
   if (status.type() == std::filesystem::file_type::not_found) return {0, "there is no such file"};
   if (status.type() == std::filesystem::file_type::symlink)

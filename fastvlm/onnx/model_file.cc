@@ -11,6 +11,7 @@
 
 #include "fastvlm/base/try.h"
 #include "fastvlm/onnx/external_data.h"
+#include "fastvlm/onnx/inline_functions.h"
 #include "fastvlm/onnx/library_child.h"
 #include "fastvlm/onnx/parse.h"
 
@@ -137,6 +138,14 @@ Result<OnnxInitializer> read_initializer(const onnx::TensorProto& tensor, const 
   return out;
 }
 
+OnnxNode read_node(const onnx::NodeProto& proto);
+
+OnnxGraphAttribute read_subgraph(const onnx::GraphProto& graph) {
+  auto nodes = std::make_shared<std::vector<OnnxNode>>();
+  for (const auto& node : graph.node()) nodes->push_back(read_node(node));
+  return {.nodes = std::move(nodes)};
+}
+
 OnnxAttribute read_attribute(const onnx::AttributeProto& attribute) {
   using Proto = onnx::AttributeProto;
   switch (attribute.type()) {
@@ -146,7 +155,7 @@ OnnxAttribute read_attribute(const onnx::AttributeProto& attribute) {
     case Proto::INTS: return std::vector<std::int64_t>(attribute.ints().begin(), attribute.ints().end());
     case Proto::FLOATS: return std::vector<float>(attribute.floats().begin(), attribute.floats().end());
     case Proto::STRINGS: return std::vector<std::string>(attribute.strings().begin(), attribute.strings().end());
-    case Proto::GRAPH:
+    case Proto::GRAPH: return read_subgraph(attribute.g());
     case Proto::GRAPHS: return OnnxGraphAttribute{};
     case Proto::TENSOR: {
       const onnx::TensorProto& tensor = attribute.t();
@@ -232,6 +241,9 @@ T attribute_or(const OnnxNode& node, const std::string& key, T otherwise) {
 }
 
 Result<OnnxModel> summarize_and_infer(onnx::ModelProto& proto, const std::string& what, const ReadOnnxOptions& options) {
+  TRY(freeze_inputs(proto, options.freezes));
+  if (options.inline_functions)
+    if (Status status = inline_functions(proto); !status.ok()) return std::move(status).error().within(what);
   // This checks the sizes of the tensors, which the library trusts.
   TRY_ASSIGN(OnnxModel model, summarize(proto, what));
   if (options.infer_shapes) {

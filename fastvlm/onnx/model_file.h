@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -11,6 +12,7 @@
 
 #include "fastvlm/base/files.h"
 #include "fastvlm/graph/graph.h"
+#include "fastvlm/onnx/freeze.h"
 
 namespace fastvlm {
 
@@ -56,7 +58,11 @@ struct OnnxTensorAttribute {
   Shape shape;
   std::optional<Tensor> constant;
 };
-struct OnnxGraphAttribute {};    // a subgraph, or a list of them
+struct OnnxNode;
+// A subgraph: its nodes in the order of the file. A list of subgraphs has none here.
+struct OnnxGraphAttribute {
+  std::shared_ptr<const std::vector<OnnxNode>> nodes;
+};
 struct OnnxForeignAttribute {};  // a list of tensors, a sparse tensor, a type
 using OnnxAttribute = std::variant<std::int64_t, float, std::string, std::vector<std::int64_t>, std::vector<float>,
                                    std::vector<std::string>, OnnxTensorAttribute, OnnxGraphAttribute, OnnxForeignAttribute>;
@@ -97,6 +103,8 @@ struct OnnxModel {
 
 struct ReadOnnxOptions {
   bool infer_shapes = true;
+  std::vector<Freeze> freezes;    // inputs to fix before that
+  bool inline_functions = false;  // write local functions out where they are called
 };
 
 // Reads a file of at most kMaxOnnxFile bytes. Truncated and foreign files are an Error; failed shape inference is not, it

@@ -59,6 +59,7 @@ std::optional<double> OnnxIndex::scalar(const std::string& value) const {
   if (tensor == nullptr || tensor->size() != 1) return std::nullopt;
   if (tensor->dtype == Dtype::kInt64) return static_cast<double>(tensor->int64s()[0]);
   if (tensor->dtype == Dtype::kInt32) return tensor->as<std::int32_t>(Dtype::kInt32)[0];
+  if (tensor->dtype == Dtype::kBool) return tensor->bytes[0] == std::byte{0} ? 0 : 1;
   if (is_float(tensor->dtype)) return to_float32(tensor->view()).floats()[0];
   return std::nullopt;
 }

@@ -164,6 +164,20 @@ TEST(ValidateOnnx, RefusesSymbolicLinksToData) {
   EXPECT_EQ(look_at_data_file(folder.path(), "real.data").size, 48u);
 }
 
+TEST(ExternalData, IsNotReadThroughLinksThatLeaveTheFolder) {
+  Folder folder;
+  std::filesystem::create_directories(folder.path() / "model/inside");
+  std::filesystem::create_directories(folder.path() / "elsewhere");
+  folder.write("elsewhere/w.data", std::string(48, 'x'));
+  folder.write("model/inside/w.data", std::string(48, 'x'));
+  std::filesystem::create_directory_symlink("../elsewhere", folder.path() / "model/out");
+  std::filesystem::create_directory_symlink("inside", folder.path() / "model/within");
+  const Path model = folder.path() / "model";
+  EXPECT_NE(look_at_data_file(model, "out/w.data").problem.find("out of the folder of the model"), std::string::npos);
+  EXPECT_EQ(look_at_data_file(model, "within/w.data").size, 48u);
+  EXPECT_EQ(look_at_data_file(model, "out/none.data").size, 0u);
+}
+
 OnnxInitializer external(const std::string& name, std::uint64_t offset, std::uint64_t length) {
   OnnxInitializer tensor;
   tensor.name = name;

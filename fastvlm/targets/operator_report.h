@@ -10,6 +10,7 @@
 
 namespace fastvlm {
 
+// Of an issue, kOk is a remark: the node is taken, but slow or less accurate.
 enum class Verdict { kOk, kWarning, kRefused };
 std::string_view name(Verdict verdict);  // "ok", "warning", "refused"
 
@@ -18,6 +19,7 @@ struct OpIssue {
   std::string reason;
   std::string advice;       // what to do; may be empty
   std::string_view source;  // how we know
+  bool of_inputs = false;   // says nothing about the node itself: the model's inputs are not fixed
 };
 using OpIssues = std::vector<OpIssue>;
 

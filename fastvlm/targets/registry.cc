@@ -18,10 +18,39 @@ constexpr std::array<const Target*, 1> kTargets = {&qnn::kTarget};
 // Nobody writes a longer name.
 constexpr std::size_t kMaxName = 64;
 
-std::string lower(std::string_view text) {
-  std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+// "Snapdragon 8 Gen 3", "8gen3" and "8-GEN-3" are the same name.
+std::string plain_name(std::string_view text) {
+  std::string out;
+  for (const char c : text)
+    if (std::isalnum(static_cast<unsigned char>(c)) || c == '+') out += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  for (bool found = true; found;) {
+    found = false;
+    for (const std::string_view maker : {"qualcomm", "snapdragon", "dragonwing", "samsung", "galaxy", "hexagon", "htp"})
+      if (out.size() > maker.size() && out.starts_with(maker)) out.erase(0, maker.size()), found = true;
+  }
   return out;
+}
+
+// All that a chip may be called.
+std::vector<std::string> names_of(const Chip& chip) {
+  std::vector<std::string> names = {chip.name, chip.marketing};
+  if (!chip.alias.empty()) names.push_back(chip.alias);
+  names.insert(names.end(), chip.also.begin(), chip.also.end());
+  for (const auto& [kind, number] : chip.numbers)
+    if (kind == "soc_model") names.push_back(std::to_string(number));
+  return names;
+}
+
+// One line for each chip.
+std::string chip_table(Targets targets) {
+  std::string text = "chips, and what else they may be called:";
+  for (const Target* target : targets)
+    for (const Chip& chip : target->chips()) {
+      std::vector<std::string> others = names_of(chip);
+      others.erase(others.begin());
+      text += fmt::format("\n  {:<10}{}", chip.name, fmt::join(others, ", "));
+    }
+  return text;
 }
 
 }  // namespace
@@ -39,14 +68,20 @@ std::vector<std::string> chip_names(Targets targets) {
 }
 
 Result<ChosenChip> find_chip(Targets targets, std::string_view name) {
-  const std::string wanted = lower(name.substr(0, kMaxName));
+  const std::string wanted = plain_name(name.substr(0, kMaxName));
+  if (wanted == "help" || wanted == "list") return bad_usage("{}", chip_table(targets));
+  std::string_view nearest;
+  std::size_t distance = wanted.size() / 3 + 1;  // farther is no guess
   for (const Target* target : targets)
     for (const Chip& chip : target->chips())
-      if (!wanted.empty() && (wanted == chip.name || wanted == chip.alias)) return ChosenChip{target, &chip};
-  const std::vector<std::string> names = chip_names(targets);
-  const std::vector<std::string_view> known(names.begin(), names.end());
-  return bad_usage("\"{}\" is not a chip we know; did you mean {}? Known are {}", wanted, nearest_of(wanted, known),
-                   fmt::join(names, ", "));
+      for (const std::string& known : names_of(chip)) {
+        const std::string plain = plain_name(known);
+        if (!wanted.empty() && wanted == plain) return ChosenChip{target, &chip};
+        if (const std::size_t d = edit_distance(wanted, plain); d < distance) distance = d, nearest = chip.name;
+      }
+  const std::string guess = nearest.empty() ? "" : fmt::format("; did you mean {}?", nearest);
+  return bad_usage("\"{}\" is not a chip we know{} Known are {}; --target help shows them with their phones", name.substr(0, kMaxName),
+                   guess.empty() ? "." : guess, fmt::join(chip_names(targets), ", "));
 }
 
 Result<std::vector<ChosenChip>> find_chips(Targets targets, std::span<const std::string> names) {

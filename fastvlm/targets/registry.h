@@ -21,7 +21,9 @@ struct ChosenChip {
   const Chip* chip = nullptr;
 };
 
-// The chip of that name or alias, in any case. Unknown names are an Error that lists the known ones and the nearest.
+// The chip of that name, alias, marketing name ("8 Elite"), phone ("Galaxy S25"), vendor's number ("69") or architecture ("v79", which
+// stands for one chip). Case, blanks and punctuation are ignored. Unknown names are an Error that lists the known ones, and the
+// nearest when one is near; "help" is one that shows the table.
 Result<ChosenChip> find_chip(Targets targets, std::string_view name);
 
 // The chips of these names, each once. One export serves chips of one target, so names of several are an Error.

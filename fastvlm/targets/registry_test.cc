@@ -21,6 +21,30 @@ TEST(Registry, AChipIsFoundByNameAndAliasInAnyCaseAndChoosesItsTarget) {
   }
 }
 
+TEST(Registry, AChipIsFoundByPhoneMarketingNameNumberAndArchitecture) {
+  struct Case {
+    const char* wanted;
+    const char* found;
+  };
+  for (const auto& [wanted, found] :
+       {Case{"Galaxy S25", "sm8750"}, Case{"s25 ultra", "sm8750"}, Case{"8 Elite", "sm8750"}, Case{"Snapdragon 8 Elite Gen 5", "sm8850"},
+        Case{"8gen3", "sm8650"}, Case{"8-GEN-3", "sm8650"}, Case{"Snapdragon 8 Gen 3", "sm8650"}, Case{"8+ Gen 1", "sm8475"},
+        Case{"8 gen 1", "sm8450"}, Case{"69", "sm8750"}, Case{"v79", "sm8750"}, Case{"Hexagon v75", "sm8650"}, Case{" sm8650 ", "sm8650"},
+        Case{"X Elite", "x-elite"}}) {
+    auto chosen = find_chip(known_targets(), wanted);
+    ASSERT_TRUE(chosen.ok()) << wanted;
+    EXPECT_EQ(chosen->chip->name, found) << wanted;
+  }
+}
+
+TEST(Registry, WhatIsNearNothingGetsNoGuess) {
+  for (const char* wanted : {"exynos 2400", "banana", "zzzz", "A17 Pro"}) {
+    const std::string message = find_chip(known_targets(), wanted).error().message;
+    EXPECT_EQ(message.find("did you mean"), std::string::npos) << message;
+  }
+  EXPECT_NE(find_chip(known_targets(), "help").error().message.find("\n  sm8750"), std::string::npos);
+}
+
 TEST(Registry, AnUnknownChipIsToldTheNearestAndTheKnownOnes) {
   const std::string message = find_chip(known_targets(), "sm8570").error().message;
   EXPECT_NE(message.find("did you mean sm8"), std::string::npos) << message;

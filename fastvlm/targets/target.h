@@ -15,6 +15,7 @@
 #include "fastvlm/base/files.h"
 #include "fastvlm/base/progress.h"
 #include "fastvlm/base/result.h"
+#include "fastvlm/onnx/freeze.h"
 #include "fastvlm/onnx/model_index.h"
 #include "fastvlm/ops/expand.h"
 #include "fastvlm/process/worker.h"
@@ -28,11 +29,12 @@ namespace fastvlm {
 enum class Precision { kFloat16, kQuantised };
 
 struct Chip {
-  std::string name;          // as on the command line, in small letters
-  std::string alias;         // another common name, or ""
-  std::string marketing;     // as the buyer reads it
-  std::string architecture;  // "HTP v79"
-  std::string memory;        // "VTCM 8 MiB"
+  std::string name;               // as on the command line, in small letters
+  std::string alias;              // another common name, or ""
+  std::string marketing;          // as the buyer reads it
+  std::vector<std::string> also;  // phones that have it (of several chips the one of this vendor), the architecture it stands for
+  std::string architecture;       // "HTP v79"
+  std::string memory;             // "VTCM 8 MiB"
   // What its vendor's tools call it by: {"soc_model", 69}, …
   std::vector<std::pair<std::string, std::int64_t>> numbers;
   std::uint64_t context_limit_bytes = 0;  // of one context binary that we plan for
@@ -97,6 +99,15 @@ struct NpuRunnerRequest {
   Path log_folder;
 };
 
+struct CompilerQuestion {
+  Path program;  // fastvlm-npu, which serves as the child
+  RuntimePaths runtimes;
+  const Chip* chip = nullptr;
+  Path model;                   // any ONNX file, whatever its name
+  std::vector<Freeze> freezes;  // inputs to fix before
+  double timeout_seconds = 0;   // 0: none
+};
+
 // ---- The row ------------------------------------------------------------------------------------------------------------
 
 // Every function is there unless it says otherwise.
@@ -134,8 +145,8 @@ struct Target {
 
   // What is known about the operators of any ONNX file, without the vendor's software. May be null.
   Result<OperatorReport> (*check_operators)(const OnnxModel& model, const Chip& chip) = nullptr;
-  // What the vendor's compiler says about it; `model` is its file. May be null.
-  Result<CompilerAnswer> (*ask_compiler)(const NpuRunnerRequest& request) = nullptr;
+  // What the vendor's compiler says about it; a compiler that crashes or does not end is an answer. May be null.
+  Result<CompilerAnswer> (*ask_compiler)(const CompilerQuestion& question) = nullptr;
 };
 
 }  // namespace fastvlm

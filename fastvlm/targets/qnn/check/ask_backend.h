@@ -5,7 +5,7 @@
 
 namespace fastvlm::qnn {
 
-// Compiles request.graph for its chip in a child process and throws the result away.
-Result<CompilerAnswer> ask_backend(const NpuRunnerRequest& request);
+// Compiles the model for its chip in a child process and throws the result away.
+Result<CompilerAnswer> ask_backend(const CompilerQuestion& question);
 
 }  // namespace fastvlm::qnn

@@ -10,7 +10,7 @@
 
 namespace fastvlm::qnn {
 
-// An Error only for a model without nodes.
+// An Error for a model without nodes, and for one that is compiled already.
 Result<OperatorReport> check_ops(const OnnxModel& model, const Soc& soc);
 
 }  // namespace fastvlm::qnn

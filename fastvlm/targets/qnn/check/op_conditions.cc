@@ -4,46 +4,8 @@
 #include <cmath>
 #include <set>
 
-#include "fastvlm/tensor/convert.h"
-
 namespace fastvlm::qnn {
 namespace {
-
-constexpr int kMaxRank = 5;
-constexpr double kMaxHalf = 65504;
-constexpr double kMinHalf = 6e-8;  // the smallest half above 0
-
-void warn(OpIssues& out, std::string reason, std::string advice = "", std::string_view source = kMeasured) {
-  out.push_back({Verdict::kWarning, std::move(reason), std::move(advice), source});
-}
-void refuse(OpIssues& out, std::string reason, std::string advice = "", std::string_view source = kMeasured) {
-  out.push_back({Verdict::kRefused, std::move(reason), std::move(advice), source});
-}
-
-void refuse_computed(const NodeContext& c, std::size_t i, OpIssues& out) {
-  refuse(out, fmt::format("\"{}\" is computed while running, and {} needs a constant there", c.input(i), c.node.op),
-         "store it as a constant");
-}
-
-bool is_one_of(const OnnxNode& node, std::initializer_list<std::string_view> ops) {
-  return node.domain.empty() && std::find(ops.begin(), ops.end(), node.op) != ops.end();
-}
-
-// Every value that the node touches, each once.
-std::set<std::string> values_of(const OnnxNode& node) {
-  std::set<std::string> values(node.inputs.begin(), node.inputs.end());
-  values.insert(node.outputs.begin(), node.outputs.end());
-  values.erase("");
-  return values;
-}
-
-// "batch, seq_len", or "" when only extents without a name of their own are open.
-std::string symbols_of(const Dims& dims) {
-  std::string text;
-  for (const Dim& dim : dims)
-    if (!dim.is_static() && dim.symbol != kUnknownExtent) text += (text.empty() ? "" : ", ") + dim.symbol;
-  return text;
-}
 
 // An axis that the node names, from the begin; -1 when the rank is not known.
 int axis_of(const NodeContext& c, std::int64_t otherwise) {
@@ -57,194 +19,197 @@ bool is_last_axis(const NodeContext& c, std::int64_t otherwise) {
   return axis == -1 || (c.rank(0) >= 0 && axis_of(c, otherwise) == c.rank(0) - 1);
 }
 
-// The plugin merges Reshape -> Transpose -> Reshape into one, so the six axes in between never reach the backend.
-bool is_inside_merged_reshapes(const NodeContext& c, const std::string& value) {
-  const OnnxNode* maker = c.index.producer(value);
-  const auto& users = c.index.users(value);
-  if (maker == nullptr || users.size() != 1 || c.index.is_output(value)) return false;
-  const bool before = maker->op == "Reshape" && users[0]->op == "Transpose";
-  const bool after = maker->op == "Transpose" && users[0]->op == "Reshape";
-  return before || after;
-}
-
 bool is_close(std::optional<double> value, double expected) { return value && std::abs(*value - expected) <= 1e-3 * std::abs(expected); }
 
-// The other input of a two-input node.
-const std::string& other_input(const OnnxNode& node, const std::string& input) {
-  return node.inputs[0] == input ? node.inputs[1] : node.inputs[0];
+std::optional<Dtype> dtype_of(const NodeContext& c, const std::string& value) {
+  const OnnxType* type = c.index.model().type_of(value);
+  return type == nullptr ? std::nullopt : type->dtype;
+}
+std::optional<Dtype> input_dtype(const NodeContext& c, std::size_t i) { return c.has_input(i) ? dtype_of(c, c.input(i)) : std::nullopt; }
+bool is_in(std::optional<Dtype> dtype, TypeSet set) { return dtype && (set & type_bit(*dtype)) != 0; }
+
+bool is_at_border(const NodeContext& c, const std::string& value) { return c.index.is_input(value) || c.index.is_output(value); }
+
+std::vector<std::int64_t> list_of(const OnnxNode& node, const std::string& key) {
+  const auto found = node.attributes.find(key);
+  const auto* list = found == node.attributes.end() ? nullptr : std::get_if<std::vector<std::int64_t>>(&found->second);
+  return list == nullptr ? std::vector<std::int64_t>() : *list;
+}
+std::int64_t at_or(const std::vector<std::int64_t>& list, std::size_t i, std::int64_t otherwise) {
+  return i < list.size() ? list[i] : otherwise;
 }
 
-// The only user of a value, when it is a node of that operator with two inputs.
-const OnnxNode* only_user(const OnnxIndex& index, const std::string& value, std::string_view op) {
-  const auto& users = index.users(value);
-  if (users.size() != 1 || index.is_output(value) || users[0]->op != op || users[0]->inputs.size() != 2) return nullptr;
-  return users[0];
-}
-
-bool is_half_of(const OnnxIndex& index, const std::string& value, const std::string& x) {
-  const OnnxNode* node = index.producer(value);
-  if (node == nullptr || node->op != "Mul" || node->inputs.size() != 2) return false;
-  return (node->inputs[0] == x && is_close(index.scalar(node->inputs[1]), 0.5)) ||
-         (node->inputs[1] == x && is_close(index.scalar(node->inputs[0]), 0.5));
-}
-
-// Whether the value 1 + erf(.) ends in x * 0.5 * it, in any of the three orders that were taken.
-bool ends_as_gelu(const OnnxIndex& index, const std::string& one_plus_erf, const std::string& x) {
-  const OnnxNode* product = only_user(index, one_plus_erf, "Mul");
-  if (product == nullptr) return false;
-  const std::string& factor = other_input(*product, one_plus_erf);
-  if (is_half_of(index, factor, x)) return true;
-  const bool by_x = factor == x, by_half = is_close(index.scalar(factor), 0.5);
-  if (!by_x && !by_half) return false;
-  const OnnxNode* last = only_user(index, product->outputs[0], "Mul");
-  if (last == nullptr) return false;
-  const std::string& rest = other_input(*last, product->outputs[0]);
-  return by_x ? is_close(index.scalar(rest), 0.5) : rest == x;
-}
-
-enum class GeluMatch { kNone, kExact, kOtherConstant };
-
-GeluMatch match_gelu(const OnnxNode& erf, const OnnxIndex& index) {
-  const OnnxNode* scale = erf.inputs.empty() ? nullptr : index.producer(erf.inputs[0]);
-  if (scale == nullptr || scale->inputs.size() != 2 || erf.outputs.empty()) return GeluMatch::kNone;
-  const OnnxNode* sum = only_user(index, erf.outputs[0], "Add");
-  if (sum == nullptr || sum->outputs.empty() || !is_close(index.scalar(other_input(*sum, erf.outputs[0])), 1)) return GeluMatch::kNone;
-
-  for (int side = 0; side < 2; ++side) {
-    const std::string& x = scale->inputs[static_cast<std::size_t>(side)];
-    const std::string& constant = scale->inputs[static_cast<std::size_t>(1 - side)];
-    if (!(scale->op == "Mul" || (scale->op == "Div" && side == 0)) || !index.scalar(constant)) continue;
-    if (!ends_as_gelu(index, sum->outputs[0], x)) continue;
-    const bool exact = is_close(index.scalar(constant), scale->op == "Div" ? std::sqrt(2.0) : std::sqrt(0.5));
-    return exact ? GeluMatch::kExact : GeluMatch::kOtherConstant;
+// With ceil_mode the last window may begin in the padding behind the picture; ONNX leaves such a window out, the backend does not.
+bool is_last_window_outside(const NodeContext& c) {
+  const OnnxType* type = c.type(0);
+  if (c.node.integer("ceil_mode", 0) == 0 || type == nullptr || !type->has_shape || type->dims.size() < 3) return false;
+  const auto kernel = list_of(c.node, "kernel_shape"), strides = list_of(c.node, "strides"), pads = list_of(c.node, "pads");
+  const std::size_t axes = type->dims.size() - 2;
+  for (std::size_t i = 0; i < axes; ++i) {
+    const Dim& dim = type->dims[i + 2];
+    const std::int64_t stride = at_or(strides, i, 1), window = at_or(kernel, i, 1), before = at_or(pads, i, 0),
+                       after = at_or(pads, axes + i, 0);
+    const bool sane = dim.is_static() && stride > 0 && window > 0 && dim.value < (std::int64_t{1} << 40) && std::abs(before) < 1 << 20 &&
+                      std::abs(after) < 1 << 20 && window < 1 << 20;
+    if (!sane) continue;
+    const std::int64_t room = dim.value + before + after - window;
+    if (room >= 0 && (room + stride - 1) / stride * stride >= dim.value + before) return true;
   }
-  return GeluMatch::kNone;
+  return false;
+}
+
+void check_last_window(const NodeContext& c, OpIssues& out) {
+  if (is_last_window_outside(c)) refuse(out, "ceil_mode makes a last window that begins outside of the picture", "pad the input instead");
+}
+
+void check_last_axis(const NodeContext& c, OpIssues& out) {
+  if (!is_last_axis(c, -1)) refuse(out, "the norm must run over the last axis only", "flatten the axes first");
+}
+
+// Whether numbers of the model's inputs, not only their shapes, go into the value.
+bool depends_on_numbers(const NodeContext& c, const std::string& value) {
+  std::vector<std::string> waiting = {value};
+  std::set<std::string> seen;
+  while (!waiting.empty()) {
+    const std::string next = waiting.back();
+    waiting.pop_back();
+    if (next.empty() || !seen.insert(next).second) continue;
+    if (c.index.is_input(next)) return true;
+    const OnnxNode* maker = c.index.producer(next);
+    if (maker == nullptr || maker->op == "Shape" || maker->op == "Size") continue;
+    waiting.insert(waiting.end(), maker->inputs.begin(), maker->inputs.end());
+  }
+  return false;
+}
+
+// Operators of a branch that are refused or unknown; constants of the outer graph, which a branch cannot reach.
+void check_branch(const NodeContext& c, const std::vector<OnnxNode>& nodes, OpIssues& out) {
+  for (const OnnxNode& node : nodes) {
+    const OpRule* rule = find_op_rule(node.domain, node.op);
+    if (rule == nullptr || rule->is_refused() || node.op == "If")
+      return refuse(out, fmt::format("{} in a branch of If is refused", operator_name(node.domain, node.op)), "export without branches");
+    for (const std::string& input : node.inputs)
+      if (c.index.initializer(input) != nullptr)
+        return refuse(out, fmt::format("a branch uses \"{}\", a constant of the outer graph", input), "export without branches");
+  }
+}
+
+// Between DequantizeLinear and QuantizeLinear: the form in which weights may have a scale for each channel.
+bool is_quantized_layer(const NodeContext& c, const OnnxNode& user) {
+  const bool layer = user.op == "Conv" || user.op == "ConvTranspose" || user.op == "MatMul" || user.op == "Gemm";
+  if (!layer || user.inputs.empty() || user.outputs.empty() || c.index.is_output(user.outputs[0])) return false;
+  const OnnxNode* before = c.index.producer(user.inputs[0]);
+  const auto& after = c.index.users(user.outputs[0]);
+  return before != nullptr && before->op == "DequantizeLinear" && !after.empty() &&
+         std::all_of(after.begin(), after.end(), [](const OnnxNode* node) { return node->op == "QuantizeLinear"; });
+}
+
+bool has_many_scales(const NodeContext& c) {
+  const OnnxType* scale = c.type(1);
+  const auto shape = scale == nullptr || !scale->has_shape ? std::nullopt : static_shape(scale->dims);
+  return shape && checked_element_count(*shape).value_or(1) > 1;
+}
+
+void check_many_scales(const NodeContext& c, OpIssues& out) {
+  const auto& users = c.index.users(c.node.outputs.empty() ? "" : c.node.outputs[0]);
+  const bool in_layers =
+      !users.empty() && std::all_of(users.begin(), users.end(), [&](const OnnxNode* u) { return is_quantized_layer(c, *u); });
+  if (c.node.op == "QuantizeLinear" || !in_layers || !c.has_input(0) || !c.index.is_constant(c.input(0)))
+    return refuse(out, "a scale for each channel is taken for constant weights of a layer between DequantizeLinear and QuantizeLinear only",
+                  "quantise the layer's input and output too, or use one scale");
+  if (input_dtype(c, 0) == Dtype::kUint8) refuse(out, "uint8 weights with a scale for each channel are refused", "use int8 weights");
 }
 
 }  // namespace
 
-void check_static(const NodeContext& c, OpIssues& out) {
-  for (const std::string& value : values_of(c.node)) {
-    const OnnxType* type = c.index.model().type_of(value);
-    // Not known is not the same as not static.
-    if (type == nullptr || !type->has_shape || static_shape(type->dims).has_value()) continue;
-    const std::string symbols = symbols_of(type->dims);
-    return refuse(out, fmt::format("\"{}\" has the shape {}: HTP takes fixed shapes only", value, to_string(type->dims)),
-                  symbols.empty() ? "give numbers to the shapes of the inputs" : fmt::format("give a number for {}", symbols));
-  }
+void refuse(OpIssues& out, std::string reason, std::string advice, std::string_view source) {
+  out.push_back({Verdict::kRefused, std::move(reason), std::move(advice), source});
+}
+void warn(OpIssues& out, std::string reason, std::string advice, std::string_view source) {
+  out.push_back({Verdict::kWarning, std::move(reason), std::move(advice), source});
+}
+void remark(OpIssues& out, std::string reason, std::string advice, std::string_view source) {
+  out.push_back({Verdict::kOk, std::move(reason), std::move(advice), source});
 }
 
-void check_rank(const NodeContext& c, OpIssues& out) {
-  bool slow = false;
-  for (const std::string& value : values_of(c.node)) {
-    const OnnxType* type = c.index.model().type_of(value);
-    if (type == nullptr || !type->has_shape) continue;
-    const auto rank = type->dims.size();
-    slow = slow || rank == kMaxRank;
-    if (rank <= kMaxRank) continue;
-    if (rank == 6 && is_inside_merged_reshapes(c, value)) {
-      warn(out, fmt::format("\"{}\" has rank 6, which passes only because Reshape, Transpose and Reshape are merged", value),
-           "keep to rank 4");
-      continue;
-    }
-    return refuse(out, fmt::format("\"{}\" has rank {}, and HTP ends at {}", value, rank, kMaxRank), "split or merge axes; rank 4 is best");
-  }
-  if (slow)
-    warn(out, "rank 5 is accepted but slow", "keep to rank 4: a rank-5 split of q, k and v doubled the time of a vision transformer",
-         kReports);
+void refuse_computed(const NodeContext& c, std::size_t i, OpIssues& out) {
+  refuse(out, fmt::format("\"{}\" is computed while running, and {} needs a constant there", c.input(i), c.node.op),
+         "store it as a constant");
 }
 
-void check_types(const NodeContext& c, OpIssues& out) {
-  const bool moves_only = is_one_of(c.node, {"Cast", "QuantizeLinear", "DequantizeLinear", "Reshape", "Transpose", "Concat", "Slice",
-                                             "Split", "Gather", "Squeeze", "Unsqueeze", "Shape"});
-  const bool multiplies = is_one_of(c.node, {"MatMul", "Gemm"});
-  for (const std::string& value : values_of(c.node)) {
-    const OnnxType* type = c.index.model().type_of(value);
-    if (type == nullptr || !type->dtype) continue;
-    const Dtype dtype = *type->dtype;
-    if (dtype == Dtype::kFloat64 || dtype == Dtype::kBfloat16)
-      return refuse(out, fmt::format("\"{}\" is {}, which HTP does not have", value, name(dtype)),
-                    "convert the model to float32 or float16");
-    const bool narrow = dtype == Dtype::kInt8 || dtype == Dtype::kInt16 || dtype == Dtype::kUint8 || dtype == Dtype::kUint16;
-    if (narrow && !moves_only && c.node.domain.empty() && !c.node.op.starts_with("QLinear") && c.node.op != "DynamicQuantizeLinear")
-      return refuse(out, fmt::format("\"{}\" is {}, and 8- and 16-bit numbers are taken between DequantizeLinear and QuantizeLinear only",
-                                     value, name(dtype)));
-    if (multiplies && (dtype == Dtype::kInt32 || dtype == Dtype::kInt64))
-      return refuse(out, fmt::format("\"{}\" is {}, and matrices of whole numbers are refused", value, name(dtype)), "cast to float");
-  }
+// ONNX Runtime writes such a node out after the backend has had its say; alone that goes well.
+void check_alone(const NodeContext& c, OpIssues& out) {
+  const auto& nodes = c.index.model().nodes;
+  const auto others = std::count_if(nodes.begin(), nodes.end(), [&](const OnnxNode& node) {
+    return &node != &c.node && !node.outputs.empty() && !c.index.is_constant(node.outputs[0]) && !c.facts.folded.contains(node.outputs[0]);
+  });
+  if (others > 0) refuse(out, fmt::format("{} beside other nodes is refused", c.node.op), "write it with other operators");
 }
 
-void check_constant_values(const NodeContext& c, OpIssues& out) {
-  const bool computes = is_one_of(c.node, {"Add", "Sub", "Mul", "Div", "Where", "Pow", "Equal", "Greater", "Less", "GreaterOrEqual",
-                                           "LessOrEqual", "Max", "Min", "Clip", "MatMul", "Gemm"});
-  if (!computes) return;
-  for (const std::string& value : c.node.inputs) {
-    const Tensor* constant = c.index.constant(value);
-    if (constant == nullptr) continue;
-    if (constant->dtype == Dtype::kInt64) {
-      const auto numbers = constant->int64s();
-      if (std::any_of(numbers.begin(), numbers.end(), [](std::int64_t n) { return n < INT32_MIN || n > INT32_MAX; }))
-        warn(out, fmt::format("\"{}\" holds numbers past int32; int64 is computed as int32, so results are wrong", value),
-             "keep whole numbers within int32");
-    }
-    if (!is_float(constant->dtype)) continue;
-    const Tensor numbers = to_float32(constant->view());
-    bool infinite = false, large = false, small = false;
-    for (float number : numbers.floats()) {
-      infinite = infinite || !std::isfinite(number);
-      large = large || std::abs(number) > kMaxHalf;
-      small = small || (number != 0 && std::abs(number) < kMinHalf);
-    }
-    const bool is_bound = c.node.op == "Clip" || c.node.op == "Max" || c.node.op == "Min";
-    if (infinite)
-      warn(out, fmt::format("\"{}\" holds infinities or NaN, which NPUs handle badly", value),
-           "use a finite value, such as -1000 in a mask", kReports);
-    else if (large && !is_bound)
-      warn(out, fmt::format("\"{}\" holds numbers past {}, which are infinite in half precision", value, kMaxHalf),
-           "use a smaller value, such as -1000 in a mask");
-    if (small && (c.node.op == "Mul" || c.node.op == "Div"))
-      warn(out, fmt::format("\"{}\" holds numbers below {:.0e}, which are 0 in half precision", value, kMinHalf), "scale in several steps");
-  }
+void check_attention(const NodeContext& c, OpIssues& out) {
+  if (input_dtype(c, 3) == Dtype::kBool) refuse(out, "a mask of bool is refused", "make it a float mask that is added");
+  if (c.has_input(6)) refuse(out, "nonpad_kv_seqlen is refused", "say it in the mask");
 }
 
-void check_erf(const NodeContext& c, OpIssues& out) {
-  const OnnxNode* maker = c.has_input(0) ? c.index.producer(c.input(0)) : nullptr;
-  if (maker != nullptr && maker->op == "DequantizeLinear")
-    return refuse(out, "Erf is refused in a quantised graph, also inside GELU",
-                  "write one Gelu node between DequantizeLinear and QuantizeLinear");
-  switch (match_gelu(c.node, c.index)) {
-    case GeluMatch::kExact: return;
-    case GeluMatch::kOtherConstant:
-      return warn(out, "the chain is taken for GELU whatever its constant, so this one is computed wrongly", "use the square root of 2");
-    case GeluMatch::kNone:
-      return refuse(out, "Erf exists only inside GELU: x / sqrt(2), Erf, + 1, * x, * 0.5, with no other user in between",
-                    "write Gelu, or that chain");
-  }
+void check_average_pool(const NodeContext& c, OpIssues& out) {
+  check_last_window(c, out);
+  if (c.node.integer("ceil_mode", 0) != 0) remark(out, "ceil_mode gave wrong numbers at the border", "pad the input instead");
 }
 
-void check_expand(const NodeContext& c, OpIssues& out) {
-  if (!c.is_fixed(1)) return refuse(out, "the shape of Expand is not constant", "store it as a constant");
-  warn(out, "Expand becomes a multiplication by ones; on v69 a converter failed on it",
-       "rely on broadcasting, or split the heads for grouped-query attention", kReports);
-}
-
-void check_rms_norm(const NodeContext& c, OpIssues& out) {
-  if (!is_last_axis(c, -1)) refuse(out, "the norm must run over the last axis only", "flatten the axes first");
-  const int rank = c.rank(0);
-  if (rank == kMaxRank) refuse(out, "RMS norm of rank 5 is refused", "reshape to rank 3");
-  if (rank == 4) warn(out, "RMS norm of rank 4 gave wrong numbers on a v73 device (the emulation is right)", "reshape to rank 3", kReports);
-}
-
-void check_layer_norm(const NodeContext& c, OpIssues& out) {
-  if (!is_last_axis(c, -1)) refuse(out, "the norm must run over the last axis only", "flatten the axes first");
-  if (c.rank(0) == kMaxRank) refuse(out, "LayerNormalization of rank 5 is refused", "reshape to rank 3");
+void check_batch_norm(const NodeContext& c, OpIssues& out) {
   for (std::size_t i = 1; i < c.node.outputs.size(); ++i)
-    if (!c.node.outputs[i].empty()) return refuse(out, "mean and deviation cannot be outputs", "compute them with ReduceMean");
+    if (c.is_used(i)) return refuse(out, "only the first output is taken", "export for inference");
 }
 
-void check_softmax(const NodeContext& c, OpIssues& out) {
-  if (c.rank(0) >= 0 && !is_last_axis(c, c.index.model().opset() < 13 ? 1 : -1))
-    warn(out, "not over the last axis: a Transpose is added before and after", "bring the axis to the end");
+void check_cast(const NodeContext& c, OpIssues& out) {
+  constexpr TypeSet kTaken = kSigned | kBools | kUint8s | kUint32s | type_bit(Dtype::kFloat64);
+  const auto from = input_dtype(c, 0), to = c.node.outputs.empty() ? std::nullopt : dtype_of(c, c.node.outputs[0]);
+  const bool known = from && to;
+  const bool narrow_source = from == Dtype::kInt16 && to == Dtype::kInt32;
+  const bool wide_border = is_in(from, kFloats | kBools | kUint8s) && to == Dtype::kInt64 && c.index.is_output(c.node.outputs[0]);
+  const bool halves =
+      (from == Dtype::kFloat16 && is_in(to, kBools | kUint8s | kUint32s)) || (from == Dtype::kUint32 && to == Dtype::kFloat16);
+  const bool bad = !narrow_source && (!is_in(from, kTaken) || !is_in(to, kTaken) || wide_border || halves);
+  if (known && bad) refuse(out, fmt::format("a cast from {} to {} is refused", name(*from), name(*to)), "cast to float32 or int32");
+}
+
+// ONNX Runtime removes it, unless its result leaves the graph or something needs the mask.
+void check_dropout(const NodeContext& c, OpIssues& out) {
+  const bool at_end = !c.node.outputs.empty() && c.index.is_output(c.node.outputs[0]);
+  if (c.is_used(1) || at_end) refuse(out, "Dropout cannot be removed here", "export for inference, so that no Dropout is left");
+}
+
+// Its result is taken where the numbers go straight back: quantising and dequantising cancel.
+void check_dynamic_quantize(const NodeContext& c, OpIssues& out) {
+  for (const std::string& output : c.node.outputs) {
+    const auto& users = c.index.users(output);
+    const bool back = users.size() == 1 && users[0]->op == "DequantizeLinear" && !c.index.is_output(output);
+    if (!back) return refuse(out, "the backend has no such operator", "calibrate, and write QuantizeLinear with a constant scale");
+  }
+}
+
+// Of the equations that were tried, these are taken: the last axis of the first operand is summed, all others stand in both or in one.
+void check_einsum(const NodeContext& c, OpIssues& out) {
+  std::string equation = c.node.text("equation", "");
+  std::erase(equation, ' ');
+  const std::size_t comma = equation.find(','), arrow = equation.find("->");
+  if (comma == std::string::npos || arrow == std::string::npos || comma > arrow || c.node.inputs.size() != 2)
+    return refuse(out, fmt::format("Einsum \"{}\" is refused; products of two matrices are taken", equation), "write Transpose and MatMul");
+  const std::string a = equation.substr(0, comma), b = equation.substr(comma + 1, arrow - comma - 1), result = equation.substr(arrow + 2);
+  const bool matrices = a.size() >= 2 && a.size() <= 4 && b.size() >= 2 && b.size() <= 4 && result.size() >= 2;
+  const bool summed = !a.empty() && result.find(a.back()) == std::string::npos && b.find(a.back()) != std::string::npos;
+  if (!matrices || !summed)
+    refuse(out, fmt::format("Einsum \"{}\" is refused; products of two matrices are taken", equation), "write Transpose and MatMul");
+}
+
+void check_expand(const NodeContext&, OpIssues& out) {
+  remark(out, "Expand becomes a multiplication by ones; on v69 a converter failed on it",
+         "rely on broadcasting, or split the heads for grouped-query attention", kReports);
+}
+
+void check_gather(const NodeContext& c, OpIssues& out) {
+  if (c.rank(0) == 5 && !c.is_fixed(1) && !is_last_axis(c, 0))
+    refuse(out, "Gather of rank 5 with computed ids is refused", "reshape to rank 4");
 }
 
 void check_gemm(const NodeContext& c, OpIssues& out) {
@@ -254,66 +219,119 @@ void check_gemm(const NodeContext& c, OpIssues& out) {
            "fold the factors into the weight and the bias");
 }
 
-void check_lp_normalization(const NodeContext& c, OpIssues& out) {
-  if (c.node.integer("p", 2) != 2) refuse(out, "only p = 2 is taken");
+// ONNX Runtime takes the branch of a constant condition; of others the backend computes both branches and selects.
+void check_if(const NodeContext& c, OpIssues& out) {
+  const bool fixed = c.has_input(0) && c.is_fixed(0);
+  const auto chosen = fixed ? c.index.scalar(c.input(0)) : std::nullopt;
+  for (const char* key : {"then_branch", "else_branch"}) {
+    if (chosen && (*chosen != 0) != (std::string_view(key) == "then_branch")) continue;
+    const auto found = c.node.attributes.find(key);
+    const auto* branch = found == c.node.attributes.end() ? nullptr : std::get_if<OnnxGraphAttribute>(&found->second);
+    if (branch != nullptr && branch->nodes != nullptr) check_branch(c, *branch->nodes, out);
+  }
+  if (fixed) return;
+  for (const std::string& output : c.node.outputs) {
+    const OnnxType* type = c.index.model().type_of(output);
+    if (type == nullptr || type->code == 0) return refuse(out, "a branch gives no plain tensor", "export without branches");
+    if (!is_in(type->dtype, kFloats))
+      return refuse(out, fmt::format("the result \"{}\" of If is no float tensor", output), "export without branches");
+  }
+}
+
+void check_layer_norm(const NodeContext& c, OpIssues& out) {
+  check_last_axis(c, out);
+  for (std::size_t i = 1; i < c.node.outputs.size(); ++i)
+    if (c.is_used(i)) return refuse(out, "mean and deviation cannot be outputs", "compute them with ReduceMean");
+}
+
+void check_max_pool(const NodeContext& c, OpIssues& out) {
+  if (c.is_used(1)) refuse(out, "the indices of MaxPool cannot be an output");
+  check_last_window(c, out);
+}
+
+void check_pad(const NodeContext& c, OpIssues& out) {
+  if (c.has_input(3)) refuse(out, "Pad with axes is refused", "name the padding of every axis");
+}
+
+void check_pow(const NodeContext& c, OpIssues& out) {
+  if (auto power = input_dtype(c, 1); power && !is_in(power, kFloats))
+    refuse(out, fmt::format("a power of {} is refused", name(*power)), "make the power a float");
+}
+
+void check_quantization(const NodeContext& c, OpIssues& out) {
+  const OnnxNode* maker = c.has_input(0) ? c.index.producer(c.input(0)) : nullptr;
+  if (maker != nullptr && maker->op == "DynamicQuantizeLinear") return;  // judged there
+  for (std::size_t i = 1; i < c.node.inputs.size(); ++i)
+    if (!c.is_fixed(i)) return refuse_computed(c, i, out);
+  const bool constant = c.has_input(0) && c.index.is_constant(c.input(0));
+  if (has_many_scales(c)) return check_many_scales(c, out);
+  if (input_dtype(c, 0) == Dtype::kInt32 && !constant && c.node.op == "DequantizeLinear")
+    return refuse(out, "DequantizeLinear of computed int32 is refused", "write Cast and Mul");
+  if (c.index.model().nodes.size() == 1)
+    refuse(out, fmt::format("{} alone is no graph for the backend", c.node.op), "put it beside an operator");
+}
+
+void check_random(const NodeContext&, OpIssues& out) { remark(out, "the numbers differ from those of the CPU", "make them an input"); }
+
+// Without numbers of their own the axes are all of them; the backend takes that too.
+void check_reduce(const NodeContext& c, OpIssues& out) {
+  const OnnxType* axes = c.type(1);
+  const auto shape = axes == nullptr || !axes->has_shape ? std::nullopt : static_shape(axes->dims);
+  const bool none = !c.has_input(1) || (shape && checked_element_count(*shape) == 0);
+  if (!none && !c.is_fixed(1)) return refuse_computed(c, 1, out);
+  const bool named = !list_of(c.node, "axes").empty();
+  if (none && !named && c.node.integer("noop_with_empty_axes", 0) != 0 && c.node.op != "ReduceLogSumExp")
+    refuse(out, "a reduction over no axis is refused", "leave the node out");
 }
 
 void check_reduce_mean(const NodeContext& c, OpIssues& out) {
-  check_needs_all_fixed(c, out);
+  check_reduce(c, out);
   const OnnxNode* maker = c.has_input(0) ? c.index.producer(c.input(0)) : nullptr;
   if (maker == nullptr || maker->inputs.size() != 2) return;
   const bool squared =
       (maker->op == "Mul" && maker->inputs[0] == maker->inputs[1]) || (maker->op == "Pow" && is_close(c.index.scalar(maker->inputs[1]), 2));
-  const OnnxType* type = c.index.model().type_of(maker->inputs[0]);
-  if (squared && (type == nullptr || !type->dtype || is_float(*type->dtype)))
-    warn(out, "a mean of squares overflows half precision as soon as an element passes 255",
-         "use SimplifiedLayerNormalization or LpNormalization, which hold");
+  const auto dtype = dtype_of(c, maker->inputs[0]);
+  if (squared && (!dtype || is_float(*dtype)))
+    remark(out, "a mean of squares overflows half precision as soon as an element passes 255",
+           "use SimplifiedLayerNormalization or LpNormalization, which hold");
 }
 
-void check_cumsum(const NodeContext& c, OpIssues& out) {
-  check_needs_all_fixed(c, out);
-  if (c.node.integer("exclusive", 0) != 0 || c.node.integer("reverse", 0) != 0) refuse(out, "exclusive and reverse sums are refused");
+void check_resize(const NodeContext& c, OpIssues& out) {
+  const std::string mode = c.node.text("mode", "nearest"), rounding = c.node.text("nearest_mode", "round_prefer_floor");
+  const std::string transformation = c.node.text("coordinate_transformation_mode", "half_pixel");
+  if (mode == "cubic" && !c.is_fixed(2)) refuse_computed(c, 2, out);
+  const bool rounds_badly = transformation == "asymmetric" ? rounding == "round_prefer_floor" || rounding == "ceil"
+                                                           : c.rank(0) == 5 && rounding == "round_prefer_floor";
+  if (mode == "nearest" && rounds_badly)
+    refuse(out, fmt::format("nearest_mode {} with {} is refused", rounding, transformation), "use nearest_mode floor");
 }
 
-void check_average_pool(const NodeContext& c, OpIssues& out) {
-  if (c.node.integer("ceil_mode", 0) != 0) warn(out, "ceil_mode gave wrong numbers at the border", "pad the input instead");
+void check_result_shape(const NodeContext& c, OpIssues& out) {
+  const std::size_t deciding = c.node.op == "Reshape" ? 1 : 0;
+  for (const std::string& output : c.node.outputs)
+    if (c.facts.unknown.contains(output) && c.has_input(deciding) && depends_on_numbers(c, c.input(deciding)))
+      return refuse(out, fmt::format("the shape of \"{}\" depends on numbers that are computed while running", output),
+                    "compute it while exporting");
 }
 
-void check_max_pool(const NodeContext& c, OpIssues& out) {
-  if (c.node.outputs.size() > 1 && !c.node.outputs[1].empty()) refuse(out, "the indices of MaxPool cannot be an output");
+void check_rms_norm(const NodeContext& c, OpIssues& out) {
+  check_last_axis(c, out);
+  if (c.rank(0) == 4)
+    remark(out, "RMS norm of rank 4 gave wrong numbers on a v73 device (the emulation is right)", "reshape to rank 3", kReports);
 }
 
-void check_arg_max(const NodeContext& c, OpIssues& out) {
-  if (c.rank(0) > 4) refuse(out, fmt::format("rank {} fails with error 1002; 4 is the most", c.rank(0)), "reshape to rank 4");
+void check_softmax(const NodeContext& c, OpIssues& out) {
+  if (c.rank(0) >= 0 && !is_last_axis(c, c.index.model().opset() < 13 ? 1 : -1))
+    remark(out, "not over the last axis: a Transpose is added before and after", "bring the axis to the end");
 }
 
-void check_einsum(const NodeContext& c, OpIssues& out) {
-  warn(out, fmt::format("Einsum \"{}\": products of two matrices are taken, other equations refused", c.node.text("equation", "")),
-       "write Transpose, Reshape and MatMul");
+void check_transpose(const NodeContext& c, OpIssues& out) {
+  if (input_dtype(c, 0) == Dtype::kInt64 && is_at_border(c, c.input(0)))
+    refuse(out, "Transpose of an int64 input is refused", "make the input int32");
 }
 
-// ONNX Runtime removes it, unless something needs the mask or it stands between an input and an output of the graph.
-void check_dropout(const NodeContext& c, OpIssues& out) {
-  const bool has_mask = c.node.outputs.size() > 1 && !c.node.outputs[1].empty();
-  const bool from_input = c.has_input(0) && c.index.is_input(c.input(0));
-  const bool alone = from_input && !c.node.outputs.empty() && c.index.is_output(c.node.outputs[0]);
-  if (has_mask || alone) refuse(out, "Dropout cannot be removed here", "export for inference, so that no Dropout is left");
-}
-
-void check_branches(const NodeContext&, OpIssues& out) {
-  warn(out, "If was taken in a small test; its branches are not looked at here", "export without branches");
-}
-
-void check_random(const NodeContext&, OpIssues& out) { warn(out, "the numbers differ from those of the CPU", "make them an input"); }
-
-void check_needs_all_fixed(const NodeContext& c, OpIssues& out) {
-  for (std::size_t i = 1; i < c.node.inputs.size(); ++i)
-    if (!c.is_fixed(i)) return refuse_computed(c, i, out);
-}
-
-void check_needs_fixed_values(const NodeContext& c, OpIssues& out) {
-  for (std::size_t i = 0; i < c.node.inputs.size(); ++i)
-    if (!c.is_fixed(i)) return refuse_computed(c, i, out);
+void check_two_inputs(const NodeContext& c, OpIssues& out) {
+  if (c.node.inputs.size() < 2) refuse(out, fmt::format("{} of one input is refused", c.node.op), "leave the node out");
 }
 
 }  // namespace fastvlm::qnn

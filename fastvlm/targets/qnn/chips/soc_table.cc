@@ -7,10 +7,21 @@
 namespace fastvlm::qnn {
 namespace {
 
+std::vector<std::string> names_in(std::string_view list) {
+  std::vector<std::string> names;
+  while (!list.empty()) {
+    const std::size_t bar = std::min(list.find('|'), list.size());
+    names.emplace_back(list.substr(0, bar));
+    list.remove_prefix(std::min(bar + 1, list.size()));
+  }
+  return names;
+}
+
 Chip chip_of(const Soc& soc) {
   return {.name = std::string(soc.name),
           .alias = std::string(soc.alias),
           .marketing = std::string(soc.marketing),
+          .also = names_in(soc.also),
           .architecture = fmt::format("HTP v{}", soc.htp_arch),
           .memory = soc.vtcm_mib == 0 ? "VTCM not known" : fmt::format("VTCM {} MiB", soc.vtcm_mib),
           .numbers = {{"soc_model", soc.soc_model}, {"htp_arch", soc.htp_arch}, {"vtcm_mib", soc.vtcm_mib}},

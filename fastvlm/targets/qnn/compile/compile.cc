@@ -1,8 +1,6 @@
 #include "fastvlm/targets/qnn/compile/compile.h"
 
 #include <algorithm>
-#include <mutex>
-#include <set>
 
 #include "fastvlm/base/hash.h"
 #include "fastvlm/base/parallel.h"
@@ -57,6 +55,8 @@ Json request_json(const ChildCompilation& c) {
   request["graph_folder"] = c.graph_folder.string();
   request["output_folder"] = c.output_folder.string();
   request["graphs"] = c.graphs;
+  request["model"] = c.model.string();
+  request["data_folder"] = c.data_folder.string();
   return request;
 }
 
@@ -193,6 +193,9 @@ Result<ChildOutcome> compile_in_child(const ChildCompilation& compilation) {
   auto answer = child.ask(request_json(compilation));
   if (!answer.ok()) {
     Error error = std::move(answer).error();
+    if (compilation.limits.seconds > 0 && child.is_lost() && error.kind == ErrorKind::kEnvironment)
+      return child.has_crashed() ? check_failed("the compiler crashed on it: {}", error.message)
+                                 : check_failed("{}", error.message);
     const Path log = child.is_lost() || error.kind == ErrorKind::kInterrupted ? Path() : child.keep_log();
     error.message += fmt::format(" (target {}{})", compilation.soc->name, log.empty() ? "" : ", log " + log.string());
     return error;

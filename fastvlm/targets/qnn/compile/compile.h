@@ -34,7 +34,10 @@ struct ChildCompilation {
   Path graph_folder;
   Path output_folder;
   std::vector<std::string> graphs;
-  Path log_folder;  // gets the log of a child that failed, which the error names; empty: no log
+  Path model;        // the file of the one graph, when it is not <graph_folder>/<name>.onnx
+  Path data_folder;  // where its external data lie, when that is not beside it
+  Path log_folder;   // gets the log of a child that failed, which the error names; empty: no log
+  // With a limit of time, a child that dies or takes longer is an Error of kind kCheckFailed.
   ProcessLimits limits{};
 };
 struct ChildOutcome {

@@ -16,6 +16,8 @@ struct Job {
   Path graph_folder;
   Path output_folder;
   std::vector<std::string> graphs;
+  Path model;        // of the one graph, when it is not in graph_folder
+  Path data_folder;  // of that model's external data
 };
 
 Result<Job> job_of(const Json& json) {
@@ -28,6 +30,8 @@ Result<Job> job_of(const Json& json) {
   TRY_ASSIGN(job.graph_folder, json_string(json, "graph_folder", kWhat));
   TRY_ASSIGN(job.output_folder, json_string(json, "output_folder", kWhat));
   TRY_ASSIGN(job.graphs, json_strings(json, "graphs", kWhat));
+  TRY_ASSIGN(job.model, json_string(json, "model", kWhat));
+  TRY_ASSIGN(job.data_folder, json_string(json, "data_folder", kWhat));
   return job;
 }
 
@@ -39,13 +43,14 @@ Result<Json> compile_all(const Job& job) {
   for (std::size_t i = 0; i < job.graphs.size(); ++i) {
     const std::string& name = job.graphs[i];
     const auto begin = std::chrono::steady_clock::now();
-    TRY_ASSIGN(auto session, open_session(runtime, job.runtimes, job.graph_folder / (name + ".onnx"),
+    TRY_ASSIGN(auto session, open_session(runtime, job.runtimes, job.model.empty() ? job.graph_folder / (name + ".onnx") : job.model,
                                           {.soc_model = static_cast<int>(job.soc_model),
                                            .context = job.output_folder / (name + kContextWrapperEnd),
                                            .name_prefix = name + "_",
                                            .share = job.share,
                                            .last = i + 1 == job.graphs.size(),
                                            .vtcm_mib = static_cast<int>(job.vtcm_mib),
+                                           .data_folder = job.data_folder,
                                            .trace = job.output_folder / (name + ".qnn")}));
     sessions.push_back(std::move(session));
     graphs.push_back({{"name", name}, {"seconds", std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count()}});

@@ -73,7 +73,13 @@ Result<std::unique_ptr<OrtRunner>> open_session(const std::shared_ptr<OrtRuntime
     options.session_entries["ep.share_ep_contexts"] = "1";
     if (request.last) options.session_entries["ep.stop_share_ep_contexts"] = "1";
   }
-  auto session = OrtRunner::open(runtime, model, options);
+  Result<std::unique_ptr<OrtRunner>> session = bad_input("{}", model.string());
+  if (request.data_folder.empty()) {
+    session = OrtRunner::open(runtime, model, options);
+  } else {
+    TRY_ASSIGN(const std::string bytes, read_file(model, std::size_t{1} << 31));
+    session = OrtRunner::open(runtime, {as_bytes(bytes), model.string(), request.data_folder}, options);
+  }
   if (!session.ok()) return explain_failure(session.error(), runtime->take_log(), model);
   return session;
 }

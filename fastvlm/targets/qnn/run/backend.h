@@ -18,6 +18,7 @@ struct SessionRequest {
   bool share = false;       // one context for several sessions
   bool last = false;        // the last of them
   int vtcm_mib = 0;         // 0: the backend's own choice (4)
+  Path data_folder;         // of external data that do not lie beside the model; empty: they do
   Path trace;               // folder for the list of QNN nodes and where they come from; empty: none
 };
 
