@@ -1,25 +1,16 @@
 // Any bytes as config.json beside the tensors of a good checkpoint: an error or a config that can be built from.
-#include <unistd.h>
-
+#include "fastvlm/base/temporary_folder.h"
 #include "fastvlm/checkpoint/model_config.h"
 
 namespace {
 
 // The golden checkpoint's weights with a config of our own.
 fastvlm::Path checkpoint_folder() {
-  namespace fs = std::filesystem;
-  std::string name = (fs::temp_directory_path() / "fastvlm_fuzz_XXXXXX").string();
-  FASTVLM_ASSERT(::mkdtemp(name.data()) != nullptr, "a temporary folder");
-  fs::create_symlink(fastvlm::Path(FASTVLM_TEST_DATA) / "golden/apple-tied/checkpoint/model.safetensors",
-                     fastvlm::Path(name) / "model.safetensors");
-  static struct Remove {
-    fs::path path;
-    ~Remove() {
-      std::error_code ignored;
-      fs::remove_all(path, ignored);
-    }
-  } remove{name};
-  return name;
+  using namespace fastvlm;
+  static const TemporaryFolder folder = TemporaryFolder::create().value();
+  std::filesystem::create_symlink(Path(FASTVLM_TEST_DATA) / "golden/apple-tied/checkpoint/model.safetensors",
+                                  folder.path() / "model.safetensors");
+  return folder.path();
 }
 
 }  // namespace

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <utility>
 #include <vector>
@@ -26,9 +28,17 @@ Path normalised(const Path& target) {
 std::string staging_prefix(const Path& target) { return "." + target.filename().string() + ".partial-"; }
 std::string replaced_prefix(const Path& target) { return "." + target.filename().string() + ".replaced-"; }
 
-bool is_running(const std::string& process) {
+bool is_running(std::string process) {
+  process.resize(std::min(process.size(), process.find('-')));
   if (process.empty() || process.size() > 9 || process.find_first_not_of("0123456789") != std::string::npos) return true;
   return ::kill(std::stoi(process), 0) == 0 || errno != ESRCH;
+}
+
+// "<process>" or "<process>-<count>": two stages of one process must not share a folder either.
+std::string own_suffix() {
+  static std::atomic<unsigned> counter{0};
+  const unsigned count = counter++;
+  return count == 0 ? std::to_string(::getpid()) : fmt::format("{}-{}", ::getpid(), count);
 }
 
 // Leftovers of killed runs: siblings named after a process that is gone. An old folder that was moved aside stays for the
@@ -87,7 +97,7 @@ Status check_target(const Path& target, const StageOptions& options) {
 Result<StagedFolder> StagedFolder::create(const Path& target, const StageOptions& options) {
   TRY(check_target(target, options));
   const Path path = normalised(target);
-  StagedFolder folder(path, path.parent_path() / (staging_prefix(path) + std::to_string(::getpid())));
+  StagedFolder folder(path, path.parent_path() / (staging_prefix(path) + own_suffix()), options);
   std::error_code failure;
   for (Path parent = path.parent_path(); !fs::exists(parent, failure) && parent.has_relative_path(); parent = parent.parent_path())
     folder.made_parents_.push_back(parent);
@@ -103,6 +113,7 @@ Result<StagedFolder> StagedFolder::create(const Path& target, const StageOptions
 StagedFolder::StagedFolder(StagedFolder&& other) noexcept
     : target_(std::move(other.target_)),
       staging_(std::exchange(other.staging_, {})),
+      options_(std::move(other.options_)),
       made_parents_(std::exchange(other.made_parents_, {})) {}
 
 StagedFolder::~StagedFolder() {
@@ -113,13 +124,22 @@ StagedFolder::~StagedFolder() {
 }
 
 Status StagedFolder::commit() {
+  TRY(check_target(target_, options_));
+  // Where nothing may be replaced, nothing can come between the look and the move.
+  const bool moved = !options_.force && ::renameat2(AT_FDCWD, staging_.c_str(), AT_FDCWD, target_.c_str(), RENAME_NOREPLACE) == 0;
+  if (!moved) TRY(replace());
+  staging_.clear();
+  made_parents_.clear();
+  return {};
+}
+
+Status StagedFolder::replace() {
+  TRY(check_target(target_, options_));
   std::error_code ignored;
   if (::renameat2(AT_FDCWD, staging_.c_str(), AT_FDCWD, target_.c_str(), RENAME_EXCHANGE) == 0)
     fs::remove_all(staging_, ignored);  // the hidden name is now that of the old folder
   else
     TRY(move_in_place(staging_, target_));
-  staging_.clear();
-  made_parents_.clear();
   return {};
 }
 

@@ -28,13 +28,17 @@ class StagedFolder {
   // Where to write.
   const Path& path() const { return staging_; }
   // Puts the folder in its place. An old one is exchanged with it in one step where the file system can do that, so that
-  // there is always one of them; then the old one goes.
+  // there is always one of them; then the old one goes. What came there meanwhile is looked at as at the beginning: another run's
+  // result is not replaced unless the options say so.
   Status commit();
 
  private:
-  StagedFolder(Path target, Path staging) : target_(std::move(target)), staging_(std::move(staging)) {}
+  Status replace();
+  StagedFolder(Path target, Path staging, StageOptions options)
+      : target_(std::move(target)), staging_(std::move(staging)), options_(std::move(options)) {}
   Path target_;
   Path staging_;
+  StageOptions options_;
   std::vector<Path> made_parents_;  // the deepest first
 };
 

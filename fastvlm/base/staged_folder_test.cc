@@ -71,6 +71,25 @@ TEST(StagedFolder, ForceReplacesTheWholeOldFolder) {
   EXPECT_EQ(folder.names(), (Names{"out"}));
 }
 
+TEST(StagedFolder, TheLaterOfTwoRunsDoesNotReplaceTheFirstUnlessForced) {
+  FolderForTests folder;
+  for (const bool force : {false, true}) {
+    const Path target = folder / (force ? "forced" : "out");
+    auto first = StagedFolder::create(target, replacing(force)), second = StagedFolder::create(target, replacing(force));
+    ASSERT_TRUE(first.ok() && second.ok());
+    EXPECT_NE(first->path(), second->path());
+    write(first->path() / "manifest.json", "first");
+    write(second->path() / "manifest.json", "second");
+    ASSERT_TRUE(first->commit().ok());
+    const Status late = second->commit();
+    EXPECT_EQ(late.ok(), force);
+    if (!force) EXPECT_NE(late.error().message.find("exists already and is not empty"), std::string::npos) << late.error().message;
+    auto text = read_file(target / "manifest.json", 100);
+    EXPECT_EQ(text.value(), force ? "second" : "first");
+  }
+  EXPECT_EQ(folder.names(), (Names{"out", "forced"}));
+}
+
 TEST(StagedFolder, RefusesWhatItMustNotReplace) {
   FolderForTests folder;
   folder.write("file", "");

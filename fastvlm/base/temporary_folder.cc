@@ -12,7 +12,14 @@ Result<TemporaryFolder> TemporaryFolder::create() {
   std::error_code failure;
   const Path parent = std::filesystem::temp_directory_path(failure);
   if (failure) return bad_environment("there is no folder for temporary files ({}); set TMPDIR", failure.message());
-  std::string name = (parent / "fastvlm-npu-XXXXXX").string();
+  return create_in(parent);
+}
+
+Result<TemporaryFolder> TemporaryFolder::create_in(const Path& parent) {
+  std::error_code failure;
+  std::filesystem::create_directories(parent, failure);
+  if (failure) return bad_environment("{}: cannot make this folder ({})", parent.string(), failure.message());
+  std::string name = (parent / ".fastvlm-npu-XXXXXX").string();
   if (::mkdtemp(name.data()) == nullptr)
     return bad_environment("{}: cannot write to this folder ({})", parent.string(), std::strerror(errno));
   return TemporaryFolder(name);

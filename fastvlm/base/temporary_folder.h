@@ -1,4 +1,4 @@
-// A folder with a name of its own below the system's temporary folder, gone with the object.
+// A folder with a name of its own, gone with the object.
 #pragma once
 
 #include "fastvlm/base/files.h"
@@ -7,7 +7,8 @@ namespace fastvlm {
 
 class TemporaryFolder {
  public:
-  static Result<TemporaryFolder> create();
+  static Result<TemporaryFolder> create();                       // below the system's temporary folder
+  static Result<TemporaryFolder> create_in(const Path& parent);  // which is made
   TemporaryFolder(TemporaryFolder&& other) noexcept;
   TemporaryFolder& operator=(TemporaryFolder&&) = delete;
   ~TemporaryFolder();

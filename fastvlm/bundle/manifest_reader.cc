@@ -4,10 +4,10 @@
 #include <cmath>
 #include <set>
 
+#include "fastvlm/base/object_reader.h"
 #include "fastvlm/base/plain_path.h"
 #include "fastvlm/base/try.h"
 #include "fastvlm/bundle/manifest.h"
-#include "fastvlm/bundle/object_reader.h"
 
 namespace fastvlm {
 namespace {

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "fastvlm/base/file_content.h"
+#include "fastvlm/base/plain_path.h"
 #include "fastvlm/base/try.h"
 
 namespace fastvlm {
@@ -68,8 +69,7 @@ Status read_index(const Path& folder, ModelFiles& files) {
   for (const auto& [tensor, file] : map->items()) {
     if (!file.is_string()) return bad_input("{}: tensor \"{}\" must name a file", what, tensor);
     auto name = file.get<std::string>();
-    if (name.empty() || Path(name).filename() != Path(name) || name == "." || name == "..")
-      return bad_input("{}: shard \"{}\" of tensor \"{}\" must be a plain file name", what, name, tensor);
+    if (!is_file_name(name)) return bad_input("{}: shard \"{}\" of tensor \"{}\" must be a plain file name", what, name, tensor);
     shards.insert(std::move(name));
   }
   for (const std::string& shard : shards) {

@@ -8,6 +8,7 @@
 #include "fastvlm/base/interrupt.h"
 #include "fastvlm/base/model_error.h"
 #include "fastvlm/base/try.h"
+#include "fastvlm/base/version.h"
 #include "fastvlm/cli/command_line.h"
 #include "fastvlm/cli/print.h"
 #include "fastvlm/cli/verbs.h"
@@ -47,7 +48,13 @@ ExitCode run(std::span<const std::string> arguments) {
   return parsed.verb->run();
 }
 
-// What the library throws or lets pass; anything else is our own bug and ends the program with its name.
+// No input should lead here.
+Error our_mistake(std::string_view what) {
+  return bad_environment("this is our mistake: {}; please report it with this line, the command and the file it was about (fastvlm-npu {})",
+                         what, kVersion);
+}
+
+// What the library throws or lets pass.
 ExitCode run_and_catch(std::span<const std::string> arguments) {
   try {
     return run(arguments);
@@ -57,6 +64,10 @@ ExitCode run_and_catch(std::span<const std::string> arguments) {
     return bad_environment("out of memory; close other programs or take a smaller model");
   } catch (const std::system_error& error) {
     return bad_environment("{}", error.what());
+  } catch (const std::exception& error) {
+    return our_mistake(error.what());
+  } catch (...) {
+    return our_mistake("an exception of unknown kind");
   }
 }
 

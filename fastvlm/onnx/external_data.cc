@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "fastvlm/base/plain_path.h"
 #include "fastvlm/base/try.h"
 #include "fastvlm/onnx/data_layout.h"
 
@@ -86,22 +87,15 @@ Result<ExternalData> parse_external_data(const std::vector<std::pair<std::string
   return data;
 }
 
-bool is_inside_folder(const std::string& location) {
-  // A backslash is a separator to readers on Windows.
-  std::string plain = location;
-  std::replace(plain.begin(), plain.end(), '\\', '/');
-  if (plain.empty() || plain.front() == '/' || plain.find('\0') != std::string::npos || plain.find(':') == 1) return false;
-  const Path path(plain);
-  return std::none_of(path.begin(), path.end(), [](const Path& part) { return part == ".."; });
-}
+bool is_inside_folder(const std::string& location) { return stays_in_folder(location); }
 
-DataFile look_at_data_file(const Path& folder, const std::string& location) {
+DataFile look_at_data_file(const Path& folder, const std::string& location, bool follow_links) {
   if (!is_inside_folder(location)) return {0, "the file must lie in the folder of the model, named by a relative path without \"..\""};
   std::error_code problem;
   const Path path = folder / location;
-  if (leaves_folder(folder, path))
+  if (!follow_links && leaves_folder(folder, path))
     return {0, "a link leads it out of the folder of the model, where it is not read (hub caches are made so); copy the files themselves"};
-  const auto status = std::filesystem::symlink_status(path, problem);
+  const auto status = follow_links ? std::filesystem::status(path, problem) : std::filesystem::symlink_status(path, problem);
   if (status.type() == std::filesystem::file_type::not_found) return {0, "there is no such file"};
   if (status.type() == std::filesystem::file_type::symlink)
     return {0, "it is a symbolic link; ONNX readers refuse that, copy the file instead"};
@@ -111,11 +105,11 @@ DataFile look_at_data_file(const Path& folder, const std::string& location) {
   return {size, ""};
 }
 
-std::map<std::string, DataFile> find_data_files(const OnnxModel& model, const Path& folder) {
+std::map<std::string, DataFile> find_data_files(const OnnxModel& model, const Path& folder, bool follow_links) {
   std::map<std::string, DataFile> files;
   for (const OnnxInitializer& tensor : model.initializers)
     if (tensor.external && !files.contains(tensor.external->location))
-      files.emplace(tensor.external->location, look_at_data_file(folder, tensor.external->location));
+      files.emplace(tensor.external->location, look_at_data_file(folder, tensor.external->location, follow_links));
   return files;
 }
 

@@ -25,12 +25,13 @@ struct DataFile {
   std::uint64_t size = 0;
   std::string problem;  // "there is no such file", "it is a symbolic link", …
 };
-DataFile look_at_data_file(const Path& folder, const std::string& location);
+// `follow_links`: a link counts as the file it leads to, as in the folders of a download cache.
+DataFile look_at_data_file(const Path& folder, const std::string& location, bool follow_links = false);
 
 // What no ONNX checker looks at: place and size of every external tensor. One look-up for each distinct location.
 std::vector<Finding> check_external_data(const OnnxModel& model, const std::map<std::string, DataFile>& files,
                                          const ExternalDataOptions& options = {});
 // The locations of a model that stay in its folder, looked up on disk.
-std::map<std::string, DataFile> find_data_files(const OnnxModel& model, const Path& folder);
+std::map<std::string, DataFile> find_data_files(const OnnxModel& model, const Path& folder, bool follow_links = false);
 
 }  // namespace fastvlm

@@ -172,8 +172,8 @@ Result<std::vector<Finding>> validate_onnx(const Path& path, const ValidateOptio
   std::vector<Finding> findings = check_versions(model, options);
   append(findings, check_operators(model, options.allowed_operators));
   append(findings, check_structure(model));
-  append(findings,
-         check_external_data(model, find_data_files(model, path.parent_path()), {.require_aligned = options.require_aligned_data}));
+  append(findings, check_external_data(model, find_data_files(model, path.parent_path(), options.follow_links),
+                                       {.require_aligned = options.require_aligned_data}));
   append(findings, check_in_child(path));
   if (options.forbid_symbolic_dims) {
     infer_shapes_in_child(proto);  // what it says was said by the check

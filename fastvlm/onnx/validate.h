@@ -21,6 +21,7 @@ struct ValidateOptions {
   std::int64_t ir_version = 8;                // 0: any
   bool forbid_symbolic_dims = false;          // for graphs that are to be compiled for an NPU
   bool require_aligned_data = false;          // external data at multiples of 4096 bytes
+  bool follow_links = false;                  // external data may be a link, as in the folders of a download cache
 };
 
 // Everything that is wrong with the model, and notes about what could not be checked. An Error only when the file cannot be

@@ -7,6 +7,7 @@
 #include <system_error>
 
 #include "fastvlm/base/disk_space.h"
+#include "fastvlm/base/temporary_folder.h"
 #include "fastvlm/base/try.h"
 #include "fastvlm/process/process.h"
 
@@ -16,29 +17,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::uint64_t kNeededBytes = std::uint64_t{600} << 20;
-
-// A folder that goes away with its owner.
-class TemporaryFolder {
- public:
-  static Result<TemporaryFolder> create(const Path& parent) {
-    std::error_code failure;
-    fs::create_directories(parent, failure);
-    if (failure) return bad_environment("{}: cannot make this folder ({})", parent.string(), failure.message());
-    std::string name = (parent / ".fetch-XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr) return bad_environment("{}: cannot write to this folder", parent.string());
-    return TemporaryFolder(name);
-  }
-  TemporaryFolder(TemporaryFolder&& other) noexcept : path_(std::move(other.path_)) { other.path_.clear(); }
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    if (!path_.empty()) fs::remove_all(path_, ignored);
-  }
-  const Path& path() const { return path_; }
-
- private:
-  explicit TemporaryFolder(Path path) : path_(std::move(path)) {}
-  Path path_;
-};
 
 std::string wheel_name(const PinnedWheel& wheel) { return fmt::format("{} {}", wheel.package, wheel.version); }
 
@@ -93,7 +71,7 @@ bool is_complete(const Path& folder, const PinnedWheel& wheel) {
 }
 
 Status fetch(const FetchOptions& options, const PinnedWheel& wheel, const Path& folder) {
-  TRY_ASSIGN(TemporaryFolder temporary, TemporaryFolder::create(options.cache_folder));
+  TRY_ASSIGN(TemporaryFolder temporary, TemporaryFolder::create_in(options.cache_folder));
   TRY(check_free_space(options.cache_folder, kNeededBytes, "fetching the runtimes"));
   TRY_ASSIGN(Path file, download(options, wheel, temporary.path()));
   const Path unpacked = temporary.path() / "unpacked";

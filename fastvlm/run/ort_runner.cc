@@ -9,10 +9,12 @@
 
 #include "fastvlm/base/interrupt.h"
 #include "fastvlm/base/try.h"
+#include "fastvlm/run/linked_data.h"
 
 namespace fastvlm {
 namespace {
 
+constexpr std::size_t kMaxModelBytes = std::size_t{1} << 31;  // of one protobuf message
 constexpr GraphOptimizationLevel kLevels[] = {ORT_DISABLE_ALL, ORT_ENABLE_BASIC, ORT_ENABLE_EXTENDED, ORT_ENABLE_ALL};
 
 // The environment of the runtime in the dress that the C++ interface asks for, without owning it.
@@ -160,9 +162,36 @@ struct OrtRunner::State {
 OrtRunner::OrtRunner(std::unique_ptr<State> state) : state_(std::move(state)) {}
 OrtRunner::~OrtRunner() = default;
 
+// From memory, which lets us say where the data lie: in another folder, or (when their real names are others, as in a download
+// cache) in maps of ours, which ONNX Runtime copies.
+Result<std::unique_ptr<OrtRunner>> OrtRunner::open_linked(std::shared_ptr<OrtRuntime> runtime, const Path& model,
+                                                          const std::vector<LinkedData>& data, const OrtRunnerOptions& options) {
+  TRY_ASSIGN(const std::string bytes, read_file(model, kMaxModelBytes));
+  if (const Path folder = common_folder(data); !folder.empty())
+    return open(std::move(runtime), {.bytes = as_bytes(bytes), .what = model.string(), .data_folder = folder}, options);
+  std::vector<MappedFile> maps;
+  std::vector<std::string> names;
+  std::vector<char*> buffers;
+  std::vector<std::size_t> sizes;
+  for (const auto& [name, file] : data) {
+    TRY_ASSIGN(MappedFile map, MappedFile::open(file));
+    names.push_back(name);
+    buffers.push_back(const_cast<char*>(reinterpret_cast<const char*>(map.bytes().data())));
+    sizes.push_back(map.bytes().size());
+    maps.push_back(std::move(map));
+  }
+  auto state = std::make_unique<State>(State{.runtime = std::move(runtime), .what = model.string()});
+  TRY(state->open(options, [&](Ort::Env& env, Ort::SessionOptions& session_options) {
+    session_options.AddExternalInitializersFromFilesInMemory(names, buffers, sizes);
+    return Ort::Session(env, bytes.data(), bytes.size(), session_options);
+  }));
+  return std::unique_ptr<OrtRunner>(new OrtRunner(std::move(state)));
+}
+
 Result<std::unique_ptr<OrtRunner>> OrtRunner::open(std::shared_ptr<OrtRuntime> runtime, const Path& model,
                                                    const OrtRunnerOptions& options) {
   TRY(InputFile::open(model));
+  if (const std::vector<LinkedData> data = linked_data(model); !data.empty()) return open_linked(std::move(runtime), model, data, options);
   auto state = std::make_unique<State>(State{.runtime = std::move(runtime), .what = model.string()});
   TRY(state->open(options,
                   [&](Ort::Env& env, Ort::SessionOptions& session_options) { return Ort::Session(env, model.c_str(), session_options); }));

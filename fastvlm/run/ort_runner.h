@@ -7,6 +7,7 @@
 #include <string>
 
 #include "fastvlm/base/files.h"
+#include "fastvlm/run/linked_data.h"
 #include "fastvlm/run/ort_runtime.h"
 #include "fastvlm/run/runner.h"
 
@@ -30,7 +31,7 @@ struct OrtRunnerOptions {
 
 class OrtRunner final : public Runner {
  public:
-  // Opens a model file; external data is looked for beside it. With a compiling provider this is the compilation.
+  // Opens a model file; external data is looked for beside it, also behind links. With a compiling provider this is the compilation.
   static Result<std::unique_ptr<OrtRunner>> open(std::shared_ptr<OrtRuntime> runtime, const Path& model,
                                                  const OrtRunnerOptions& options = {});
   // Opens a model from memory, not needed afterwards; `what` names it in messages. External data lies in `data_folder`.
@@ -50,6 +51,8 @@ class OrtRunner final : public Runner {
  private:
   struct State;
   explicit OrtRunner(std::unique_ptr<State> state);
+  static Result<std::unique_ptr<OrtRunner>> open_linked(std::shared_ptr<OrtRuntime> runtime, const Path& model,
+                                                        const std::vector<LinkedData>& data, const OrtRunnerOptions& options);
   std::unique_ptr<State> state_;
 };
 

@@ -86,6 +86,28 @@ TEST_F(OrtRunnerTest, GivesTheWantedOutputsInTheWantedOrder) {
   EXPECT_EQ(unknown.error().message, file_.string() + ": the graph has no output \"z\"");
 }
 
+// As in the folders of a download cache, and as probes of a folder that cannot be written to.
+TEST_F(OrtRunnerTest, LooksBehindLinksToDataInOtherFolders) {
+  for (const char* name : {"weights.bin", "0123abcd"}) {
+    const Path model = folder_ / "links" / "tiny.onnx", real = folder_ / "real" / name;
+    for (const Path& path : {model, real}) std::filesystem::create_directories(path.parent_path());
+    std::filesystem::copy_file(file_, model);
+    std::filesystem::copy_file(folder_ / "weights.bin", real);
+    std::filesystem::create_symlink(real, folder_ / "links" / "weights.bin");
+    const std::vector<LinkedData> data = linked_data(model);
+    ASSERT_EQ(data.size(), 1u);
+    EXPECT_EQ(data[0].name, "weights.bin");
+    EXPECT_EQ(common_folder(data).empty(), real.filename() != "weights.bin");
+    auto runner = OrtRunner::open(runtime_, model);
+    ASSERT_TRUE(runner.ok()) << name << ": " << runner.error().message;
+    auto results = run(**runner, inputs(0));
+    ASSERT_TRUE(results.ok()) << results.error().message;
+    EXPECT_EQ((*results)[1].tensor.floats()[0], 6);
+    std::filesystem::remove_all(model.parent_path());
+  }
+  EXPECT_TRUE(linked_data(file_).empty());
+}
+
 TEST_F(OrtRunnerTest, OpensAModelFromMemoryWithItsDataElsewhere) {
   const std::string model = cache_model(external()).bytes();
   auto runner = OrtRunner::open(runtime_, {.bytes = as_bytes(model), .what = "memory", .data_folder = folder_});

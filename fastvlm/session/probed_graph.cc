@@ -1,34 +1,17 @@
 #include "fastvlm/session/probed_graph.h"
 
-#include <unistd.h>
-
-#include <atomic>
-
+#include "fastvlm/base/temporary_folder.h"
 #include "fastvlm/base/try.h"
 #include "fastvlm/graph/graph.h"
+#include "fastvlm/onnx/external_data.h"
 
 namespace fastvlm {
 namespace {
 
-// Removes its file at the end.
-class TemporaryFile {
- public:
-  explicit TemporaryFile(Path path) : path_(std::move(path)) {}
-  TemporaryFile(const TemporaryFile&) = delete;
-  ~TemporaryFile() {
-    std::error_code ignored;
-    std::filesystem::remove(path_, ignored);
-  }
-  const Path& path() const { return path_; }
-
- private:
-  Path path_;
-};
-
-// Keeps the changed model until the runner is gone: some runners open it late.
+// Keeps the folder of the changed model until the runner is gone: some runners open it late.
 class ProbedRunner final : public Runner {
  public:
-  ProbedRunner(std::unique_ptr<TemporaryFile> file, std::unique_ptr<Runner> runner) : file_(std::move(file)), runner_(std::move(runner)) {}
+  ProbedRunner(TemporaryFolder folder, std::unique_ptr<Runner> runner) : folder_(std::move(folder)), runner_(std::move(runner)) {}
   const std::vector<TensorInfo>& inputs() const override { return runner_->inputs(); }
   const std::vector<TensorInfo>& outputs() const override { return runner_->outputs(); }
   Result<std::vector<NamedTensor>> run(std::span<const NamedTensorView> inputs, std::span<const std::string> wanted) override {
@@ -36,20 +19,37 @@ class ProbedRunner final : public Runner {
   }
 
  private:
-  std::unique_ptr<TemporaryFile> file_;
+  TemporaryFolder folder_;
   std::unique_ptr<Runner> runner_;
 };
+
+// The same file under another name. ONNX Runtime takes a second name for the file where the disk has such; a link that leads out of
+// the model's folder it refuses, so OrtRunner looks behind links itself.
+Status lend(const Path& file, const Path& as) {
+  std::error_code failure;
+  const Path real = std::filesystem::canonical(file, failure);
+  if (failure) return bad_input("{}: there is no such file", file.string());
+  std::filesystem::create_directories(as.parent_path(), failure);
+  std::filesystem::create_hard_link(real, as, failure);
+  if (failure) std::filesystem::create_symlink(real, as, failure);
+  if (failure) return bad_environment("{}: cannot make a link ({})", as.string(), failure.message());
+  return {};
+}
 
 }  // namespace
 
 Result<std::unique_ptr<Runner>> open_probed(const Path& model, std::span<const std::string> values, const OpenGraph& open) {
   TRY_ASSIGN(std::string bytes, with_probes(model, values));
-  static std::atomic<unsigned> counter{0};
-  auto file = std::make_unique<TemporaryFile>(model.parent_path() /
-                                              fmt::format(".{}.probed-{}-{}.onnx", model.stem().string(), ::getpid(), counter++));
-  TRY(write_file_atomically(file->path(), bytes));
-  TRY_ASSIGN(auto runner, open(file->path()));
-  return std::unique_ptr<Runner>(std::make_unique<ProbedRunner>(std::move(file), std::move(runner)));
+  TRY_ASSIGN(TemporaryFolder folder, TemporaryFolder::create());
+  const Path probed = folder.path() / fmt::format("{}.{}.onnx", model.stem().string(), folder.path().filename().string());
+  TRY(write_file_atomically(probed, bytes));
+  TRY_ASSIGN(const OnnxModel read, parse_onnx(as_bytes(bytes), model.string(), {.infer_shapes = false}));
+  for (const auto& [location, file] : find_data_files(read, model.parent_path(), /*follow_links=*/true)) {
+    if (!file.problem.empty()) return bad_input("{}: external data \"{}\": {}", model.string(), location, file.problem);
+    TRY(lend(model.parent_path() / location, folder.path() / location));
+  }
+  TRY_ASSIGN(auto runner, open(probed));
+  return std::unique_ptr<Runner>(std::make_unique<ProbedRunner>(std::move(folder), std::move(runner)));
 }
 
 std::vector<std::string> module_values(const OnnxModel& model) {

@@ -6,8 +6,8 @@
 
 namespace fastvlm {
 
-// Opens `model` with these values as further outputs. The changed model lies beside the original as a hidden file (its weights
-// are found relative to it) for as long as the runner lives.
+// Opens `model` with these values as further outputs. The changed model lies in a temporary folder, with links to its weights, for
+// as long as the runner lives; nothing is written beside the original.
 Result<std::unique_ptr<Runner>> open_probed(const Path& model, std::span<const std::string> values, const OpenGraph& open);
 
 // Outputs of nodes in topological order. Those of modules carry the module's own name; others have a ':' in it.

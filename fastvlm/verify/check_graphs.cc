@@ -52,9 +52,10 @@ std::vector<OperatorId> operators_of(const GraphEntry& graph, const Target& targ
 }
 
 Status check_form(const OutputFolder& folder, const GraphEntry& graph, const Target& target, VerifyReport& report) {
-  auto findings =
-      validate_onnx(folder.path / graph.file,
-                    {.allowed_operators = operators_of(graph, target), .forbid_symbolic_dims = graph.npu(), .require_aligned_data = true});
+  auto findings = validate_onnx(folder.path / graph.file, {.allowed_operators = operators_of(graph, target),
+                                                           .forbid_symbolic_dims = graph.npu(),
+                                                           .require_aligned_data = true,
+                                                           .follow_links = true});
   if (!findings.ok()) return std::move(findings).error();
   for (const Finding& finding : *findings)
     if (finding.severity == Severity::kError) report.miss("graph", graph.file, finding.message);

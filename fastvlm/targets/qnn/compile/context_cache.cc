@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "fastvlm/base/hash.h"
+#include "fastvlm/base/plain_path.h"
 
 namespace fastvlm::qnn {
 namespace {
@@ -15,7 +16,7 @@ bool is_sound(const Path& entry, const Json& facts) {
   const Json* files = json_find(facts, "files");
   if (files == nullptr || !files->is_object() || files->empty()) return false;
   for (const auto& [name, hash] : files->items()) {
-    if (Path(name).filename() != Path(name) || !hash.is_string()) return false;
+    if (!is_file_name(name) || !hash.is_string()) return false;
     auto actual = sha256_of_file(entry / name);
     if (!actual.ok() || *actual != hash.get<std::string>()) return false;
   }

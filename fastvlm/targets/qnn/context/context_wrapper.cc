@@ -4,6 +4,7 @@
 #include <charconv>
 #include <tuple>
 
+#include "fastvlm/base/plain_path.h"
 #include "fastvlm/base/try.h"
 
 namespace fastvlm {
@@ -35,13 +36,10 @@ std::optional<std::int64_t> soc_of_note(const OnnxModel& model) {
 
 // The binary beside the wrapper. The runtime accepts a relative name without parent steps only, and so do we.
 Result<Path> context_file_of(const std::string& name, const Path& onnx) {
-  const Path relative = name;
-  const bool plain = !name.empty() && name.find('\0') == std::string::npos && relative.is_relative() &&
-                     std::none_of(relative.begin(), relative.end(), [](const Path& part) { return part == ".."; });
-  if (!plain) {
+  if (!stays_in_folder(name)) {
     return bad_input("{}: the context file \"{}\" is no name of a file beside the wrapper; compile it again", onnx.string(), name);
   }
-  const Path file = onnx.parent_path() / relative;
+  const Path file = onnx.parent_path() / name;
   std::error_code error;
   if (!std::filesystem::is_regular_file(file, error)) {
     return bad_input("{}: its context {} is missing; copy it to the same folder", onnx.string(), file.string());

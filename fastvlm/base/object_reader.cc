@@ -1,4 +1,4 @@
-#include "fastvlm/bundle/object_reader.h"
+#include "fastvlm/base/object_reader.h"
 
 #include <cmath>
 
