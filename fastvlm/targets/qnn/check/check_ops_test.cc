@@ -229,7 +229,7 @@ TEST(CheckOps, JudgesTypesRanksAttributesAndConstantsAsMeasured) {
        "g (float[2,2] x) => (float[2,2] y) <int8[2,2] w = {1,1,1,1}, float s = {1}, int8 z = {0}> { d = DequantizeLinear(w, s, z) y = "
        "MatMul(x, d) }",
        ""},
-      {"no elements", "g (float[0,4] x) => (float[0,4] y) { y = Relu(x) }", "refused Relu: \"x\" has no elements"},
+      {"no elements", "g (float[0,4] x) => (float[0,4] y) { y = Relu(x) }", "refused Relu: \"y\" has no elements"},
       {"nearest, asymmetric, default rounding",
        "g (float[1,1,4,4] x) => (float[1,1,8,8] y) <float[4] s = {1,1,2,2}> { y = Resize<mode = \"nearest\", "
        "coordinate_transformation_mode = "

@@ -223,6 +223,7 @@ void check_gemm(const NodeContext& c, OpIssues& out) {
 void check_if(const NodeContext& c, OpIssues& out) {
   const bool fixed = c.has_input(0) && c.is_fixed(0);
   const auto chosen = fixed ? c.index.scalar(c.input(0)) : std::nullopt;
+  if (fixed && !chosen) return remark(out, "not known: which branch the shapes choose; compile to see", "export without branches");
   for (const char* key : {"then_branch", "else_branch"}) {
     if (chosen && (*chosen != 0) != (std::string_view(key) == "then_branch")) continue;
     const auto found = c.node.attributes.find(key);
