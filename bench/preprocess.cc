@@ -25,7 +25,7 @@ Image made_up_picture(int width, int height) {
 
 void preprocess_12_megapixels(benchmark::State& state, ImageMode mode) {
   const Image picture = made_up_picture(4000, 3000);
-  for (auto _ : state) benchmark::DoNotOptimize(preprocess(picture, 1024, mode));
+  for (auto _ : state) benchmark::DoNotOptimize(preprocess(picture, {.mode = mode}));
 }
 BENCHMARK_CAPTURE(preprocess_12_megapixels, pad, ImageMode::kPad)->Unit(benchmark::kMillisecond)->UseRealTime();
 BENCHMARK_CAPTURE(preprocess_12_megapixels, crop, ImageMode::kCrop)->Unit(benchmark::kMillisecond)->UseRealTime();
@@ -40,7 +40,7 @@ Status measure_file(const Path& path, int size, ImageMode mode, int repetitions)
   for (int i = 0; i < repetitions; ++i) {
     const auto begin = std::chrono::steady_clock::now();
     TRY_ASSIGN(Image picture, load_image(path));
-    TRY_ASSIGN(Image square, preprocess(picture, size, mode));
+    TRY_ASSIGN(Image square, preprocess(picture, {.size = size, .mode = mode}));
     const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - begin;
     std::printf("%.3f\n", took.count());
     hash = sha256_of({reinterpret_cast<const char*>(square.rgb.data()), square.rgb.size()});

@@ -15,6 +15,7 @@ packages=(
   build-essential cmake ninja-build pkg-config ccache git
   libonnx-dev libprotobuf-dev protobuf-compiler nlohmann-json3-dev libcli11-dev libfmt-dev libutf8proc-dev
   libjpeg62-turbo-dev libpng-dev libssl-dev zlib1g-dev
+  libwebp7 libtiff6 libheif1
   libgtest-dev libgmock-dev libbenchmark-dev
   python3 python3-pip
 )

@@ -10,7 +10,7 @@
 namespace fastvlm::api {
 
 struct PreprocessOptions {
-  std::string image;               // JPEG or PNG file
+  std::string image;               // picture file
   std::int64_t image_size = 1024;  // side in pixels, a multiple of 64
   bool crop = false;               // the middle square, as transformers does; false: on a black square, as Apple does
   bool ignore_exif = false;        // do not turn the picture upright

@@ -13,7 +13,7 @@
 #include "fastvlm/bundle/graph_entry.h"
 #include "fastvlm/bundle/names.h"
 #include "fastvlm/checkpoint/model_config.h"
-#include "fastvlm/image/preprocess.h"
+#include "fastvlm/image/preprocess_settings.h"
 #include "fastvlm/tensor/convert.h"
 
 namespace fastvlm {
@@ -45,15 +45,9 @@ ModelFacts model_facts(const ModelConfig& config, const std::string& model_type)
 
 // From a picture to pixel_values.
 struct Preprocessing {
-  std::int64_t image_size = 0;  // S, what the plain encoder was exported for
-  ImageMode mode = ImageMode::kPad;
-  std::array<std::int64_t, 3> pad_color{};
-  std::string resample = "bicubic (Pillow, a = -0.5, antialiased, 8 bit)";
+  PreprocessSettings settings;  // its size is what the plain encoder was exported for
   std::string layout = "NCHW RGB";
-  std::string rescale = "divide by 255";
-  std::array<double, 3> mean{0, 0, 0};
-  std::array<double, 3> std{1, 1, 1};
-  std::int64_t image_tokens = 0;  // N at S pixels
+  std::int64_t image_tokens = 0;  // N at that size
 };
 
 // How a question is put.

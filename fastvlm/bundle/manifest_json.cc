@@ -35,8 +35,6 @@ OrderedJson losses_json(const std::vector<LossEntry>& losses) {
   return rows;
 }
 
-const char* mode_name(ImageMode mode) { return mode == ImageMode::kPad ? "pad" : "crop"; }
-
 // A number with a fixed count of characters, so that a plan knows the size of the manifest.
 std::string fixed_number(double value) { return fmt::format("{:+.16e}", value); }
 
@@ -76,14 +74,18 @@ OrderedJson to_json(const ModelFacts& model) {
 }
 
 OrderedJson to_json(const Preprocessing& p) {
-  return {{"image_size", p.image_size},
-          {"mode", mode_name(p.mode)},
-          {"pad_color", p.pad_color},
-          {"resample", p.resample},
+  const PreprocessSettings& settings = p.settings;
+  return {{"image_size", settings.size},
+          {"mode", name(settings.mode)},
+          {"pad_color", settings.pad_color},
+          {"resize", settings.resize},
+          {"resize_to", settings.resized_side()},
+          {"resample", name(settings.filter)},
+          {"resample_rule", "as Pillow: 8 bit, antialiased"},
           {"layout", p.layout},
-          {"rescale", p.rescale},
-          {"mean", p.mean},
-          {"std", p.std},
+          {"rescale_factor", settings.rescale_factor},
+          {"mean", settings.mean},
+          {"std", settings.std},
           {"image_tokens", p.image_tokens}};
 }
 

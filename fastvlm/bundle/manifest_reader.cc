@@ -8,6 +8,7 @@
 #include "fastvlm/base/plain_path.h"
 #include "fastvlm/base/try.h"
 #include "fastvlm/bundle/manifest.h"
+#include "fastvlm/image/decode.h"
 
 namespace fastvlm {
 namespace {
@@ -17,7 +18,7 @@ constexpr std::int64_t kMaxCount = 1 << 10;       // layers, heads, blocks, part
 constexpr std::int64_t kMaxTokens = 1 << 20;      // of a context or a prompt
 constexpr std::int64_t kMaxVocabulary = 1 << 24;  // rows of the table
 constexpr std::int64_t kMaxExtent = std::int64_t{1} << 31;
-constexpr std::int64_t kMaxImageTokens = (kMaxVisionSize / kVisionStride) * (kMaxVisionSize / kVisionStride);
+constexpr std::int64_t kMaxImageTokens = (kMaxImageSize / kVisionStride) * (kMaxImageSize / kVisionStride);
 constexpr std::size_t kMaxManifestBytes = std::size_t{256} << 20;
 
 // ---- Single values ------------------------------------------------------------------------------------------------------
@@ -45,7 +46,7 @@ Dtype dtype(const ObjectReader& row, const char* key) {
 
 // A picture's side that the tower can take.
 std::int64_t picture_side(const ObjectReader& row) {
-  const std::int64_t side = row.integer("image_size", 1, kMaxVisionSize);
+  const std::int64_t side = row.integer("image_size", 1, kMaxImageSize);
   if (side % kVisionStride != 0) row.refuse("the key \"image_size\" must be a multiple of {}, but is {}", kVisionStride, side);
   return side;
 }
@@ -107,19 +108,35 @@ ModelFacts read_model(const ObjectReader& row) {
                      .head_dim = vision.integer("head_dim", 1, kMaxWidth)}};
 }
 
-Preprocessing read_preprocessing(const ObjectReader& row) {
-  Preprocessing p{.image_size = picture_side(row)};
+// Keys that older manifests lack have FastVLM's values.
+PreprocessSettings read_settings(const ObjectReader& row) {
+  PreprocessSettings settings{.size = static_cast<int>(picture_side(row))};
   const std::string mode = row.text("mode");
   if (auto known = image_mode_of(mode); known.ok())
-    p.mode = *known;
+    settings.mode = *known;
   else
-    row.refuse("the key \"mode\" must be \"pad\" or \"crop\", but is \"{}\"", mode);
-  p.pad_color = three(row, "pad_color", row.integers("pad_color", 0, 255));
-  p.resample = row.text("resample");
+    row.refuse("the key \"mode\" must be \"pad\", \"crop\" or \"stretch\", but is \"{}\"", mode);
+  if (row.has("resize")) settings.resize = row.boolean("resize");
+  if (row.has("resize_to")) settings.resize_to = static_cast<int>(row.integer("resize_to", 1, kMaxImageSide));
+  if (settings.resize_to == settings.size) settings.resize_to = 0;
+  const std::string filter = row.text("resample");
+  if (auto known = resize_filter_of(std::string_view(filter).substr(0, filter.find(' '))); known.ok())
+    settings.filter = *known;
+  else
+    row.refuse("the key \"resample\" must be a filter of Pillow such as \"bicubic\", but is \"{}\"", filter);
+  if (row.has("rescale_factor")) settings.rescale_factor = row.number("rescale_factor", -1e30, 1e30);
+  const std::array<std::int64_t, 3> color = three(row, "pad_color", row.integers("pad_color", 0, 255));
+  for (std::size_t i = 0; i < color.size(); ++i) settings.pad_color[i] = static_cast<std::uint8_t>(color[i]);
+  settings.mean = three(row, "mean", row.numbers("mean"));
+  settings.std = three(row, "std", row.numbers("std"));
+  if (std::ranges::any_of(settings.std, [](double value) { return static_cast<float>(value) == 0; }))
+    row.refuse("the key \"std\" must not hold 0");
+  return settings;
+}
+
+Preprocessing read_preprocessing(const ObjectReader& row) {
+  Preprocessing p{.settings = read_settings(row)};
   p.layout = row.text("layout");
-  p.rescale = row.text("rescale");
-  p.mean = three(row, "mean", row.numbers("mean"));
-  p.std = three(row, "std", row.numbers("std"));
   p.image_tokens = row.integer("image_tokens", 1, kMaxImageTokens);
   return p;
 }

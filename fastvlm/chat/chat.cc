@@ -69,11 +69,12 @@ Status Chat::read_folder() {
   TRY(check_image_size(static_cast<int>(size)));
   for (const GraphEntry& graph : folder_.manifest.graphs)
     if (graph.extents.new_tokens == 1) context_ = graph.extents.context;
-  encoder_.emplace(ImageEncoderOptions{.graph = folder_.path / folder_.vision(size)->file,
-                                       .preprocess = {.size = static_cast<int>(size), .mode = folder_.manifest.preprocessing.mode},
-                                       .hidden_size = folder_.text().hidden_size,
-                                       .open = options_.open_graph,
-                                       .keep_open = options_.keep_vision_open});
+  encoder_.emplace(ImageEncoderOptions{
+      .graph = folder_.path / folder_.vision(size)->file,
+      .preprocess = {.settings = folder_.manifest.preprocessing.settings.at_size(static_cast<int>(size)), .decode = options_.decode},
+      .hidden_size = folder_.text().hidden_size,
+      .open = options_.open_graph,
+      .keep_open = options_.keep_vision_open});
   TRY_ASSIGN(Tokenizer tokenizer, Tokenizer::load(options_.folder));
   if (tokenizer.size() > folder_.text().vocab_size)
     return bad_input("{}: the tokenizer has {} ids, the model only {}; they do not belong together", options_.folder.string(),

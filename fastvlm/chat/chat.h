@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "fastvlm/chat/sampler.h"
+#include "fastvlm/image/decode.h"
 #include "fastvlm/session/image_encoder.h"
 #include "fastvlm/session/prompt_cache.h"
 #include "fastvlm/text/prompt.h"
@@ -25,6 +26,7 @@ struct ChatOptions {
   std::int64_t max_new_tokens = 256;
   std::string system = ChatPromptOptions().system;
   bool keep_vision_open = false;  // for many pictures; see ImageEncoderOptions
+  ImageDecodeOptions decode;
 };
 
 enum class Finish {

@@ -70,7 +70,7 @@ TEST(Chat, AnswersTheSecondTurnAsIfTheWholeConversationWereReadAnew) {
   segments.back().rows = static_cast<std::int64_t>(tail.size());
   EXPECT_EQ(second.prompt_tokens, row_count(segments));
   ImageEncoder encoder({.graph = output.path / output.vision(256)->file,
-                        .preprocess = {.size = 256},
+                        .preprocess = {.settings = output.manifest.preprocessing.settings.at_size(256)},
                         .hidden_size = output.text().hidden_size,
                         .open = cpu_graphs()});
   const std::vector<float> picture = *encoder.encode(*encoder.load(kPhoto));

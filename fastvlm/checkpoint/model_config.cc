@@ -289,25 +289,9 @@ class Reader {
     return {};
   }
 
-  Result<std::int64_t> read_image_size() {
-    if (const Json* tower = json_find(config_, "mm_vision_tower"); tower != nullptr && tower->is_string()) {
-      auto name = tower->get<std::string>();
-      auto digits = name.substr(name.rfind('_') + 1);
-      if (!digits.empty() && digits.size() <= 5 && std::ranges::all_of(digits, [](char c) { return c >= '0' && c <= '9'; }))
-        return std::stoll(digits);
-      note("mm_vision_tower \"{}\" names no image size; 1024 is assumed", name);
-    }
-    if (json_find(config_, "image_seq_length") != nullptr) {
-      TRY_ASSIGN(std::int64_t tokens, json_integer(config_, "image_seq_length", what_));
-      auto side = static_cast<std::int64_t>(std::lround(std::sqrt(static_cast<double>(std::clamp<std::int64_t>(tokens, 1, 1 << 20)))));
-      if (side * side == tokens) return side * kVisionStride;
-      note("image_seq_length {} is not a square; an image size of 1024 is assumed", tokens);
-    }
-    return std::int64_t{1024};
-  }
-
   Status read_tokens_and_image() {
-    TRY_ASSIGN(model_.image_size, read_image_size());
+    TRY_ASSIGN(model_.preprocessing, read_preprocessing(checkpoint_.folder(), config_, checkpoint_.model_type()));
+    for (const std::string& finding : model_.preprocessing.findings) model_.findings.push_back(finding);
     for (const char* key : {"image_token_index", "image_token_id"}) {
       if (json_find(config_, key) == nullptr) continue;
       TRY_ASSIGN(std::int64_t id, json_integer(config_, key, what_));
@@ -317,13 +301,6 @@ class Reader {
     const Json* place = json_find(config_, "eos_token_id") != nullptr ? &config_ : text_;
     if (const Json* eos = json_find(*place, "eos_token_id"); eos != nullptr && eos->is_number_integer())
       model_.eos_token_id = eos->get<std::int64_t>();
-    const Json* ratio = json_find(config_, "image_aspect_ratio");
-    if (ratio != nullptr && ratio->is_string()) {
-      model_.image_aspect_ratio = ratio->get<std::string>();
-    } else if (checkpoint_.model_type() == "llava_qwen2") {
-      model_.image_aspect_ratio = "square";
-      note("config.json names no image_aspect_ratio; pictures are cropped to a square, as LLaVA does then");
-    }
     return {};
   }
 
@@ -336,14 +313,6 @@ class Reader {
 };
 
 }  // namespace
-
-Status check_image_size(std::int64_t image_size) {
-  if (image_size >= kVisionStride && image_size % kVisionStride == 0 && image_size <= kMaxVisionSize) return {};
-  auto nearest = std::clamp<std::int64_t>((image_size + kVisionStride / 2) / kVisionStride * kVisionStride, kVisionStride, kMaxVisionSize);
-  return bad_usage(
-      "image size {}: must be a multiple of {} from 64 to {}, because the tower halves the picture six times; the nearest is {}",
-      image_size, kVisionStride, kMaxVisionSize, nearest);
-}
 
 Result<ModelConfig> read_model_config(const Checkpoint& checkpoint) { return Reader(checkpoint).read(); }
 

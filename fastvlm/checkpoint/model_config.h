@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "fastvlm/checkpoint/checkpoint.h"
+#include "fastvlm/checkpoint/preprocessing.h"
 
 namespace fastvlm {
 
@@ -47,21 +48,15 @@ struct TextConfig {
 struct ModelConfig {
   VisionConfig vision;
   TextConfig text;
-  std::int64_t image_size = 1024;              // what the checkpoint was trained with
+  CheckpointPreprocessing preprocessing;       // its size is what the checkpoint was trained with
   std::optional<std::int64_t> image_token_id;  // only where the config names one
   std::optional<std::int64_t> eos_token_id;
-  std::string image_aspect_ratio = "pad";  // preprocessing rule
   // What is odd about this checkpoint, a sentence each.
   std::vector<std::string> findings;
 };
 
 // Total stride of the tower: an image size must be a multiple of it.
 inline constexpr std::int64_t kVisionStride = 64;
-// Preprocessing takes no larger side either.
-inline constexpr std::int64_t kMaxVisionSize = 4096;
-
-// Refuses image sizes that the tower cannot take, with the reason and the nearest that it can.
-Status check_image_size(std::int64_t image_size);
 
 // Errors: a part of the model is missing, extents contradict each other, or the config asks for something else (rope
 // scaling, another projector). Where tensors and config merely disagree the tensors win and a finding says so.

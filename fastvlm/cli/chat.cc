@@ -23,6 +23,7 @@ struct ChatArguments {
   std::string runner = "cpu";
   std::string target = "sm8750";
   std::optional<std::int64_t> image_size;
+  std::uint64_t max_pixels = ImageDecodeOptions().max_pixels;
   std::int64_t max_new_tokens = 256;
   double temperature = 0;
   std::uint64_t seed = 0;
@@ -34,10 +35,11 @@ struct ChatArguments {
 
 void add_options(OptionTable& options, ChatArguments& a, CommonArguments& common) {
   options.path("--output-dir", a.output_dir, "Folder that export wrote").complete(Completes::kFolder).set_required();
-  options.path("--image", a.image, "JPEG or PNG file");
+  options.path("--image", a.image, "Picture file");
   options.value("--prompt", a.prompt, "TEXT", "One question; default: read questions from standard input");
   add_runner_options(options, a.runner, a.target, "cpu: ONNX Runtime; htp: the NPU, emulated on x86");
   options.value("--image-size", a.image_size, "N", "Side in pixels; default: what the model was trained with");
+  options.value("--max-pixels", a.max_pixels, "N", "Largest picture that is read").show_default();
   options.value("--max-new-tokens", a.max_new_tokens, "N", "Longest answer").show_default();
   options.value("--temperature", a.temperature, "T", "0: always the most likely token; above: sample").show_default();
   options.value("--seed", a.seed, "N", "Of the random numbers").show_default();
@@ -66,7 +68,8 @@ Result<ChatOptions> options_of(const ChatArguments& a, const CommonArguments& co
                       .image_size = a.image_size,
                       .sampling = {.temperature = a.temperature, .seed = a.seed},
                       .max_new_tokens = a.max_new_tokens,
-                      .keep_vision_open = !a.batch.empty()};
+                      .keep_vision_open = !a.batch.empty(),
+                      .decode = {.max_pixels = a.max_pixels}};
   if (a.system) options.system = *a.system;
   TRY_ASSIGN(const std::string chip, chip_of(a.runner, a.target));
   GraphOpenerOptions opener = opener_options(a.output_dir, chip, common);

@@ -37,7 +37,7 @@ TEST(PreprocessVerb, MakesThePixelsOfTheReference) {
     ASSERT_TRUE(expected.ok() && got.ok());
     EXPECT_EQ(got->rgb, expected->rgb) << row.expected;
     std::vector<float> values(expected->rgb.size());
-    to_pixel_values(*expected, values);
+    to_pixel_values(*expected, {}, values);
     EXPECT_EQ(folder.read("out.bin"), std::string(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float)))
         << row.expected;
   }

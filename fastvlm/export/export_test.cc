@@ -4,6 +4,7 @@
 
 #include "fastvlm/base/interrupt.h"
 #include "fastvlm/base/staged_folder.h"
+#include "fastvlm/bundle/folder_preprocessing.h"
 #include "fastvlm/export/golden_export_for_tests.h"
 
 namespace fastvlm {
@@ -47,6 +48,33 @@ TEST(Export, PlansExactlyTheFilesThatItWrites) {
   export_or_fail(options);
   for (const auto& [name, bytes] : files_of(options.output_dir)) written[name] = bytes.size();
   EXPECT_EQ(written, planned);
+}
+
+TEST(Export, PicturesAreMadeAsTheCheckpointsImageProcessorSays) {
+  FolderForTests folder;
+  const Path checkpoint = folder.path() / "checkpoint";
+  std::filesystem::copy(golden_folder("hf-unfused") / "checkpoint", checkpoint);
+  OrderedJson processor = OrderedJson::parse(text_of(checkpoint / "preprocessor_config.json"));
+  processor["crop_size"] = 512;
+  processor["size"] = {{"shortest_edge", 576}};
+  processor["resample"] = 1;
+  processor["image_mean"] = {0.5, 0.25, 0.125};
+  processor["image_std"] = {0.5, 0.5, 2.0};
+  const std::string own = processor.dump(3);
+  write_text(checkpoint / "preprocessor_config.json", own);
+  export_or_fail({.model_dir = checkpoint, .output_dir = folder.path() / "out"});
+  EXPECT_EQ(text_of(folder.path() / "out/preprocessor_config.json"), own);
+  const Json manifest = Json::parse(text_of(folder.path() / "out/manifest.json"));
+  const PreprocessSettings expected = {.size = 512,
+                                       .mode = ImageMode::kCrop,
+                                       .resize_to = 576,
+                                       .filter = ResizeFilter::kLanczos,
+                                       .mean = {0.5, 0.25, 0.125},
+                                       .std = {0.5, 0.5, 2.0}};
+  EXPECT_EQ(folder_preprocessing(folder.path() / "out").value(), expected);
+  EXPECT_EQ(folder_preprocessing(checkpoint).value(), expected);
+  EXPECT_EQ(manifest["preprocessing"]["image_tokens"], 64);
+  EXPECT_EQ(manifest["graphs"][0]["inputs"][0]["shape"].back(), 512);
 }
 
 // ---- Checkpoints that are refused ---------------------------------------------------------------------------------------

@@ -22,9 +22,7 @@ void add_weights(const DataLayout& data, bool npu, std::vector<WeightEntry>& row
 
 Preprocessing preprocessing_of(const PreparedExport& p) {
   const std::int64_t side = p.image_size / kVisionStride;
-  return {.image_size = p.image_size,
-          .mode = p.config.image_aspect_ratio == "pad" ? ImageMode::kPad : ImageMode::kCrop,
-          .image_tokens = side * side};
+  return {.settings = p.config.preprocessing.settings.at_size(static_cast<int>(p.image_size)), .image_tokens = side * side};
 }
 
 PromptContract prompt_of(const PreparedExport& p) {

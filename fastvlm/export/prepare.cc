@@ -107,7 +107,7 @@ Status prepare(PreparedExport& p) {
   p.checkpoint = std::make_unique<Checkpoint>(std::move(checkpoint));
   TRY_ASSIGN(p.config, read_model_config(*p.checkpoint));
   p.findings = p.config.findings;
-  p.image_size = p.options.image_size.value_or(p.config.image_size);
+  p.image_size = p.options.image_size.value_or(p.config.preprocessing.settings.size);
   TRY(check_image_size(p.image_size));
   TRY(note_head(p));
   Weights weights(*p.checkpoint);

@@ -54,37 +54,26 @@ Status add_generation_config(const Path& folder, const ModelConfig& config, Side
   return {};
 }
 
-OrderedJson preprocessor_config(std::int64_t image_size) {
-  return {{"crop_size", {{"height", image_size}, {"width", image_size}}},
-          {"do_center_crop", true},
-          {"do_convert_rgb", true},
-          {"do_normalize", true},
-          {"do_rescale", true},
-          {"do_resize", true},
-          {"image_mean", {0.0, 0.0, 0.0}},
-          {"image_processor_type", "CLIPImageProcessor"},
-          {"image_std", {1.0, 1.0, 1.0}},
-          {"resample", 3},
-          {"rescale_factor", 0.00392156862745098},
-          {"size", {{"shortest_edge", image_size}}}};
-}
-
-Status add_preprocessor_config(const Path& folder, std::int64_t image_size, SideFiles& files) {
-  constexpr const char* kName = "preprocessor_config.json";
-  std::error_code ignored;
-  if (std::filesystem::exists(folder / kName, ignored)) {
-    TRY_ASSIGN(std::string text, read_file(folder / kName, kMaxConfigBytes));
-    TRY_ASSIGN(Json parsed, parse_json(text, (folder / kName).string()));
-    const Json* crop = json_find(parsed, "crop_size");
-    const Json* height = crop != nullptr ? json_find(*crop, "height") : nullptr;
-    if (height != nullptr && *height == image_size) {
-      files.bytes[kName] = std::move(text);
-      files.made[kName] = "copied";
-      return {};
-    }
+// The user's own files are copied, unless the export is for another size. Clients that read preprocessor_config.json alone find
+// there what transformers would take from processor_config.json.
+Status add_preprocessor_config(const Path& folder, const CheckpointPreprocessing& own, std::int64_t image_size, SideFiles& files) {
+  const bool same_size = own.settings.size == image_size;
+  const PreprocessSettings settings = own.settings.at_size(static_cast<int>(image_size));
+  if (own.file == kPreprocessorFile && same_size) {
+    TRY_ASSIGN(files.bytes[kPreprocessorFile], read_file(folder / kPreprocessorFile, kMaxConfigBytes));
+    files.made[kPreprocessorFile] = "copied";
+    return {};
   }
-  files.bytes[kName] = text_of(preprocessor_config(image_size));
-  files.made[kName] = fmt::format("made for {} pixels", image_size);
+  const OrderedJson processor =
+      own.file.empty() ? default_image_processor(settings) : image_processor_at_size(own.image_processor, settings);
+  files.bytes[kPreprocessorFile] = text_of(processor);
+  files.made[kPreprocessorFile] =
+      own.file == kProcessorFile && same_size ? fmt::format("made from {}", kProcessorFile) : fmt::format("made for {} pixels", image_size);
+  if (own.file != kProcessorFile || same_size) return {};
+  OrderedJson whole = OrderedJson::parse(files.bytes.at(kProcessorFile));
+  whole["image_processor"] = processor;
+  files.bytes[kProcessorFile] = text_of(whole);
+  files.made[kProcessorFile] = fmt::format("copied, image_processor made for {} pixels", image_size);
   return {};
 }
 
@@ -104,7 +93,7 @@ Result<SideFiles> side_files(const Checkpoint& checkpoint, const ModelConfig& co
   }
   TRY(add_tokenizer(folder, files));
   TRY(add_generation_config(folder, config, files));
-  TRY(add_preprocessor_config(folder, image_size, files));
+  TRY(add_preprocessor_config(folder, config.preprocessing, image_size, files));
   return files;
 }
 

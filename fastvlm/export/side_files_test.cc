@@ -98,6 +98,24 @@ TEST_F(SideFilesTest, ThePreprocessorConfigFitsTheImageSizeOfTheExport) {
   EXPECT_EQ(json["image_std"], (std::vector<double>{1, 1, 1}));
 }
 
+TEST_F(SideFilesTest, ANestedImageProcessorIsWrittenWhereOtherClientsLookForIt) {
+  use("hf-unfused");
+  OrderedJson processor = OrderedJson::parse(folder_.read("preprocessor_config.json"));
+  processor["image_mean"] = 0.5;
+  const OrderedJson whole = {{"image_processor", processor}, {"processor_class", "LlavaProcessor"}};
+  folder_.write("processor_config.json", whole.dump());
+  const SideFiles same = good(256);
+  EXPECT_EQ(same.bytes.at("processor_config.json"), whole.dump());
+  EXPECT_EQ(OrderedJson::parse(same.bytes.at("preprocessor_config.json")), processor);
+  EXPECT_EQ(same.made.at("preprocessor_config.json"), "made from processor_config.json");
+  const SideFiles other = good(512);
+  const OrderedJson changed = OrderedJson::parse(other.bytes.at("processor_config.json"));
+  EXPECT_EQ(changed["processor_class"], "LlavaProcessor");
+  EXPECT_EQ(changed["image_processor"]["crop_size"]["width"], 512);
+  EXPECT_EQ(changed["image_processor"]["image_mean"], 0.5);
+  EXPECT_EQ(OrderedJson::parse(other.bytes.at("preprocessor_config.json")), changed["image_processor"]);
+}
+
 TEST_F(SideFilesTest, ADamagedFileIsNamed) {
   for (const char* name : {"generation_config.json", "preprocessor_config.json", "tokenizer.json"}) {
     use("hf-unfused");

@@ -1,4 +1,6 @@
-// JPEG and PNG to RGB, byte for byte as Pillow's Image.open(...).convert("RGB").
+// Pictures to RGB, byte for byte as Pillow's Image.open(...).convert("RGB"). JPEG, PNG, GIF and BMP are always read; WebP, TIFF,
+// HEIC and AVIF through libraries that are loaded if they are installed. HEIC and AVIF go through libheif, which Pillow does not
+// use; single values differ there.
 //
 // Two deliberate differences. Pillow clips a 16-bit grey PNG at 255, which turns it white; here it is scaled down like
 // 16-bit colour. Pillow decodes on over damaged JPEG data and shows grey blocks; here that is an error.
@@ -16,17 +18,17 @@
 namespace fastvlm {
 
 struct ImageDecodeOptions {
-  // Leaves the picture as it is stored, as Apple's script does, instead of turning it upright by its EXIF orientation.
+  // Leaves the picture as it is stored, as Apple's script does, instead of turning it upright by its EXIF or XMP orientation.
   bool ignore_exif = false;
-  // Above this a file counts as a decompression bomb. The default is the size from which Pillow warns.
-  std::uint64_t max_pixels = 89'478'485;
+  // Above this a file counts as a decompression bomb.
+  std::uint64_t max_pixels = 200'000'000;
 };
 
 // Neither side of a picture may be longer (a JPEG cannot be).
 constexpr int kMaxImageSide = 65'535;
 
 // Decodes a whole file in memory; its first bytes tell the format, not its name. `what` names it in messages. Alpha is
-// dropped, not composited. Unknown formats, damaged or truncated files and pictures over the limits are errors.
+// dropped, not composited. Unknown formats, a missing library, damaged or truncated files and pictures over the limits are errors.
 Result<Image> decode_image(std::span<const std::byte> bytes, std::string_view what, const ImageDecodeOptions& options = {});
 
 // Reads and decodes a file of at most 512 MiB.

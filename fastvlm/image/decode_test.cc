@@ -88,20 +88,10 @@ TEST(Decode, RefusesDamagedPixels) {
 
 TEST(Decode, NamesTheFormatItCannotRead) {
   using namespace std::string_literals;
-  EXPECT_EQ(message_of("RIFF\x10\0\0\0WEBPVP8 "s), "cat.jpg: the format WebP is not supported; convert the picture to JPEG or PNG");
-  EXPECT_NE(message_of("GIF89a..........").find("format GIF"), std::string::npos);
-  EXPECT_NE(message_of("\0\0\0\x18"
-                       "ftypheic\0\0\0\0"s)
-                .find("format HEIC"),
-            std::string::npos);
-  EXPECT_NE(message_of("\0\0\0\x18"
-                       "ftypavif\0\0\0\0"s)
-                .find("format AVIF"),
-            std::string::npos);
-  EXPECT_NE(message_of("BM..............").find("format BMP"), std::string::npos);
-  EXPECT_NE(message_of("II*\0............"s).find("format TIFF"), std::string::npos);
-  EXPECT_EQ(message_of("hello"), "cat.jpg: this is neither a JPEG nor a PNG picture; convert it to one of them");
-  EXPECT_EQ(message_of(""), "cat.jpg: the file is empty; a JPEG or PNG picture was expected");
+  EXPECT_EQ(message_of("\xff\x0a......"s), "cat.jpg: the format JPEG XL is not supported; convert the picture to JPEG or PNG");
+  EXPECT_NE(message_of("8BPS............").find("format Photoshop"), std::string::npos);
+  EXPECT_EQ(message_of("hello"), "cat.jpg: this is no picture of a known format; convert it to JPEG or PNG");
+  EXPECT_EQ(message_of(""), "cat.jpg: the file is empty; a picture was expected");
 }
 
 TEST(Decode, RefusesABombByItsHeader) {
@@ -109,7 +99,7 @@ TEST(Decode, RefusesABombByItsHeader) {
   std::string jpeg = bytes_of("edge/grey.jpg");
   jpeg.replace(jpeg.find("\xff\xc0") + 5, 4, "\xea\x60\xea\x60");
   EXPECT_EQ(message_of(jpeg),
-            "cat.jpg: the picture is 60000 x 60000 pixels; at most 89478485 pixels and 65535 on a side are read, "
+            "cat.jpg: the picture is 60000 x 60000 pixels; at most 200000000 pixels and 65535 on a side are read, "
             "so scale it down first");
   const std::string small = bytes_of("edge/grey.jpg");
   EXPECT_EQ(message_of(small, {.max_pixels = 37 * 23}), "decoded");

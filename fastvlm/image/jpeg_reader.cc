@@ -131,12 +131,20 @@ bool read_rows(Reader& reader, Image& image, std::uint8_t* cmyk_row) {
   return true;
 }
 
-int orientation_of(const Reader& reader) {
-  constexpr std::size_t kPrefix = 6;
-  for (jpeg_saved_marker_ptr marker = reader.info.marker_list; marker != nullptr; marker = marker->next)
-    if (marker->data_length > kPrefix && std::memcmp(marker->data, "Exif\0\0", kPrefix) == 0)
-      return exif_orientation(std::as_bytes(std::span(marker->data, marker->data_length)).subspan(kPrefix));
-  return 1;
+// The data of the application marker that begins so; of EXIF the first counts, of XMP the last, as in Pillow.
+std::span<const std::byte> marker_data(const Reader& reader, std::string_view prefix, bool last) {
+  std::span<const std::byte> found;
+  for (jpeg_saved_marker_ptr marker = reader.info.marker_list; marker != nullptr; marker = marker->next) {
+    if (marker->data_length <= prefix.size() || std::memcmp(marker->data, prefix.data(), prefix.size()) != 0) continue;
+    found = std::as_bytes(std::span(marker->data, marker->data_length)).subspan(prefix.size());
+    if (!last) break;
+  }
+  return found;
+}
+
+int stored_orientation(const Reader& reader) {
+  using namespace std::string_view_literals;
+  return orientation_of(marker_data(reader, "Exif\0\0"sv, false), marker_data(reader, "http://ns.adobe.com/xap/1.0/\0"sv, true));
 }
 
 }  // namespace
@@ -150,7 +158,7 @@ Result<StoredImage> read_jpeg(std::span<const std::byte> bytes, std::string_view
   if (info.num_components != 1 && info.num_components != 3 && info.num_components != 4)
     return bad_input("{}: a JPEG with {} channels is not supported; convert it to RGB", what, info.num_components);
   TRY(check_size(info.image_width, info.image_height, what, options));
-  const int orientation = orientation_of(reader);  // finishing frees the markers
+  const int orientation = stored_orientation(reader);  // finishing frees the markers
   if (!start(reader)) return damaged();
   Image image = Image::black(static_cast<int>(info.output_width), static_cast<int>(info.output_height));
   std::vector<std::uint8_t> cmyk_row(info.out_color_components == 4 ? std::size_t{info.output_width} * 4 : 0);

@@ -4,36 +4,57 @@
 #include <cstdint>
 #include <cstring>
 #include <optional>
+#include <string_view>
 #include <utility>
+
+#include "fastvlm/image/byte_reader.h"
 
 namespace fastvlm {
 namespace {
-
-// Reads numbers of either byte order; nothing beyond the end.
-class TiffReader {
- public:
-  explicit TiffReader(std::span<const std::byte> bytes) : bytes_(bytes) {}
-  void set_big_endian(bool big_endian) { big_endian_ = big_endian; }
-  std::optional<std::uint32_t> number(std::size_t offset, std::size_t length) const {
-    if (offset > bytes_.size() || bytes_.size() - offset < length) return std::nullopt;
-    std::uint32_t value = 0;
-    for (std::size_t i = 0; i < length; ++i) {
-      std::size_t at = offset + (big_endian_ ? i : length - 1 - i);
-      value = value << 8 | std::to_integer<std::uint32_t>(bytes_[at]);
-    }
-    return value;
-  }
-
- private:
-  std::span<const std::byte> bytes_;
-  bool big_endian_ = false;
-};
 
 constexpr std::uint32_t kOrientationTag = 0x0112;
 constexpr std::size_t kEntryBytes = 12;
 
 // Width in bytes of the TIFF types an orientation is written as: BYTE, SHORT, LONG; 0 for all others.
 std::size_t integer_bytes(std::uint32_t type) { return type == 1 ? 1 : type == 3 ? 2 : type == 4 ? 4 : 0; }
+
+// Nothing when there is no such entry; 1 when its value means nothing.
+std::optional<int> exif_orientation(std::span<const std::byte> exif) {
+  if (exif.size() < 8) return std::nullopt;
+  const bool little = std::memcmp(exif.data(), "II*\0", 4) == 0;
+  if (!little && std::memcmp(exif.data(), "MM\0*", 4) != 0) return std::nullopt;
+  const ByteReader reader(exif, !little);
+  const std::size_t directory = *reader.number(4, 4);
+  const std::uint32_t entries = reader.number(directory, 2).value_or(0);
+  std::optional<int> orientation;
+  for (std::uint32_t i = 0; i < entries; ++i) {
+    const std::size_t entry = directory + 2 + i * kEntryBytes;
+    const auto tag = reader.number(entry, 2);
+    if (!tag) break;
+    if (*tag != kOrientationTag) continue;
+    const std::size_t length = integer_bytes(reader.number(entry + 2, 2).value_or(0));
+    const std::uint32_t value = reader.number(entry + 8, length).value_or(0);
+    orientation = value >= 1 && value <= 8 ? static_cast<int>(value) : orientation.value_or(1);
+  }
+  return orientation;
+}
+
+// The digit behind tiff:Orientation=" or <tiff:Orientation>. XMP is XML, but Pillow looks for no more than that either.
+std::optional<int> xmp_orientation(std::span<const std::byte> xmp) {
+  const std::string_view text(reinterpret_cast<const char*>(xmp.data()), xmp.size());
+  constexpr std::string_view kName = "tiff:Orientation";
+  for (std::size_t at = text.find(kName); at != text.npos; at = text.find(kName, at + 1)) {
+    std::string_view rest = text.substr(at + kName.size());
+    if (rest.starts_with("=\""))
+      rest.remove_prefix(2);
+    else if (rest.starts_with(">"))
+      rest.remove_prefix(1);
+    else
+      continue;
+    if (!rest.empty() && rest[0] >= '0' && rest[0] <= '9') return rest[0] >= '1' && rest[0] <= '8' ? rest[0] - '0' : 1;
+  }
+  return std::nullopt;
+}
 
 // Where the upright pixel (x, y) is stored: start + x * step_x + y * step_y, in pixels.
 struct Walk {
@@ -56,25 +77,9 @@ Walk walk_for(int orientation, std::ptrdiff_t width, std::ptrdiff_t height) {
 
 }  // namespace
 
-int exif_orientation(std::span<const std::byte> exif) {
-  if (exif.size() < 8) return 1;
-  TiffReader reader(exif);
-  const bool little = std::memcmp(exif.data(), "II*\0", 4) == 0;
-  if (!little && std::memcmp(exif.data(), "MM\0*", 4) != 0) return 1;
-  reader.set_big_endian(!little);
-  const std::size_t directory = *reader.number(4, 4);
-  const std::uint32_t entries = reader.number(directory, 2).value_or(0);
-  int orientation = 1;
-  for (std::uint32_t i = 0; i < entries; ++i) {
-    const std::size_t entry = directory + 2 + i * kEntryBytes;
-    const auto tag = reader.number(entry, 2);
-    if (!tag) break;
-    if (*tag != kOrientationTag) continue;
-    const std::size_t length = integer_bytes(reader.number(entry + 2, 2).value_or(0));
-    const std::uint32_t value = reader.number(entry + 8, length).value_or(0);
-    if (value >= 1 && value <= 8) orientation = static_cast<int>(value);
-  }
-  return orientation;
+int orientation_of(std::span<const std::byte> exif, std::span<const std::byte> xmp) {
+  const std::optional<int> stated = exif_orientation(exif);
+  return stated ? *stated : xmp_orientation(xmp).value_or(1);
 }
 
 Image turn_upright(Image image, int orientation) {

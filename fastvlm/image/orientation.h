@@ -1,4 +1,4 @@
-// The EXIF orientation of a picture, and turning it upright.
+// The orientation of a picture by its EXIF or XMP data, and turning it upright.
 #pragma once
 
 #include <cstddef>
@@ -8,9 +8,9 @@
 
 namespace fastvlm {
 
-// The orientation in an EXIF block (a TIFF header and its first directory). 1 when there is none or the block is
-// damaged: a broken hint is no reason to refuse a good picture.
-int exif_orientation(std::span<const std::byte> exif);
+// The orientation, 1 to 8. EXIF (a TIFF header and its first directory) goes before XMP, as in Pillow; without either, and where
+// the data are damaged, it is 1: a broken hint is no reason to refuse a good picture.
+int orientation_of(std::span<const std::byte> exif, std::span<const std::byte> xmp);
 
 // Applies orientation 1 to 8, as Pillow's ImageOps.exif_transpose does. Other values change nothing.
 Image turn_upright(Image image, int orientation);

@@ -2,6 +2,7 @@
 
 #include <png.h>
 
+#include <algorithm>
 #include <csetjmp>
 #include <cstdio>
 #include <cstring>
@@ -75,11 +76,21 @@ void read_end(Reader& reader) {
   png_read_end(reader.png, reader.info);
 }
 
-int orientation_of(const Reader& reader) {
+std::span<const std::byte> xmp_of(const Reader& reader) {
+  png_textp texts = nullptr;
+  int count = 0;
+  png_get_text(reader.png, reader.info, &texts, &count);
+  for (const png_text& text : std::span(texts, static_cast<std::size_t>(count)))
+    if (std::strcmp(text.key, "XML:com.adobe.xmp") == 0 && text.text != nullptr)
+      return std::as_bytes(std::span(text.text, std::max(text.text_length, text.itxt_length)));
+  return {};
+}
+
+int stored_orientation(const Reader& reader) {
   png_bytep exif = nullptr;
   png_uint_32 length = 0;
-  if (png_get_eXIf_1(reader.png, reader.info, &length, &exif) == 0) return 1;
-  return exif_orientation(std::as_bytes(std::span(exif, length)));
+  if (png_get_eXIf_1(reader.png, reader.info, &length, &exif) == 0) length = 0;
+  return orientation_of(std::as_bytes(std::span(exif, length)), xmp_of(reader));
 }
 
 }  // namespace
@@ -101,7 +112,7 @@ Result<StoredImage> read_png(std::span<const std::byte> bytes, std::string_view 
   FASTVLM_ASSERT(png_get_rowbytes(reader.png, reader.info) == image.row_bytes(), "libpng gives three bytes per pixel");
   if (!read_rows(reader, image, passes)) return damaged();
   read_end(reader);
-  return StoredImage{.image = std::move(image), .orientation = orientation_of(reader)};
+  return StoredImage{.image = std::move(image), .orientation = stored_orientation(reader)};
 }
 
 }  // namespace fastvlm

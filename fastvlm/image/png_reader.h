@@ -12,7 +12,7 @@
 namespace fastvlm {
 
 // Every colour type and depth, interlaced or not. Palettes and grey become RGB, alpha is dropped, 16 bits keep their
-// upper 8. The orientation comes from the eXIf chunk. Limits and errors as for decode_image.
+// upper 8. The orientation comes from the eXIf chunk, else from XMP. Limits and errors as for decode_image.
 Result<StoredImage> read_png(std::span<const std::byte> bytes, std::string_view what, const ImageDecodeOptions& options);
 
 }  // namespace fastvlm

@@ -9,55 +9,67 @@
 namespace fastvlm {
 namespace {
 
-ResizeAxis padded_axis(int length, int side, int size) {
-  return {.canvas = side, .offset = (side - length) / 2, .resized = size, .count = size};
+// How one axis is resized, and where the result lies in the final picture: a window of at most `size`, cut out of the middle.
+struct Placed {
+  ResizeAxis axis;
+  int before = 0;  // black pixels before the result, where it is shorter than the final picture
+};
+
+// `resized` is the length that the canvas becomes. The middle is truncated as transformers' center_crop does.
+Placed placed_axis(std::int64_t canvas, std::int64_t offset, std::int64_t resized, int size) {
+  if (resized < size)
+    return {{.canvas = canvas, .offset = offset, .resized = resized, .count = static_cast<int>(resized)},
+            static_cast<int>((size - resized + 1) / 2)};
+  return {{.canvas = canvas, .offset = offset, .resized = resized, .first = (resized - size) / 2, .count = size}};
 }
 
-// The length the axis is resized to is truncated, and so is the middle.
-ResizeAxis cropped_axis(int length, int shorter, int size) {
-  const std::int64_t resized = std::int64_t{size} * length / shorter;
-  return {.canvas = length, .resized = resized, .first = (resized - size) / 2, .count = size};
+Placed placed_axis(int length, int other, const PreprocessSettings& settings) {
+  const bool pads = settings.mode == ImageMode::kPad;
+  const std::int64_t canvas = pads ? std::max(length, other) : length, offset = (canvas - length) / 2;
+  std::int64_t resized = canvas;
+  // The length is truncated, too.
+  if (settings.resize)
+    resized = settings.mode == ImageMode::kCrop ? std::int64_t{settings.resized_side()} * length / std::min(length, other)
+                                                : settings.resized_side();
+  return placed_axis(canvas, offset, resized, settings.size);
+}
+
+Image on_black(const Image& image, int size, int left, int top) {
+  Image out = Image::black(size, size);
+  for (int y = 0; y < image.height; ++y)
+    std::copy_n(image.row(y), image.row_bytes(), out.row(top + y) + static_cast<std::size_t>(left) * 3);
+  return out;
 }
 
 }  // namespace
 
-Result<ImageMode> image_mode_of(std::string_view name) {
-  if (name == "pad") return ImageMode::kPad;
-  if (name == "crop") return ImageMode::kCrop;
-  return bad_usage("\"{}\" is not an image mode; use \"pad\" or \"crop\"", name);
+Result<Image> preprocess(const Image& image, const PreprocessSettings& settings) {
+  TRY(check_image_size(settings.size));
+  const Placed across = placed_axis(image.width, image.height, settings), down = placed_axis(image.height, image.width, settings);
+  Image out = resize(image, across.axis, down.axis,
+                     {.filter = settings.resize ? settings.filter : ResizeFilter::kNearest, .canvas = settings.pad_color});
+  if (out.width == settings.size && out.height == settings.size) return out;
+  return on_black(out, settings.size, across.before, down.before);
 }
 
-Status check_image_size(int size) {
-  if (size > 0 && size <= kMaxImageSize && size % 64 == 0) return {};
-  return bad_usage("the image size {} does not work: the vision tower shrinks a picture 64-fold, so use a multiple of 64 up to {}", size,
-                   kMaxImageSize);
-}
-
-Result<Image> preprocess(const Image& image, int size, ImageMode mode) {
-  TRY(check_image_size(size));
-  if (mode == ImageMode::kCrop) {
-    const int shorter = std::min(image.width, image.height);
-    return resize_bicubic(image, cropped_axis(image.width, shorter, size), cropped_axis(image.height, shorter, size));
-  }
-  const int side = std::max(image.width, image.height);
-  return resize_bicubic(image, padded_axis(image.width, side, size), padded_axis(image.height, side, size));
-}
-
-void to_pixel_values(const Image& image, std::span<float> out) {
+void to_pixel_values(const Image& image, const PreprocessSettings& settings, std::span<float> out) {
   const std::size_t pixels = static_cast<std::size_t>(image.width) * image.height;
   FASTVLM_ASSERT(out.size() == pixels * 3 && image.rgb.size() == pixels * 3, "three planes of the picture's size");
-  std::array<float, 256> values;
-  for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i) / 255.0f;
-  for (std::size_t channel = 0; channel < 3; ++channel)
+  for (std::size_t channel = 0; channel < 3; ++channel) {
+    const float mean = static_cast<float>(settings.mean[channel]), std = static_cast<float>(settings.std[channel]);
+    std::array<float, 256> values;
+    for (std::size_t i = 0; i < values.size(); ++i)
+      values[i] = (static_cast<float>(static_cast<double>(i) * settings.rescale_factor) - mean) / std;
     for (std::size_t i = 0; i < pixels; ++i) out[channel * pixels + i] = values[image.rgb[i * 3 + channel]];
+  }
 }
 
 Result<std::vector<float>> load_pixel_values(const Path& path, const PreprocessOptions& options) {
-  TRY(check_image_size(options.size));
+  TRY(check_image_size(options.settings.size));
   TRY_ASSIGN(Image picture, load_image(path, options.decode));
-  TRY_ASSIGN(Image square, preprocess(picture, options.size, options.mode));
+  TRY_ASSIGN(Image square, preprocess(picture, options.settings));
   std::vector<float> values(square.rgb.size());
-  to_pixel_values(square, values);
+  to_pixel_values(square, options.settings, values);
   return values;
 }
 

@@ -15,7 +15,7 @@ const Path kFolder = Path(FASTVLM_TEST_DATA) / "images";
 std::string hash_of(const Image& image) { return sha256_of({reinterpret_cast<const char*>(image.rgb.data()), image.rgb.size()}); }
 
 Image square_of(const Image& picture, int size, ImageMode mode) {
-  Result<Image> square = preprocess(picture, size, mode);
+  Result<Image> square = preprocess(picture, {.size = size, .mode = mode});
   EXPECT_TRUE(square.ok());
   return square.ok() ? *square : Image{};
 }
@@ -89,10 +89,10 @@ TEST(Preprocess, TakesAnyShape) {
 
 TEST(Preprocess, RefusesSizesThatTheTowerCannotTake) {
   const Image picture = Image::black(4, 4);
-  for (int size : {-64, 0, 1, 100, 1000, kMaxImageSize + 64}) EXPECT_FALSE(preprocess(picture, size, ImageMode::kPad).ok()) << size;
-  EXPECT_EQ(preprocess(picture, 1000, ImageMode::kPad).error().message,
-            "the image size 1000 does not work: the vision tower shrinks a picture 64-fold, so use a multiple of 64 up "
-            "to 4096");
+  for (int size : {-64, 0, 1, 100, 1000, kMaxImageSize + 64}) EXPECT_FALSE(preprocess(picture, {.size = size}).ok()) << size;
+  EXPECT_EQ(preprocess(picture, {.size = 1000}).error().message,
+            "image size 1000: must be a multiple of 64 from 64 to 4096, because the tower halves the picture six times; the nearest is "
+            "1024");
 }
 
 TEST(Preprocess, KnowsTheModesByName) {
@@ -101,23 +101,23 @@ TEST(Preprocess, KnowsTheModesByName) {
     ASSERT_TRUE(found.ok());
     EXPECT_EQ(*found, mode);
   }
-  EXPECT_FALSE(image_mode_of("stretch").ok());
+  EXPECT_FALSE(image_mode_of("fit").ok());
 }
 
 TEST(Preprocess, OrdersPixelValuesByChannel) {
   Image image = Image::black(2, 1);
   image.rgb = {0, 51, 255, 102, 153, 204};
   std::vector<float> values(6);
-  to_pixel_values(image, values);
+  to_pixel_values(image, {}, values);
   EXPECT_EQ(values, (std::vector<float>{0.0f, 0.4f, 0.2f, 0.6f, 1.0f, 0.8f}));
 }
 
 TEST(Preprocess, GoesFromAFileToPixelValues) {
-  Result<std::vector<float>> values = load_pixel_values(kFolder / "input/coffee.png", {.size = 256});
+  Result<std::vector<float>> values = load_pixel_values(kFolder / "input/coffee.png", {.settings = {.size = 256}});
   Result<Image> expected = load_image(kFolder / "expected/coffee.png.pad256.png");
   ASSERT_TRUE(values.ok() && expected.ok());
   std::vector<float> expected_values(256 * 256 * 3);
-  to_pixel_values(*expected, expected_values);
+  to_pixel_values(*expected, {}, expected_values);
   EXPECT_EQ(*values, expected_values);
 }
 

@@ -5,26 +5,21 @@
 namespace fastvlm {
 namespace {
 
-constexpr std::int32_t kHalf = 1 << (kWeightBits - 1);
-
-// Takes off the fraction (half a unit was added before) and clips.
-std::uint8_t to_byte(std::int32_t sum) { return static_cast<std::uint8_t>(std::clamp(sum >> kWeightBits, 0, 255)); }
-
 void resize_rows_plain(const AxisWeights& across, const std::uint8_t* const* from, std::uint8_t* const* to) {
   for (int row = 0; row < kRowsAtOnce; ++row) {
     std::uint8_t* out = to[row];
     for (const AxisWeights::Output& output : across.outputs) {
       const std::uint8_t* pixel = from[row] + static_cast<std::size_t>(output.begin) * 3;
       const std::int32_t* weights = across.weights.data() + output.weight;
-      std::int32_t red = kHalf, green = kHalf, blue = kHalf;
+      std::int32_t red = kHalfWeight, green = kHalfWeight, blue = kHalfWeight;
       for (int i = 0; i < output.count; ++i, pixel += 3) {
         red += pixel[0] * weights[i];
         green += pixel[1] * weights[i];
         blue += pixel[2] * weights[i];
       }
-      *out++ = to_byte(red);
-      *out++ = to_byte(green);
-      *out++ = to_byte(blue);
+      *out++ = sum_to_byte(red);
+      *out++ = sum_to_byte(green);
+      *out++ = sum_to_byte(blue);
     }
   }
 }
@@ -35,7 +30,7 @@ void sum_rows_plain(const WeightedRows& rows, std::uint8_t* to, std::size_t leng
   for (std::size_t i = 0; i < length; i += kBlock) {
     const std::size_t width = std::min(kBlock, length - i);
     std::int32_t sums[kBlock];
-    std::fill(sums, sums + kBlock, kHalf);
+    std::fill(sums, sums + kBlock, kHalfWeight);
     const std::uint8_t* from = rows.from + i;
     for (int k = 0; k < rows.count; ++k, from += rows.stride) {
       const std::int32_t weight = rows.weights[k];
@@ -44,7 +39,7 @@ void sum_rows_plain(const WeightedRows& rows, std::uint8_t* to, std::size_t leng
       else
         for (std::size_t j = 0; j < width; ++j) sums[j] += from[j] * weight;
     }
-    for (std::size_t j = 0; j < width; ++j) to[i + j] = to_byte(sums[j]);
+    for (std::size_t j = 0; j < width; ++j) to[i + j] = sum_to_byte(sums[j]);
   }
 }
 

@@ -1,12 +1,18 @@
 // The two inner loops of resizing. Integers only, so every form of them gives the same bytes.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
 #include "fastvlm/image/resize_weights.h"
 
 namespace fastvlm {
+
+// Half a unit, which every sum begins with so that it is rounded.
+constexpr std::int32_t kHalfWeight = 1 << (kWeightBits - 1);
+// Takes off the fraction and clips.
+constexpr std::uint8_t sum_to_byte(std::int32_t sum) { return static_cast<std::uint8_t>(std::clamp(sum >> kWeightBits, 0, 255)); }
 
 // Rows that are resized together, so that a weight is loaded once for all of them.
 constexpr int kRowsAtOnce = 4;

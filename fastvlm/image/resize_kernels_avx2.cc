@@ -11,8 +11,6 @@
 namespace fastvlm {
 namespace {
 
-constexpr std::int32_t kHalf = 1 << (kWeightBits - 1);
-
 // Of 16 bytes twice: pixels 0 and 1 (or 2 and 3) as two times four 32-bit lanes, red, green, blue and zero.
 struct Spread {
   __m256i first, second;
@@ -37,7 +35,7 @@ struct Spread {
 // Writes one pixel and a fourth byte, which the next pixel overwrites.
 [[gnu::target("avx2"), gnu::always_inline]] inline void store_pixel(__m256i sums, std::uint8_t* to) {
   __m128i sum = _mm_add_epi32(_mm256_castsi256_si128(sums), _mm256_extracti128_si256(sums, 1));
-  sum = _mm_srai_epi32(_mm_add_epi32(sum, _mm_set1_epi32(kHalf)), kWeightBits);
+  sum = _mm_srai_epi32(_mm_add_epi32(sum, _mm_set1_epi32(kHalfWeight)), kWeightBits);
   sum = _mm_packs_epi32(sum, sum);
   const std::int32_t bytes = _mm_cvtsi128_si32(_mm_packus_epi16(sum, sum));
   std::memcpy(to, &bytes, sizeof bytes);
@@ -78,7 +76,7 @@ struct Spread {
   constexpr std::size_t kBlock = 32;
   std::size_t i = 0;
   for (; i + kBlock <= length; i += kBlock) {
-    __m256i sum0 = _mm256_set1_epi32(kHalf), sum1 = sum0, sum2 = sum0, sum3 = sum0;
+    __m256i sum0 = _mm256_set1_epi32(kHalfWeight), sum1 = sum0, sum2 = sum0, sum3 = sum0;
     const std::uint8_t* from = rows.from + i;
     for (int k = 0; k < rows.count; ++k, from += rows.stride) {
       const __m256i weight = _mm256_set1_epi32(rows.weights[k]);

@@ -31,7 +31,7 @@ Image cut_out(const Image& image, int left, int top, int width, int height) {
 
 TEST(Resize, ToTheSameSizeChangesNothing) {
   const Image image = random_picture(37, 23);
-  EXPECT_EQ(resize_bicubic(image, 37, 23).rgb, image.rgb);
+  EXPECT_EQ(resize(image, 37, 23).rgb, image.rgb);
 }
 
 TEST(Resize, WithACanvasEqualsTheCanvasDrawnOut) {
@@ -39,9 +39,9 @@ TEST(Resize, WithACanvasEqualsTheCanvasDrawnOut) {
     const Image image = random_picture(width, height);
     const Image canvas = on_canvas(image, 120, 110, 7, 11);
     for (int size : {16, 64, 200}) {
-      const Image direct = resize_bicubic(image, {.canvas = 120, .offset = 7, .resized = size, .count = size},
-                                          {.canvas = 110, .offset = 11, .resized = size, .count = size});
-      EXPECT_EQ(direct.rgb, resize_bicubic(canvas, size, size).rgb) << width << " x " << height << " to " << size;
+      const Image direct = resize(image, {.canvas = 120, .offset = 7, .resized = size, .count = size},
+                                  {.canvas = 110, .offset = 11, .resized = size, .count = size});
+      EXPECT_EQ(direct.rgb, resize(canvas, size, size).rgb) << width << " x " << height << " to " << size;
     }
   }
 }
@@ -49,9 +49,9 @@ TEST(Resize, WithACanvasEqualsTheCanvasDrawnOut) {
 TEST(Resize, OfAWindowEqualsTheWindowCutOut) {
   const Image image = random_picture(83, 29);
   for (auto [width, height] : {std::pair{200, 70}, {40, 20}}) {
-    const Image whole = resize_bicubic(image, width, height);
-    const Image window = resize_bicubic(image, {.canvas = 83, .resized = width, .first = 9, .count = 17},
-                                        {.canvas = 29, .resized = height, .first = 3, .count = 11});
+    const Image whole = resize(image, width, height);
+    const Image window = resize(image, {.canvas = 83, .resized = width, .first = 9, .count = 17},
+                                {.canvas = 29, .resized = height, .first = 3, .count = 11});
     EXPECT_EQ(window.rgb, cut_out(whole, 9, 3, 17, 11).rgb);
   }
 }
@@ -59,7 +59,7 @@ TEST(Resize, OfAWindowEqualsTheWindowCutOut) {
 TEST(Resize, KernelsOfThisProcessorEqualThePlainOnes) {
   const Image image = random_picture(301, kRowsAtOnce + 3);
   for (int width : {1, 7, 64, 150, 600}) {
-    const AxisWeights across = axis_weights({.canvas = 301, .resized = width, .count = width}, 301);
+    const AxisWeights across = axis_weights({.canvas = 301, .resized = width, .count = width}, 301, ResizeFilter::kBicubic);
     std::vector<std::uint8_t> plain(kRowsAtOnce * (width * 3 + kRowSlack)), best = plain;
     const std::uint8_t* from[kRowsAtOnce];
     std::uint8_t *plain_to[kRowsAtOnce], *best_to[kRowsAtOnce];
@@ -87,8 +87,8 @@ TEST(Resize, OfALargePictureDoesNotDependOnThePieces) {
   Image wide = Image::black(900, 700);
   for (int y = 0; y < 700; ++y)
     for (int x = 0; x < 900; ++x) std::copy(narrow.row(y), narrow.row(y) + 3, wide.row(y) + x * 3);
-  const Image expected = resize_bicubic(narrow, 1, 128);
-  const Image actual = resize_bicubic(wide, 128, 128);
+  const Image expected = resize(narrow, 1, 128);
+  const Image actual = resize(wide, 128, 128);
   for (int y = 0; y < 128; ++y)
     for (int i = 0; i < 128 * 3; ++i) ASSERT_EQ(actual.row(y)[i], expected.row(y)[i % 3]);
 }

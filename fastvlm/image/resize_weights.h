@@ -1,6 +1,7 @@
-// The weights of one axis of a bicubic resize.
+// The weights of one axis of a resize.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -11,14 +12,15 @@ namespace fastvlm {
 // Weights carry this many fractional bits: 32 less 8 for the pixel and 2 for sums that overshoot.
 constexpr int kWeightBits = 22;
 
-// Weights of every output of an axis that sees any of the picture; outputs before and after them are black.
+// Weights of every output of an axis that sees any of the picture; outputs before and after them have the colour of the canvas.
 struct AxisWeights {
   static constexpr int kGroup = 4;  // the weights of an output are filled up with zeros to a multiple of this
 
   struct Output {
-    int begin = 0;           // first pixel of the picture it looks at
-    int count = 0;           // number of pixels
-    std::size_t weight = 0;  // its first weight in `weights`
+    int begin = 0;             // first pixel of the picture it looks at
+    int count = 0;             // number of pixels
+    std::size_t weight = 0;    // its first weight in `weights`
+    std::int32_t outside = 0;  // sum of the weights that fall on the canvas beside the picture
   };
   int first_output = 0;
   std::vector<Output> outputs;
@@ -30,6 +32,6 @@ struct AxisWeights {
 };
 
 // `length` is that of the picture along this axis.
-AxisWeights axis_weights(const ResizeAxis& axis, int length);
+AxisWeights axis_weights(const ResizeAxis& axis, int length, ResizeFilter filter);
 
 }  // namespace fastvlm

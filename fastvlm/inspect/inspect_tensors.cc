@@ -75,7 +75,7 @@ Status add_checkpoint(const InspectOptions& options, InspectReport& report) {
   if (auto config = read_model_config(checkpoint); config.ok()) {
     report.facts["model"] = to_json(model_facts(*config, checkpoint.model_type()));
     report.facts["model"]["vision"]["training_form"] = config->vision.training_form;
-    report.facts["image_size"] = config->image_size;
+    report.facts["image_size"] = config->preprocessing.settings.size;
     report.facts["findings"] = config->findings;
   } else {
     report.problem = config.error();

@@ -14,7 +14,7 @@ constexpr const char* kOutput = "image_features";
 }  // namespace
 
 std::int64_t ImageEncoder::tokens() const {
-  const std::int64_t side = options_.preprocess.size / kPixelsPerToken;
+  const std::int64_t side = options_.preprocess.settings.size / kPixelsPerToken;
   return side * side;
 }
 
@@ -37,7 +37,7 @@ Result<std::vector<float>> ImageEncoder::encode(const Picture& picture) {
   const TensorInfo& input = runner_->inputs()[0];
   if (input.dtype != Dtype::kFloat32 && input.dtype != Dtype::kFloat16)
     return bad_input("{}: \"{}\" is {}, expected float32 or float16", what, kInput, name(input.dtype));
-  const std::int64_t size = options_.preprocess.size;
+  const std::int64_t size = options_.preprocess.settings.size;
   const NamedTensor pixels{kInput, cast_to(Tensor::of_floats({1, 3, size, size}, picture.pixel_values), input.dtype)};
   const std::string wanted[] = {kOutput};
   TRY_ASSIGN(const std::vector<NamedTensor> outputs, run(*runner_, {&pixels, 1}, wanted));

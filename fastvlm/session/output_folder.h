@@ -18,7 +18,7 @@ struct OutputFolder {
 
   const TextConfig& text() const { return manifest.model.text; }
   std::int64_t vision_width() const { return manifest.model.vision.hidden_size; }
-  std::int64_t image_size() const { return manifest.preprocessing.image_size; }
+  std::int64_t image_size() const { return manifest.preprocessing.settings.size; }
   std::int64_t image_tokens() const { return manifest.preprocessing.image_tokens; }
   // The plain graphs compute in float16.
   bool half() const { return manifest.dtype == Dtype::kFloat16; }
