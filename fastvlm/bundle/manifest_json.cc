@@ -3,21 +3,10 @@
 namespace fastvlm {
 namespace {
 
-OrderedJson dims_json(const Dims& dims) {
-  OrderedJson json = OrderedJson::array();
-  for (const Dim& dim : dims) {
-    if (dim.is_static())
-      json.push_back(dim.value);
-    else
-      json.push_back(dim.symbol);
-  }
-  return json;
-}
-
 OrderedJson values_json(const std::vector<ValueEntry>& values) {
   OrderedJson json = OrderedJson::array();
   for (const ValueEntry& value : values)
-    json.push_back({{"name", value.name}, {"type", name(value.type)}, {"shape", dims_json(value.shape)}});
+    json.push_back({{"name", value.name}, {"type", name(value.type)}, {"shape", to_json(value.shape)}});
   return json;
 }
 
@@ -43,6 +32,17 @@ OrderedJson int8_json(const Int8TableEntry& table) {
 }
 
 }  // namespace
+
+OrderedJson to_json(const Dims& dims) {
+  OrderedJson json = OrderedJson::array();
+  for (const Dim& dim : dims) {
+    if (dim.is_static())
+      json.push_back(dim.value);
+    else
+      json.push_back(dim.symbol);
+  }
+  return json;
+}
 
 OrderedJson to_json(const Versions& versions) {
   OrderedJson json = {{"fastvlm_npu", versions.fastvlm_npu}, {"onnx_opset", versions.onnx_opset}, {"onnx_ir", versions.onnx_ir}};

@@ -6,6 +6,8 @@
 
 namespace fastvlm {
 
+// Numbers, and the names of symbolic extents.
+OrderedJson to_json(const Dims& dims);
 OrderedJson to_json(const Versions& versions);
 OrderedJson to_json(const ModelFacts& model);
 OrderedJson to_json(const Preprocessing& preprocessing);

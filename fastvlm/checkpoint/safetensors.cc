@@ -79,8 +79,12 @@ Result<SafetensorsHeader> parse_safetensors_header(std::string_view json, std::u
   const std::uint64_t data_begin = 8 + json.size();
   for (const auto& [name, row] : root.items()) {
     if (name == "__metadata__") {
-      for (const auto& [key, value] : row.items())
-        if (value.is_string()) header.metadata[key] = value.get<std::string>();
+      if (!row.is_object()) return bad_input("{}: \"__metadata__\" must map strings to strings, but is {}", what, row.type_name());
+      for (const auto& [key, value] : row.items()) {
+        if (!value.is_string())
+          return bad_input("{}: \"__metadata__\" must map strings to strings, but \"{}\" is {}", what, key, value.type_name());
+        header.metadata[key] = value.get<std::string>();
+      }
       continue;
     }
     if (!row.is_object()) return bad_input("{}: tensor \"{}\" must be described by an object", what, name);

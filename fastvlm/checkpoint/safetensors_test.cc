@@ -59,6 +59,8 @@ TEST(Safetensors, RefusesWhatDoesNotAddUp) {
       {"data cut short", "{" + row("a", "F32", "[2]", "[0,8]") + "}", 7, "cut short"},
       {"data behind the last tensor", "{" + row("a", "F32", "[1]", "[0,4]") + "}", 5, "belong to none"},
       {"offsets near 2^64", "{" + row("a", "F32", "[1]", "[18446744073709551610,18446744073709551614]") + "}", 4, "cut short"},
+      {"metadata that is no object", R"({"__metadata__":3})", 0, "must map strings to strings, but is number"},
+      {"metadata that is no string", R"({"__metadata__":{"format":["pt"]}})", 0, "but \"format\" is array"},
       {"nesting without end", "{\"a\":" + std::string(1000, '[') + std::string(1000, ']') + "}", 0, "nested deeper"},
   };
   for (const Hostile& hostile : rows) {

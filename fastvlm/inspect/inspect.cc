@@ -155,17 +155,6 @@ Result<OrderedJson> file_json(const Path& path, const std::string& name, bool ha
   return json;
 }
 
-OrderedJson dims_json(const Dims& dims) {
-  OrderedJson json = OrderedJson::array();
-  for (const Dim& dim : dims) {
-    if (dim.is_static())
-      json.push_back(dim.value);
-    else
-      json.push_back(dim.symbol);
-  }
-  return json;
-}
-
 }  // namespace inspecting
 
 Result<InspectReport> inspect(const InspectOptions& options) {

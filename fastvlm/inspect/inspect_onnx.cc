@@ -2,6 +2,7 @@
 #include <set>
 
 #include "fastvlm/base/try.h"
+#include "fastvlm/bundle/manifest_json.h"
 #include "fastvlm/inspect/inspect_context.h"
 #include "fastvlm/inspect/inspect_parts.h"
 #include "fastvlm/onnx/external_data.h"
@@ -16,7 +17,7 @@ OrderedJson values_json(const std::vector<OnnxValue>& values) {
   OrderedJson rows = OrderedJson::array();
   for (const OnnxValue& value : values) {
     rows.push_back({{"name", value.name}, {"type", type_name(value.type.dtype, value.type.code)}});
-    if (value.type.has_shape) rows.back()["shape"] = dims_json(value.type.dims);
+    if (value.type.has_shape) rows.back()["shape"] = to_json(value.type.dims);
   }
   return rows;
 }

@@ -28,6 +28,5 @@ void add_soc(std::int64_t soc_model, OrderedJson& facts);
 
 // {"name", "bytes", "sha256"}: the hash when the file is small or hashes are wanted.
 Result<OrderedJson> file_json(const Path& path, const std::string& name, bool hashes);
-OrderedJson dims_json(const Dims& dims);
 
 }  // namespace fastvlm::inspecting
