@@ -38,8 +38,8 @@ Result<Job> job_of(const Json& json) {
 Result<Json> compile_all(const Job& job) {
   TRY_ASSIGN(auto runtime, load_backend(job.runtimes));
   Json graphs = Json::array();
-  // A shared context is written with the last session; all of them stay open until then.
-  std::vector<std::unique_ptr<OrtRunner>> sessions;
+  // A shared context is written with the last session. The plug-in keeps what the earlier ones compiled to until then, so that
+  // each session can go, and with it the weights that it read, before the next is opened.
   for (std::size_t i = 0; i < job.graphs.size(); ++i) {
     const std::string& name = job.graphs[i];
     const auto begin = std::chrono::steady_clock::now();
@@ -52,7 +52,7 @@ Result<Json> compile_all(const Job& job) {
                                            .vtcm_mib = static_cast<int>(job.vtcm_mib),
                                            .data_folder = job.data_folder,
                                            .trace = job.output_folder / (name + ".qnn")}));
-    sessions.push_back(std::move(session));
+    session.reset();
     graphs.push_back({{"name", name}, {"seconds", std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count()}});
   }
   return graphs;
