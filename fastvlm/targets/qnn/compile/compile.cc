@@ -1,14 +1,18 @@
 #include "fastvlm/targets/qnn/compile/compile.h"
 
 #include <algorithm>
+#include <csignal>
+#include <thread>
 
 #include "fastvlm/base/hash.h"
+#include "fastvlm/base/machine_memory.h"
 #include "fastvlm/base/parallel.h"
 #include "fastvlm/base/try.h"
 #include "fastvlm/base/version.h"
 #include "fastvlm/onnx/validate.h"
 #include "fastvlm/run/runtimes_json.h"
 #include "fastvlm/targets/qnn/compile/context_cache.h"
+#include "fastvlm/targets/qnn/compile/estimate.h"
 #include "fastvlm/targets/qnn/compile/sdk_tools.h"
 #include "fastvlm/targets/qnn/context/profile_report.h"
 #include "fastvlm/targets/qnn/run/htp_runner.h"
@@ -22,9 +26,10 @@ struct Batch {
   std::vector<std::string> graphs;
   std::string weights_sha256;
   bool share = false;
+  CompileLoad load = {};
 };
 
-std::vector<Batch> batches_of(const CompileRequest& request) {
+Result<std::vector<Batch>> batches_of(const CompileRequest& request) {
   std::vector<Batch> batches;
   for (const CompileGroup& group : request.groups) {
     if (soc_of(*request.chip).weight_sharing() && group.graphs.size() > 1) {
@@ -34,7 +39,38 @@ std::vector<Batch> batches_of(const CompileRequest& request) {
     for (const std::string& graph : group.graphs)
       batches.push_back({group.graphs.size() == 1 ? group.name : graph, {graph}, group.weights_sha256, false});
   }
+  for (Batch& batch : batches) {
+    CompileLoadSum sum;
+    for (const std::string& graph : batch.graphs) TRY(sum.add(request.graph_folder / (graph + ".onnx")));
+    batch.load = sum.load();
+  }
   return batches;
+}
+
+double gigabytes(std::uint64_t bytes) { return static_cast<double>(bytes) / 1e9; }
+
+// As many at a time as memory allows.
+unsigned jobs_for(const CompileRequest& request, const std::vector<Batch>& batches, std::uint64_t memory) {
+  if (request.jobs > 0) return request.jobs;
+  std::uint64_t largest = 1;
+  for (const Batch& batch : batches) largest = std::max(largest, compile_memory(batch.load));
+  return static_cast<unsigned>(std::clamp<std::uint64_t>(memory / largest, 1, std::max(1u, std::thread::hardware_concurrency())));
+}
+
+// A compiler that runs out of either dies without a word that helps.
+Status check_room(const CompileRequest& request, const Batch& batch, std::uint64_t memory) {
+  const std::uint64_t needed = compile_memory(batch.load);
+  if (needed > memory)
+    return bad_environment(
+        "compiling {} for {} takes about {:.1f} GB of memory, but only {:.1f} GB are available; stop other programs, "
+        "compile on a larger machine, or export smaller parts (--part-limit)",
+        batch.name, request.chip->name, gigabytes(needed), gigabytes(memory));
+  TRY_ASSIGN(const std::uint64_t space, free_bytes(request.output_folder));
+  if (const std::uint64_t bytes = context_bytes(batch.load); bytes > space)
+    return bad_environment("{}: the context {} for {} takes about {:.1f} GB, but only {:.1f} GB are free on that disk",
+                           request.output_folder.parent_path().string(), batch.name, request.chip->name, gigabytes(bytes),
+                           gigabytes(space));
+  return {};
 }
 
 Result<std::string> cache_key(const CompileRequest& request, const Batch& batch) {
@@ -124,7 +160,7 @@ Status check_extents(const Path& graph) {
   return bad_input("{}: {}", graph.string(), findings.front().message);
 }
 
-Result<CompiledGroup> compile_batch(const CompileRequest& request, const Batch& batch) {
+Result<CompiledGroup> compile_batch(const CompileRequest& request, const Batch& batch, std::uint64_t memory) {
   const ContextCache cache(request.cache_folder.empty() ? Path() : request.cache_folder / "contexts");
   TRY_ASSIGN(std::string key, cache_key(request, batch));
   if (auto facts = cache.take(key, request.output_folder)) {
@@ -136,6 +172,7 @@ Result<CompiledGroup> compile_batch(const CompileRequest& request, const Batch& 
     }
   }
   for (const std::string& graph : batch.graphs) TRY(check_extents(request.graph_folder / (graph + ".onnx")));
+  TRY(check_room(request, batch, memory));
   // A folder of its own: the plug-in names the binary, and nothing else may lie beside it.
   const Path work = request.output_folder / ("." + batch.name + ".work");
   std::error_code failure;
@@ -197,6 +234,8 @@ Result<ChildOutcome> compile_in_child(const ChildCompilation& compilation) {
       return child.has_crashed() ? check_failed("the compiler crashed on it: {}", error.message)
                                  : check_failed("{}", error.message);
     const Path log = child.is_lost() || error.kind == ErrorKind::kInterrupted ? Path() : child.keep_log();
+    // Nobody else ends a child of ours like this.
+    if (child.is_lost() && child.finish().signal == SIGKILL) error.message += "; the system does that when memory is short";
     error.message += fmt::format(" (target {}{})", compilation.soc->name, log.empty() ? "" : ", log " + log.string());
     return error;
   }
@@ -207,11 +246,17 @@ Result<ChildOutcome> compile_in_child(const ChildCompilation& compilation) {
 }
 
 Result<std::vector<CompiledGroup>> compile_groups(const CompileRequest& request, Progress& progress) {
-  const std::vector<Batch> batches = batches_of(request);
-  progress.start(fmt::format("compiling for {}", soc_of(*request.chip).name), batches.size());
+  TRY_ASSIGN(const std::vector<Batch> batches, batches_of(request));
+  const std::uint64_t memory = request.memory > 0 ? request.memory : available_memory();
+  const unsigned jobs = jobs_for(request, batches, memory);
+  std::uint64_t most = 0;
+  for (const Batch& batch : batches) most = std::max(most, compile_memory(batch.load));
+  progress.start(
+      fmt::format("compiling for {}, which takes about {:.1f} GB of memory for the largest context", request.chip->name, gigabytes(most)),
+      batches.size());
   std::vector<std::optional<CompiledGroup>> compiled(batches.size());
-  TRY(parallel_for(batches.size(), std::max(1u, request.jobs), [&](std::size_t i) -> Status {
-    TRY_ASSIGN(compiled[i], compile_batch(request, batches[i]));
+  TRY(parallel_for(batches.size(), jobs, [&](std::size_t i) -> Status {
+    TRY_ASSIGN(compiled[i], compile_batch(request, batches[i], memory));
     progress.advance(1);
     return {};
   }));

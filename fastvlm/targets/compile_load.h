@@ -1,0 +1,35 @@
+// What decides how large a context gets and what compiling it takes.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include "fastvlm/base/files.h"
+#include "fastvlm/base/result.h"
+#include "fastvlm/graph/graph.h"
+
+namespace fastvlm {
+
+// Of one context. Everything counts in half precision.
+struct CompileLoad {
+  std::uint64_t weight_bytes = 0;      // of all graphs; what they share counts once
+  std::uint64_t activation_bytes = 0;  // what the largest node reads and writes, summed over the graphs
+  std::size_t graphs = 0;
+};
+
+// Adds up the graphs of a context, from the graphs themselves or from their ONNX files.
+class CompileLoadSum {
+ public:
+  void add(const Graph& graph);
+  // Reads the file without its weights.
+  Status add(const Path& onnx);
+  CompileLoad load() const;
+
+ private:
+  std::map<std::string, std::uint64_t> weights_;  // by what they are
+  std::uint64_t activation_bytes_ = 0;
+  std::size_t graphs_ = 0;
+};
+
+}  // namespace fastvlm
