@@ -11,10 +11,9 @@
 
 namespace fastvlm {
 
-// Of one context. Everything counts in half precision.
+// Of one context.
 struct CompileLoad {
-  std::uint64_t weight_bytes = 0;      // of all graphs; what they share counts once
-  std::uint64_t activation_bytes = 0;  // what the largest node reads and writes, summed over the graphs
+  std::uint64_t weight_bytes = 0;  // of all graphs in half precision; what they share counts once
   std::size_t graphs = 0;
 };
 
@@ -28,7 +27,6 @@ class CompileLoadSum {
 
  private:
   std::map<std::string, std::uint64_t> weights_;  // by what they are
-  std::uint64_t activation_bytes_ = 0;
   std::size_t graphs_ = 0;
 };
 
