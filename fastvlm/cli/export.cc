@@ -31,6 +31,10 @@ ExitCode run(const ExportArguments& arguments, const CommonArguments& common) {
                             .cache_folder = common.runtimes.cache_folder,
                             .jobs = arguments.npu.jobs};
   TRY_ASSIGN(options.graphs, export_options(arguments, common));
+  if (Status possible = check_export_and_compile(options); !possible.ok()) {
+    if (possible.error().kind != ErrorKind::kEnvironment) return std::move(possible).error();
+    return std::move(possible).error().within("--target (--no-compile writes the graphs alone)");
+  }
   auto progress = make_progress(common.quiet || common.json);
   TRY_ASSIGN(const auto full, export_and_compile(options, *progress));
   const ExportReport& report = full.graphs;

@@ -23,10 +23,7 @@ Status check_export_and_compile(const FullExportOptions& options) {
   if (!options.graphs.npu) return {};
   TRY_ASSIGN(const auto chips, find_chips(options.graphs.npu->known_targets, options.graphs.npu->targets));
   TRY(check_precision(chips, Precision::kFloat16));
-  if (!options.compile) return {};
-  Status possible = check_compile(compile_options(options));
-  if (!possible.ok()) return std::move(possible).error().within("--target (--no-compile writes the graphs alone)");
-  return {};
+  return options.compile ? check_compile(compile_options(options)) : Status();
 }
 
 Result<FullExportReport> export_and_compile(const FullExportOptions& options, Progress& progress) {
