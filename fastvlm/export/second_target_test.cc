@@ -3,6 +3,7 @@
 #include "fastvlm/export/export_and_compile.h"
 #include "fastvlm/export/golden_export_for_tests.h"
 #include "fastvlm/export/npu_plan.h"
+#include "fastvlm/ops/basic.h"
 #include "fastvlm/verify/verify.h"
 
 namespace fastvlm {

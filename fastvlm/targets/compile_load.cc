@@ -1,6 +1,7 @@
 #include "fastvlm/targets/compile_load.h"
 
 #include "fastvlm/base/try.h"
+#include "fastvlm/graph/cost.h"
 #include "fastvlm/onnx/model_file.h"
 
 namespace fastvlm {
@@ -11,9 +12,7 @@ constexpr std::uint64_t kHalfBytes = 2;
 }  // namespace
 
 void CompileLoadSum::add(const Graph& graph) {
-  for (const ValueInfo& value : graph.values())
-    if (value.weight != nullptr)
-      weights_[value.weight->identity()] = static_cast<std::uint64_t>(element_count(value.weight->shape())) * kHalfBytes;
+  elements_.merge(weight_elements(graph));
   ++graphs_;
 }
 
@@ -22,8 +21,8 @@ Status CompileLoadSum::add(const Path& onnx) {
   for (const OnnxInitializer& initializer : model.initializers) {
     if (!initializer.external) continue;
     const auto elements = checked_element_count(initializer.shape);
-    weights_[fmt::format("{} {}", initializer.external->location, initializer.external->offset)] =
-        static_cast<std::uint64_t>(elements.value_or(0)) * kHalfBytes;
+    elements_[fmt::format("{} {}", initializer.external->location, initializer.external->offset)] =
+        static_cast<std::uint64_t>(elements.value_or(0));
   }
   ++graphs_;
   return {};
@@ -31,7 +30,7 @@ Status CompileLoadSum::add(const Path& onnx) {
 
 CompileLoad CompileLoadSum::load() const {
   CompileLoad load{.graphs = graphs_};
-  for (const auto& [identity, bytes] : weights_) load.weight_bytes += bytes;
+  for (const auto& [identity, elements] : elements_) load.weight_bytes += elements * kHalfBytes;
   return load;
 }
 

@@ -26,7 +26,7 @@ class CompileLoadSum {
   CompileLoad load() const;
 
  private:
-  std::map<std::string, std::uint64_t> weights_;  // by what they are
+  std::map<std::string, std::uint64_t> elements_;  // of the weights, by what they are
   std::size_t graphs_ = 0;
 };
 
