@@ -125,7 +125,7 @@ TEST_F(Compile, WhatIsCompiledWeighsTheSameAsAGraphAndAsAFile) {
   EXPECT_EQ(files.load().weight_bytes, 2u * 64 * 64) << "the weight that both share counts once, in half precision";
   EXPECT_EQ(files.load().graphs, 2u);
   Graph graph("one");
-  const WeightPtr weight = Weight::of_values({8, 4}, std::vector<float>(32, 1), "test");
+  const WeightPtr weight = Weight::of_values({4, 8}, std::vector<float>(32, 1), "test");
   Value x = graph.add_input("x", Dtype::kFloat32, {1, 1, 8});
   graph.add_output(ops::add(ops::linear(x, weight), ops::linear(x, weight)), "y");
   CompileLoadSum graphs;
