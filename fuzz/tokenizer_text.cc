@@ -9,7 +9,7 @@
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   static const fastvlm::Tokenizer tokenizer = *fastvlm::Tokenizer::load(FASTVLM_TEST_DATA "/golden/hf-unfused/checkpoint");
   const std::string_view text(reinterpret_cast<const char*>(data), size);
-  const std::vector<std::int32_t> plain = tokenizer.encode(text, {.match_added_tokens = false});
+  const std::vector<std::int32_t> plain = tokenizer.encode(text, {.added_tokens = AddedTokens::kNone});
   std::string buffer;
   const std::string valid = fastvlm::to_valid_utf8(text);
   if (tokenizer.decode(plain) != fastvlm::to_nfc(valid, buffer)) std::abort();

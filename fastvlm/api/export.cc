@@ -23,6 +23,7 @@ fastvlm::NpuOptions options_of(const NpuOptions& npu) {
 fastvlm::ExportOptions options_of(const ExportOptions& options, unsigned threads) {
   fastvlm::ExportOptions own{.model_dir = options.model_dir,
                              .output_dir = options.output_dir,
+                             .base_model = options.base_model,
                              .image_size = options.image_size,
                              .dtype = options.float16 ? Dtype::kFloat16 : Dtype::kFloat32,
                              .force = options.force,

@@ -35,6 +35,7 @@ struct NpuOptions {
 
 struct ExportOptions {
   std::string model_dir;
+  std::string base_model = {};  // model that a LoRA adapter in model_dir is merged into; empty: model_dir is a model
   std::string output_dir = {};
   std::optional<std::int64_t> image_size = {};  // nothing: what the checkpoint was trained with
   bool float16 = false;                         // weights of the plain graphs

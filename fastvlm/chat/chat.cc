@@ -30,10 +30,7 @@ Result<std::int64_t> choose_image_size(const OutputFolder& folder, std::optional
   return bad_usage("--image-size {}: the folder has vision graphs for {} only", size, fmt::join(sizes, ", "));
 }
 
-std::optional<std::int32_t> stop_token(const PromptContract& prompt) {
-  if (prompt.stop_token_ids.empty()) return std::nullopt;
-  return static_cast<std::int32_t>(prompt.stop_token_ids.front());
-}
+std::vector<std::int32_t> stop_tokens(const PromptContract& prompt) { return {prompt.stop_token_ids.begin(), prompt.stop_token_ids.end()}; }
 
 std::vector<bool> tokens_of(const Tokenizer& tokenizer) {
   std::vector<bool> allowed(static_cast<std::size_t>(tokenizer.size()));
@@ -80,7 +77,7 @@ Status Chat::read_folder() {
     return bad_input("{}: the tokenizer has {} ids, the model only {}; they do not belong together", options_.folder.string(),
                      tokenizer.size(), folder_.text().vocab_size);
   tokenizer_ = std::make_unique<Tokenizer>(std::move(tokenizer));
-  TRY_ASSIGN(prompt_, ChatPrompt::create(*tokenizer_, {.system = options_.system, .eos_token_id = stop_token(folder_.manifest.prompt)}));
+  TRY_ASSIGN(prompt_, ChatPrompt::create(*tokenizer_, {.system = options_.system, .stop_token_ids = stop_tokens(folder_.manifest.prompt)}));
   sampler_.emplace(options_.sampling, tokens_of(*tokenizer_));
   return {};
 }

@@ -5,6 +5,7 @@
 
 #include "fastvlm/base/file_content.h"
 #include "fastvlm/base/try.h"
+#include "fastvlm/checkpoint/adapter_config.h"
 #include "fastvlm/checkpoint/dialect.h"
 #include "fastvlm/checkpoint/model_files.h"
 #include "fastvlm/checkpoint/quantised_forms.h"
@@ -13,27 +14,64 @@
 namespace fastvlm {
 namespace {
 
+constexpr std::size_t kMaxAdapterConfig = std::size_t{4} << 20;
 constexpr std::string_view kVisionTower = "model.vision_tower.";
 constexpr std::string_view kProjector = "model.multi_modal_projector.";
 
 std::string base_name(const Path& path) { return path.filename().string(); }
 
+// What to do with a folder that holds an adapter and no base was named for, or that was named as the base.
+Error needs_base(const Path& folder, bool is_base) {
+  const std::string what = folder.string();
+  if (is_base) return bad_input("{}: the base model is an adapter itself; merge it into its own base first", what);
+  const Path path = folder / "adapter_config.json";
+  std::error_code ignored;
+  if (std::filesystem::exists(folder / "model.safetensors", ignored) ||
+      std::filesystem::exists(folder / "model.safetensors.index.json", ignored))
+    return bad_input(
+        "{}: holds a model and an adapter, of which transformers would load the adapter; remove adapter_config.json if the model is "
+        "merged, "
+        "or name the adapter's base with --base-model",
+        what);
+  auto text = read_file(path, kMaxAdapterConfig);
+  if (!text.ok()) return std::move(text).error();
+  auto config = parse_adapter_config(*text, path.string());
+  if (!config.ok()) return std::move(config).error();
+  return bad_input("{}: a LoRA adapter; name the folder of its base model{} with --base-model", what,
+                   config->base_model.empty() ? std::string() : fmt::format(" ({})", config->base_model));
+}
+
 }  // namespace
 
-Result<Checkpoint> Checkpoint::open(const Path& folder) {
+Result<Checkpoint> Checkpoint::open(const Path& folder, const Path& base_model) {
   Checkpoint checkpoint;
   checkpoint.folder_ = folder;
+  checkpoint.model_folder_ = base_model.empty() ? folder : base_model;
+  if (is_adapter_folder(checkpoint.model_folder_)) return needs_base(checkpoint.model_folder_, !base_model.empty());
   TRY(checkpoint.add_model());
-  TRY(check_plain_names(checkpoint.names_, folder.string()));
+  TRY(check_plain_names(checkpoint.names_, checkpoint.model_folder_.string()));
   checkpoint.note_wrappers();
   TRY(checkpoint.turn_channels_last());
+  if (!base_model.empty()) TRY(checkpoint.add_overlay());
   std::sort(checkpoint.tensors_.begin(), checkpoint.tensors_.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
   for (std::size_t i = 0; i < checkpoint.tensors_.size(); ++i) checkpoint.index_[checkpoint.tensors_[i].name] = i;
   return checkpoint;
 }
 
+Path Checkpoint::side_file(std::string_view name) const {
+  std::error_code ignored;
+  return std::filesystem::exists(folder_ / name, ignored) ? folder_ / name : model_folder_ / name;
+}
+
+const Path& Checkpoint::tokenizer_folder() const {
+  std::error_code ignored;
+  for (const char* name : {"tokenizer.json", "vocab.json"})
+    if (std::filesystem::exists(folder_ / name, ignored)) return folder_;
+  return model_folder_;
+}
+
 Status Checkpoint::read_config() {
-  const std::string what = (folder_ / "config.json").string();
+  const std::string what = side_file("config.json").string();
   TRY_ASSIGN(config_, read_json_file(what));
   if (json_find(config_, "model_type") == nullptr) {
     if (auto answer = server_answer(config_)) return bad_input("{}: is {}", what, *answer);
@@ -44,7 +82,7 @@ Status Checkpoint::read_config() {
 }
 
 Status Checkpoint::add_model() {
-  TRY_ASSIGN(ModelFiles files, choose_model_files(folder_));
+  TRY_ASSIGN(ModelFiles files, choose_model_files(model_folder_));
   TRY(read_config());
   findings_ = std::move(files.findings);
   const Json* map = files.weight_map.is_null() ? nullptr : &files.weight_map;
@@ -71,12 +109,18 @@ Status Checkpoint::add_projector(const Path& path) {
   return add_file(path, nullptr);
 }
 
-Status Checkpoint::add_file(const Path& path, const Json* weight_map) {
+Result<const InputFile*> Checkpoint::open_file(const Path& path) {
   TRY_ASSIGN(InputFile opened, InputFile::open(path));
   inputs_.push_back(std::make_unique<InputFile>(std::move(opened)));
   files_.push_back(path);
-  const InputFile& file = *inputs_.back();
+  return inputs_.back().get();
+}
+
+Status Checkpoint::add_file(const Path& path, const Json* weight_map) {
+  TRY_ASSIGN(const InputFile* opened, open_file(path));
+  const InputFile& file = *opened;
   TRY_ASSIGN(SafetensorsHeader header, read_safetensors_header(file));
+  if (!header.tensors.empty()) TRY(note_zeros(file, header.tensors.back()));
   for (const SafetensorsEntry& entry : header.tensors) {
     if (weight_map != nullptr) {
       auto row = weight_map->find(entry.name);
@@ -90,6 +134,21 @@ Status Checkpoint::add_file(const Path& path, const Json* weight_map) {
     }
     TRY(add_tensor(file, entry));
   }
+  return {};
+}
+
+// A download that reserved its space and stopped leaves zeros to the end. The first other byte ends the search.
+Status Checkpoint::note_zeros(const InputFile& file, const SafetensorsEntry& last) {
+  constexpr std::uint64_t kPiece = std::uint64_t{1} << 16;
+  if (last.shape.size() < 2 || !is_float(last.dtype) || last.bytes < 64) return {};
+  std::vector<std::byte> piece;
+  for (std::uint64_t end = last.bytes; end > 0; end -= piece.size()) {
+    piece.resize(static_cast<std::size_t>(std::min(kPiece, end)));
+    TRY(file.read_at(last.offset + end - piece.size(), piece));
+    if (std::ranges::any_of(piece, [](std::byte b) { return b != std::byte{0}; })) return {};
+  }
+  findings_.push_back(fmt::format("{} ends with zeros: its last tensor \"{}\" holds nothing else; the download may not be complete",
+                                  base_name(file.path()), last.name));
   return {};
 }
 
@@ -183,8 +242,19 @@ std::string Checkpoint::instead_of(const std::string& canonical) const {
 }
 
 WeightPtr Checkpoint::weight(const CheckpointTensor& tensor) const {
-  if (!tensor.channels_last) return Weight::of_source(tensor.shape, stored_numbers(tensor), {tensor.file_name}, "");
-  return Weight::of_source(tensor.shape, channels_first(tensor), {tensor.file_name}, "channels first");
+  WeightPtr weight = tensor.channels_last ? Weight::of_source(tensor.shape, channels_first(tensor), {tensor.file_name}, "channels first")
+                                          : Weight::of_source(tensor.shape, stored_numbers(tensor), {tensor.file_name}, "");
+  if (tensor.update == nullptr) return weight;
+  const AdapterUpdate& update = *tensor.update;
+  LowRankUpdate sum{.left = stored_numbers(update.up),
+                    .right = stored_numbers(update.down),
+                    .scale = update.scale,
+                    .from = {update.down.file_name, update.up.file_name}};
+  if (update.embedding) {
+    sum.left = transposed_source(stored_numbers(update.down));
+    sum.right = transposed_source(stored_numbers(update.up));
+  }
+  return weight->plus(std::move(sum), "add lora");
 }
 
 Result<std::vector<float>> Checkpoint::read(const CheckpointTensor& tensor) const {

@@ -13,6 +13,8 @@
 
 namespace fastvlm {
 
+struct AdapterUpdate;
+
 struct CheckpointTensor {
   std::string name;       // canonical
   std::string file_name;  // as it stands in the file
@@ -22,14 +24,29 @@ struct CheckpointTensor {
   std::uint64_t offset = 0;
   std::uint64_t bytes = 0;
   const InputFile* file = nullptr;
+  std::shared_ptr<const AdapterUpdate> update;  // what a LoRA adapter adds
+};
+
+// The two factors of a LoRA adapter for one weight.
+struct AdapterUpdate {
+  CheckpointTensor down, up;
+  float scale = 1;
+  bool embedding = false;  // the table is [in, out]: both factors lie transposed
 };
 
 class Checkpoint {
  public:
-  // Reads headers only. Errors name the file and the tensor.
-  static Result<Checkpoint> open(const Path& folder);
+  // Reads headers only. Errors name the file and the tensor. With `base_model`, `folder` holds what is put over that model: a LoRA
+  // adapter of peft, tensors that were trained beside it, or a projector.
+  static Result<Checkpoint> open(const Path& folder, const Path& base_model = {});
 
   const Path& folder() const { return folder_; }
+  // Where a small file is taken from: the folder, or else the base model.
+  Path side_file(std::string_view name) const;
+  // The folder whose tokenizer is the model's: that of the adapter if it has one.
+  const Path& tokenizer_folder() const;
+  // The head was tied, but the adapter treats table and head differently, so that they are two matrices now.
+  bool head_apart() const { return head_apart_; }
   const Json& config() const { return config_; }
   // "llava_qwen2" or "fast_vlm".
   const std::string& model_type() const { return model_type_; }
@@ -59,13 +76,23 @@ class Checkpoint {
   Status read_config();
   Status add_model();
   Status add_projector(const Path& path);
+  Status add_overlay();
+  Status add_adapter(const Path& config_path, const Path& path);
+  Status add_replacements(const Path& path);
+  Status add_update(const std::string& module, AdapterUpdate update);
+  Status replace(CheckpointTensor tensor, const Path& path);
+  Status split_head(const std::string& canonical);
+  CheckpointTensor* target_of(const std::string& canonical);
+  Result<const InputFile*> open_file(const Path& path);
   Status add_file(const Path& path, const Json* weight_map);
+  Status note_zeros(const InputFile& file, const SafetensorsEntry& last);
   Status add_tensor(const InputFile& file, const SafetensorsEntry& entry);
   void note_wrappers();
   Status turn_channels_last();
   Status check_weight_map(const Json& weight_map, const Path& index) const;
 
-  Path folder_;
+  Path folder_, model_folder_;  // the second is the base model's, where there is one
+  bool head_apart_ = false;
   Json config_;
   std::string model_type_;
   std::vector<std::unique_ptr<InputFile>> inputs_;

@@ -4,14 +4,13 @@
 #include <atomic>
 #include <cmath>
 #include <cstring>
-#include <set>
 
 #include "fastvlm/base/interrupt.h"
 #include "fastvlm/base/parallel.h"
 #include "fastvlm/base/try.h"
-#include "fastvlm/checkpoint/dialect.h"
 #include "fastvlm/checkpoint/fuse.h"
 #include "fastvlm/checkpoint/settings.h"
+#include "fastvlm/checkpoint/tensor_inventory.h"
 
 namespace fastvlm {
 namespace {
@@ -20,7 +19,7 @@ namespace {
 class Reader {
  public:
   explicit Reader(const Checkpoint& checkpoint)
-      : checkpoint_(checkpoint), config_(checkpoint.config()), weights_(checkpoint), what_((checkpoint.folder() / "config.json").string()) {
+      : checkpoint_(checkpoint), config_(checkpoint.config()), weights_(checkpoint), what_(checkpoint.side_file("config.json").string()) {
     // Apple's dialect is flat; what a converter nested into it counts only where the flat form is empty.
     const Json* nested = json_find(config_, "text_config");
     const bool flat = checkpoint.model_type() == "llava_qwen2" && json_find(config_, "num_attention_heads") != nullptr;
@@ -32,12 +31,13 @@ class Reader {
     TRY(check_settings(config_, *text_, what_, model_.findings));
     TRY(read_text());
     TRY(read_heads());
-    TRY(check_decoder_tensors());
+    TRY(check_decoder_tensors(checkpoint_, model_.text.num_hidden_layers, model_.findings));
     TRY(read_head_tie());
     TRY(read_vision());
     TRY(check_projector());
     TRY(read_tokens_and_image());
-    TRY(check_unknown_tensors());
+    TRY(read_end_tokens());
+    TRY(check_unknown_tensors(checkpoint_, model_.findings));
     return std::move(model_);
   }
 
@@ -162,6 +162,7 @@ class Reader {
       note("config.json says the head is not tied, but there is no lm_head.weight; embed_tokens serves as the head");
       tied = true;
     }
+    if (checkpoint_.head_apart()) tied = false;
     if (!stored || !tied) return {};
     if (apple) {
       note("lm_head.weight is stored although tied; embed_tokens serves as the head");
@@ -170,61 +171,6 @@ class Reader {
     TRY_ASSIGN(tied, stored_head_equals_embedding(checkpoint_));
     if (!tied)
       note("lm_head.weight differs from embed_tokens although config.json says they are tied; both are kept, as transformers does");
-    return {};
-  }
-
-  // A tensor that Qwen2 has no place for, inside a part that is built from Qwen2's, is another model.
-  Status check_decoder_tensors() {
-    static const std::set<std::string, std::less<>> kLayer = {"input_layernorm.weight",  "post_attention_layernorm.weight",
-                                                              "self_attn.q_proj.weight", "self_attn.k_proj.weight",
-                                                              "self_attn.v_proj.weight", "self_attn.q_proj.bias",
-                                                              "self_attn.k_proj.bias",   "self_attn.v_proj.bias",
-                                                              "self_attn.o_proj.weight", "mlp.gate_proj.weight",
-                                                              "mlp.up_proj.weight",      "mlp.down_proj.weight"};
-    static const std::set<std::string, std::less<>> kOther = {"model.embed_tokens.weight", "model.norm.weight", "lm_head.weight"};
-    constexpr std::string_view kLayers = "model.layers.";
-    std::int64_t biases = 0;
-    for (const CheckpointTensor& tensor : checkpoint_.tensors()) {
-      const std::string_view name = tensor.name;
-      if (name.starts_with("model.vision_tower.") || name.starts_with("model.multi_modal_projector.")) continue;
-      if (!name.starts_with(kLayers)) {
-        if (!kOther.contains(name)) return foreign_tensor(tensor);
-        continue;
-      }
-      const std::string_view rest = name.substr(kLayers.size());
-      const std::string index(rest.substr(0, rest.find('.')));
-      if (index.size() < 6 && std::atoll(index.c_str()) >= model_.text.num_hidden_layers) continue;  // of a layer that is not built
-      const std::string_view part = rest.substr(std::min(rest.size(), index.size() + 1));
-      if (!kLayer.contains(part)) return foreign_tensor(tensor);
-      if (part.ends_with(".bias")) ++biases;
-    }
-    if (const std::int64_t wanted = 3 * model_.text.num_hidden_layers; biases < wanted)
-      note("{} of {} biases of q_proj, k_proj and v_proj are not stored and count as zero, as in transformers", wanted - biases, wanted);
-    return {};
-  }
-
-  Error foreign_tensor(const CheckpointTensor& tensor) const {
-    const std::string_view name = tensor.name;
-    const char* hint = "the decoder of FastVLM is Qwen2";
-    if (name.ends_with("q_norm.weight") || name.ends_with("k_norm.weight"))
-      hint = "Qwen2 does not normalise queries and keys, Qwen3 does";
-    else if (name.ends_with(".bias"))
-      hint = "Qwen2 has no bias there";
-    return bad_input("{}: tensor \"{}\" has no place in the model: {}", checkpoint_.folder().string(), tensor.file_name, hint);
-  }
-
-  // Names that look like a part of the model and are none that we know.
-  Status check_unknown_tensors() {
-    for (const std::string& file_name : checkpoint_.unknown()) {
-      const std::string name = unwrapped_name(file_name).name;
-      const bool part = name.starts_with("model.") || name.starts_with("language_model.") || name.starts_with("vision_tower.") ||
-                        name.find("mm_projector") != std::string::npos || name.find("multi_modal_projector") != std::string::npos;
-      if (part && !name.ends_with("image_newline"))
-        return bad_input("{}: tensor \"{}\" has no place in the model: FastVLM is FastViTHD, a projector of two layers and Qwen2",
-                         checkpoint_.folder().string(), file_name);
-      note("tensor \"{}\" belongs to no part of FastVLM and is not exported", file_name);
-    }
-    for (const std::string& name : checkpoint_.unlisted()) note("tensor \"{}\" is not listed in the index and is not exported", name);
     return {};
   }
 
@@ -290,7 +236,8 @@ class Reader {
   }
 
   Status read_tokens_and_image() {
-    TRY_ASSIGN(model_.preprocessing, read_preprocessing(checkpoint_.folder(), config_, checkpoint_.model_type()));
+    TRY_ASSIGN(model_.preprocessing,
+               read_preprocessing(checkpoint_.side_file("preprocessor_config.json").parent_path(), config_, checkpoint_.model_type()));
     for (const std::string& finding : model_.preprocessing.findings) model_.findings.push_back(finding);
     for (const char* key : {"image_token_index", "image_token_id"}) {
       if (json_find(config_, key) == nullptr) continue;
@@ -298,9 +245,35 @@ class Reader {
       // Apple's sentinel -200 is no vocabulary id.
       if (id >= 0) model_.image_token_id = id;
     }
-    const Json* place = json_find(config_, "eos_token_id") != nullptr ? &config_ : text_;
-    if (const Json* eos = json_find(*place, "eos_token_id"); eos != nullptr && eos->is_number_integer())
-      model_.eos_token_id = eos->get<std::int64_t>();
+    return {};
+  }
+
+  // transformers stops at those of generation_config.json, or else of config.json; Apple's script at those of config.json. All of
+  // them end a reply.
+  Status read_end_tokens() {
+    TRY(add_end_tokens(config_, what_));
+    if (text_ != &config_) TRY(add_end_tokens(*text_, what_));
+    const Path path = checkpoint_.side_file("generation_config.json");
+    std::error_code ignored;
+    if (!std::filesystem::exists(path, ignored)) return {};
+    TRY_ASSIGN(const Json generation, read_json_file(path));
+    return add_end_tokens(generation, path.string());
+  }
+
+  Status add_end_tokens(const Json& config, const std::string& what) {
+    const Json* value = json_find(config, "eos_token_id");
+    if (value == nullptr) return {};
+    const Json ids = value->is_array() ? *value : Json::array({*value});
+    for (const Json& id : ids) {
+      if (!id.is_number_integer()) return bad_input("{}: eos_token_id must be a number or a list of numbers", what);
+      const auto number = id.get<std::int64_t>();
+      if (number < 0 || number >= model_.text.vocab_size) {
+        note("eos_token_id {} of {} is none of the {} tokens and is not used", id.dump(), Path(what).filename().string(),
+             model_.text.vocab_size);
+      } else if (std::ranges::find(model_.eos_token_ids, number) == model_.eos_token_ids.end()) {
+        model_.eos_token_ids.push_back(number);
+      }
+    }
     return {};
   }
 

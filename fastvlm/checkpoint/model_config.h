@@ -50,7 +50,7 @@ struct ModelConfig {
   TextConfig text;
   CheckpointPreprocessing preprocessing;       // its size is what the checkpoint was trained with
   std::optional<std::int64_t> image_token_id;  // only where the config names one
-  std::optional<std::int64_t> eos_token_id;
+  std::vector<std::int64_t> eos_token_ids;     // every end token of config.json and generation_config.json, each once
   // What is odd about this checkpoint, a sentence each.
   std::vector<std::string> findings;
 };

@@ -18,7 +18,6 @@ namespace fs = std::filesystem;
 constexpr const char* kSingleFile = "model.safetensors";
 constexpr const char* kIndexFile = "model.safetensors.index.json";
 constexpr const char* kAdapterConfig = "adapter_config.json";
-constexpr std::array kProjectors = {"mm_projector.safetensors", "mm_projector.bin"};
 
 // Endings of files that hold weights in some form.
 constexpr std::array<std::string_view, 10> kWeightEndings = {".safetensors", ".bin",  ".pt", ".pth",     ".ckpt",
@@ -41,7 +40,8 @@ std::set<std::string> names_in(const Path& folder) {
 
 bool holds_weights(std::string_view name) {
   if (std::ranges::any_of(kTrainerFiles, [&](std::string_view begin) { return name.starts_with(begin); })) return false;
-  return name.ends_with(".index.json") || std::ranges::any_of(kWeightEndings, [&](std::string_view end) { return name.ends_with(end); });
+  if (name.find(".index.") != std::string_view::npos && name.ends_with(".json")) return true;  // also of a variant
+  return std::ranges::any_of(kWeightEndings, [&](std::string_view end) { return name.ends_with(end); });
 }
 
 Error absent_shard(const Path& index, const Path& shard) {
@@ -133,6 +133,12 @@ Error no_model(const Path& folder, const std::set<std::string>& names) {
     else if (holds_weights(name) && !name.ends_with(".index.json"))
       other.push_back(name);
   }
+  const auto holds = [&](const char* name) { return std::ranges::find(tensors, name) != tensors.end(); };
+  if (holds("adapter_model.safetensors"))
+    return bad_input("{}: holds adapter_model.safetensors but no adapter_config.json; download it too and name the model with --base-model",
+                     what);
+  if (tensors.size() + other.size() == 1 && (tensors.empty() ? other : tensors)[0].starts_with("mm_projector."))
+    return bad_input("{}: holds a projector but no model; name the model that it belongs to with --base-model", what);
   if (!tensors.empty())
     return bad_input("{}: neither {} nor its index is there, only {}; if one of them is the model, name it {}", what, kSingleFile,
                      listed(tensors), kSingleFile);
@@ -144,12 +150,18 @@ Error no_model(const Path& folder, const std::set<std::string>& names) {
   return bad_input("{}: no *.safetensors file here{}", what, better_folder(folder));
 }
 
-void note_passed_over(const std::set<std::string>& names, ModelFiles& files) {
-  std::set<std::string> used;
-  for (const Path& path : files.weights) used.insert(path.filename().string());
-  for (const Path& path : {files.index, files.projector}) used.insert(path.filename().string());
+std::vector<std::string> not_used(const std::set<std::string>& names, const std::vector<Path>& used) {
+  std::vector<std::string> passed_over;
   for (const std::string& name : names)
-    if (holds_weights(name) && !used.contains(name)) files.passed_over.push_back(name);
+    if (holds_weights(name) && std::ranges::none_of(used, [&](const Path& path) { return path.filename() == name; }))
+      passed_over.push_back(name);
+  return passed_over;
+}
+
+Path first_of(const Path& folder, std::initializer_list<const char*> names) {
+  for (const char* name : names)
+    if (is_there(folder / name)) return folder / name;
+  return {};
 }
 
 Status check_folder(const Path& folder) {
@@ -174,8 +186,7 @@ Result<ModelFiles> choose_model_files(const Path& folder) {
   TRY(check_folder(folder));
   const std::set<std::string> names = names_in(folder);
   ModelFiles files;
-  for (const char* name : kProjectors)
-    if (files.projector.empty() && names.contains(name)) files.projector = folder / name;
+  files.projector = first_of(folder, {"mm_projector.safetensors", "mm_projector.bin"});
   if (!is_there(folder / "config.json")) {
     if (const std::string better = better_folder(folder); !better.empty())
       return bad_input("{}: no config.json here{}", folder.string(), better);
@@ -188,7 +199,30 @@ Result<ModelFiles> choose_model_files(const Path& folder) {
     TRY(read_numbered(folder, names, files));
   }
   if (files.weights.empty()) return no_model(folder, names);
-  note_passed_over(names, files);
+  std::vector<Path> used = files.weights;
+  used.insert(used.end(), {files.index, files.projector});
+  files.passed_over = not_used(names, used);
+  return files;
+}
+
+bool is_adapter_folder(const Path& folder) { return is_there(folder / kAdapterConfig); }
+
+Result<OverlayFiles> choose_overlay_files(const Path& folder) {
+  TRY(check_folder(folder));
+  OverlayFiles files;
+  files.adapter_config = first_of(folder, {kAdapterConfig});
+  files.adapter = first_of(folder, {"adapter_model.safetensors"});
+  files.trainables = first_of(folder, {"non_lora_trainables.safetensors", "non_lora_trainables.bin"});
+  files.projector = first_of(folder, {"mm_projector.safetensors", "mm_projector.bin"});
+  if (!files.adapter_config.empty() && files.adapter.empty())
+    return bad_input("{}: holds adapter_config.json but no adapter_model.safetensors{}", folder.string(),
+                     is_there(folder / "adapter_model.bin")
+                         ? "; adapter_model.bin is not read: load it with peft and save it with safe_serialization=True"
+                         : "; download it again");
+  if (files.adapter_config.empty() && files.trainables.empty() && files.projector.empty())
+    return bad_input("{}: nothing to put over a base model here (adapter_config.json and adapter_model.safetensors){}", folder.string(),
+                     better_folder(folder));
+  files.passed_over = not_used(names_in(folder), {files.adapter, files.trainables, files.projector});
   return files;
 }
 

@@ -22,6 +22,21 @@ struct ModelFiles {
 // say what was found instead: PyTorch files, unfinished downloads, links without a target, a folder one level too high.
 Result<ModelFiles> choose_model_files(const Path& folder);
 
+// What lies in a folder that is to be put over a base model.
+struct OverlayFiles {
+  Path adapter_config;                   // of peft
+  Path adapter;                          // its adapter_model.safetensors
+  Path trainables;                       // non_lora_trainables.safetensors or .bin, what LLaVA trains beside a LoRA
+  Path projector;                        // a projector that was trained alone
+  std::vector<std::string> passed_over;  // other files with weights
+};
+
+// Errors when there is nothing to put over a base, or only files that cannot be read.
+Result<OverlayFiles> choose_overlay_files(const Path& folder);
+
+// Whether the folder holds an adapter of peft: it needs a base model.
+bool is_adapter_folder(const Path& folder);
+
 // "a, b, c" for a message, cut after some names with the count of the others.
 std::string listed(const std::vector<std::string>& names);
 

@@ -59,6 +59,8 @@ void add_export_options(OptionTable& options, ExportArguments& arguments, Common
   options.path("--model-dir", arguments.model_dir, "Checkpoint folder: config.json, safetensors and tokenizer files")
       .complete(Completes::kFolder)
       .set_required();
+  options.path("--base-model", arguments.base_model, "Model that a LoRA adapter in --model-dir is merged into")
+      .complete(Completes::kFolder);
   options.path("--output-dir", arguments.output_dir, "Folder to write; must be new or empty")
       .complete(Completes::kFolder)
       .set_required(output_required);
@@ -74,6 +76,7 @@ void add_export_options(OptionTable& options, ExportArguments& arguments, Common
 Result<ExportOptions> export_options(const ExportArguments& arguments, const CommonArguments& common) {
   ExportOptions options{.model_dir = arguments.model_dir,
                         .output_dir = arguments.output_dir,
+                        .base_model = arguments.base_model,
                         .image_size = arguments.image_size,
                         .dtype = arguments.dtype == "float16" ? Dtype::kFloat16 : Dtype::kFloat32,
                         .force = arguments.force,

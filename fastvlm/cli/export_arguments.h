@@ -26,6 +26,7 @@ struct NpuArguments {
 
 struct ExportArguments {
   Path model_dir;
+  Path base_model;
   Path output_dir;
   std::optional<std::int64_t> image_size;
   std::string dtype = "float32";

@@ -13,6 +13,7 @@ namespace {
 struct VerifyArguments {
   Path output_dir;
   Path model_dir;  // empty: without the checkpoint
+  Path base_model;
   Path reference;  // empty: without expected values
   std::string runner = "cpu";
   std::string target = "sm8750";
@@ -21,6 +22,8 @@ struct VerifyArguments {
 void add_options(OptionTable& options, VerifyArguments& a, CommonArguments& common) {
   options.path("--output-dir", a.output_dir, "Folder that export wrote").complete(Completes::kFolder).set_required();
   options.path("--model-dir", a.model_dir, "Checkpoint it was exported from").complete(Completes::kFolder);
+  options.path("--base-model", a.base_model, "Model that the adapter in --model-dir was merged into").complete(Completes::kFolder).needs =
+      "--model-dir";
   options.path("--reference", a.reference, "safetensors file of expected values");
   add_runner_options(options, a.runner, a.target, "cpu: ONNX Runtime; htp: the NPU as well, emulated on x86");
   add_json(options, common);
@@ -30,6 +33,7 @@ void add_options(OptionTable& options, VerifyArguments& a, CommonArguments& comm
 Result<VerifyOptions> options_of(const VerifyArguments& a, const CommonArguments& common) {
   VerifyOptions options{.output_dir = a.output_dir};
   if (!a.model_dir.empty()) options.model_dir = a.model_dir;
+  options.base_model = a.base_model;
   if (!a.reference.empty()) options.reference = a.reference;
   TRY_ASSIGN(options.chip, chip_of(a.runner, a.target));
   TRY_ASSIGN(options.open_cpu, graph_opener(opener_options(a.output_dir, "", common)));

@@ -1,5 +1,6 @@
 // Checkpoints as people have them: what is honoured, what is said about it, and what is refused by name.
 #include "fastvlm/export/edited_checkpoint_for_tests.h"
+#include "fastvlm/verify/verify.h"
 
 namespace fastvlm {
 namespace {
@@ -42,6 +43,12 @@ const Case kCases[] = {
      [](EditedCheckpoint& c) { std::erase_if(c.tensors, [](const NamedTensor& t) { return t.name.ends_with("k_proj.bias"); }); },
      "2 of 6 biases"},
     {"newline of tiled pictures", kApple, ADD("model.image_newline", {64}), "model.image_newline\" belongs to no part"},
+    {"zeros to the end", kApple,
+     [](EditedCheckpoint& c) {
+       // The tensor that lies last in the file.
+       std::ranges::fill(c.tensor("model.vision_tower.vision_tower.model.patch_embed.2.reparam_conv.weight").tensor.bytes, std::byte{0});
+     },
+     "ends with zeros"},
     {"optimizer", kApple, ADD("optimizer.state", {2}), "optimizer.state\" belongs to no part"},
     // ---- prefixes
     {"module.", kApple, [](EditedCheckpoint& c) { c.rename([](auto& n) { return "module." + n; }); }, "\"module.\" of 150 tensor names"},
@@ -268,6 +275,62 @@ TEST(CheckpointCases, AProjectorSavedApartIsTakenAndAnOldOneIsNot) {
   auto taken = prepared(checkpoint.path());
   ASSERT_TRUE(taken.ok()) << taken.error().message;
   EXPECT_TRUE(mentions((*taken)->findings, "the projector is taken from mm_projector.safetensors"));
+}
+
+// ---- Tokens -----------------------------------------------------------------------------------------------------------------
+
+TEST(CheckpointCases, EveryEndTokenOfBothConfigsIsInTheManifest) {
+  struct Row {
+    Json config, generation;
+    std::vector<std::int64_t> ids;
+  };
+  const Row rows[] = {{Json::array({450, 157}), nullptr, {450, 157}},
+                      {450, Json{{"eos_token_id", Json::array({450, 448})}}, {450, 448}},
+                      {nullptr, Json{{"eos_token_id", 449}}, {449}},
+                      {450, Json{{"eos_token_id", nullptr}}, {450}},
+                      {Json::array({450, -200, 99999}), nullptr, {450}}};
+  for (const Row& row : rows) {
+    FolderForTests folder;
+    EditedCheckpoint checkpoint(folder.path() / "checkpoint", kApple);
+    checkpoint.edit([&](Json& j) { j["eos_token_id"] = row.config; });
+    if (!row.generation.is_null()) checkpoint.write("generation_config.json", row.generation.dump());
+    checkpoint.save();
+    export_or_fail({.model_dir = checkpoint.path(), .output_dir = folder.path() / "out", .image_size = 128, .threads = 2});
+    const auto manifest = read_manifest(folder.path() / "out");
+    ASSERT_TRUE(manifest.ok()) << manifest.error().message;
+    EXPECT_EQ(manifest->prompt.stop_token_ids, row.ids) << row.config.dump();
+  }
+  FolderForTests folder;
+  EditedCheckpoint checkpoint(folder.path() / "checkpoint", kApple);
+  checkpoint.edit([](Json& j) { j["eos_token_id"] = "<|im_end|>"; });
+  checkpoint.save();
+  auto refused = prepared(checkpoint.path());
+  ASSERT_FALSE(refused.ok());
+  EXPECT_NE(refused.error().message.find("eos_token_id must be a number or a list of numbers"), std::string::npos);
+}
+
+// The table cut to the base tokens, and a token behind its end.
+TEST(CheckpointCases, ATokenWithoutARowIsSaidAtOnceAndVerifyFails) {
+  FolderForTests folder;
+  EditedCheckpoint checkpoint(folder.path() / "checkpoint", kApple);
+  for (const char* name : {"model.embed_tokens.weight", "lm_head.weight"}) {
+    Tensor& table = checkpoint.tensor(name).tensor;
+    table.bytes.resize(table.bytes.size() / static_cast<std::size_t>(table.shape[0]) * 451);
+    table.shape[0] = 451;
+  }
+  checkpoint.edit([](Json& j) { j["vocab_size"] = 451; });
+  checkpoint.save();
+  const auto without = prepared(checkpoint.path());
+  ASSERT_TRUE(without.ok()) << without.error().message;
+  EXPECT_FALSE(mentions((*without)->findings, "embedding table"));
+
+  checkpoint.edit([](Json& j) { j["<seg>"] = 451; }, "added_tokens.json");
+  const ExportReport report = export_or_fail({.model_dir = checkpoint.path(), .output_dir = folder.path() / "out", .image_size = 128});
+  EXPECT_TRUE(mentions(report.findings, "the token \"<seg>\" has the id 451, but the embedding table has 451 rows"));
+  Progress silent;
+  auto verified = verify({.output_dir = folder.path() / "out"}, silent);
+  ASSERT_TRUE(verified.ok()) << verified.error().message;
+  EXPECT_FALSE(verified->passed());
 }
 
 // ---- What arrives in place of a file --------------------------------------------------------------------------------------

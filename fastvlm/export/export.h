@@ -22,6 +22,7 @@ namespace fastvlm {
 struct ExportOptions {
   Path model_dir;
   Path output_dir;
+  Path base_model;                         // model that the adapter in model_dir is merged into; empty: model_dir is a model
   std::optional<std::int64_t> image_size;  // nothing: what the checkpoint was trained with
   Dtype dtype = Dtype::kFloat32;           // float32 or float16
   bool force = false;                      // replace an earlier export

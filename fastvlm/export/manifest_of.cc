@@ -30,7 +30,7 @@ PromptContract prompt_of(const PreparedExport& p) {
                         .after_image = "\n{question}<|im_end|>\n<|im_start|>assistant\n",
                         .splice = "the projected image vectors stand in the middle of the prompt, at the place of the image",
                         .image_token_id = p.config.image_token_id};
-  if (p.config.eos_token_id) prompt.stop_token_ids = {*p.config.eos_token_id};
+  prompt.stop_token_ids = p.config.eos_token_ids;
   return prompt;
 }
 

@@ -103,7 +103,7 @@ Status check_leftovers(const PreparedExport& p, const Weights& weights) {
 }
 
 Status prepare(PreparedExport& p) {
-  TRY_ASSIGN(Checkpoint checkpoint, Checkpoint::open(p.options.model_dir));
+  TRY_ASSIGN(Checkpoint checkpoint, Checkpoint::open(p.options.model_dir, p.options.base_model));
   p.checkpoint = std::make_unique<Checkpoint>(std::move(checkpoint));
   TRY_ASSIGN(p.config, read_model_config(*p.checkpoint));
   p.findings = p.config.findings;

@@ -17,7 +17,7 @@ constexpr std::array kCopied = {"config.json",        "tokenizer_config.json", "
 
 std::string text_of(const OrderedJson& json) { return json.dump(2) + "\n"; }
 
-Status add_tokenizer(const Path& folder, SideFiles& files) {
+Status add_tokenizer(const Path& folder, std::int64_t rows, SideFiles& files) {
   std::error_code ignored;
   const bool there = std::filesystem::exists(folder / "tokenizer.json", ignored);
   if (!there && !std::filesystem::exists(folder / "vocab.json", ignored)) {
@@ -25,30 +25,35 @@ Status add_tokenizer(const Path& folder, SideFiles& files) {
         "the checkpoint has no tokenizer files (tokenizer.json, or vocab.json and merges.txt), so the output has none either");
     return {};
   }
-  TRY_ASSIGN(files.bytes["tokenizer.json"], build_tokenizer_json(folder));
+  TRY_ASSIGN(BuiltTokenizer built, build_tokenizer_json(folder));
+  if (auto problem = built.tokenizer.without_row(rows)) files.findings.push_back(*problem);
+  files.bytes["tokenizer.json"] = std::move(built.json);
   files.made["tokenizer.json"] = there ? "copied" : "built from vocab.json, merges.txt and the added tokens";
   return {};
 }
 
 // Apple's generation_config.json names no end token, and a runtime that trusts it never stops.
-Status add_generation_config(const Path& folder, const ModelConfig& config, SideFiles& files) {
+Status add_generation_config(const Path& path, const ModelConfig& config, SideFiles& files) {
   constexpr const char* kName = "generation_config.json";
   std::error_code ignored;
   OrderedJson json = OrderedJson::object();
-  const bool there = std::filesystem::exists(folder / kName, ignored);
+  const bool there = std::filesystem::exists(path, ignored);
   if (there) {
-    TRY_ASSIGN(std::string text, read_file(folder / kName, kMaxConfigBytes));
-    TRY_ASSIGN(Json parsed, parse_json(text, (folder / kName).string()));
-    if (!parsed.is_object()) return bad_input("{}: must be a JSON object", (folder / kName).string());
-    if (json_find(parsed, "eos_token_id") != nullptr || !config.eos_token_id) {
+    TRY_ASSIGN(std::string text, read_file(path, kMaxConfigBytes));
+    TRY_ASSIGN(Json parsed, parse_json(text, path.string()));
+    if (!parsed.is_object()) return bad_input("{}: must be a JSON object", path.string());
+    if (json_find(parsed, "eos_token_id") != nullptr || config.eos_token_ids.empty()) {
       files.bytes[kName] = std::move(text);
       files.made[kName] = "copied";
       return {};
     }
     json = OrderedJson::parse(text);
   }
-  if (!config.eos_token_id) return {};
-  json["eos_token_id"] = *config.eos_token_id;
+  if (config.eos_token_ids.empty()) return {};
+  if (config.eos_token_ids.size() == 1)
+    json["eos_token_id"] = config.eos_token_ids.front();
+  else
+    json["eos_token_id"] = config.eos_token_ids;
   files.bytes[kName] = text_of(json);
   files.made[kName] = there ? "copied, eos_token_id added" : "made";
   return {};
@@ -81,19 +86,21 @@ Status add_preprocessor_config(const Path& folder, const CheckpointPreprocessing
 
 Result<SideFiles> side_files(const Checkpoint& checkpoint, const ModelConfig& config, std::int64_t image_size) {
   SideFiles files;
-  const Path& folder = checkpoint.folder();
+  const Path& folder = checkpoint.tokenizer_folder();
   std::error_code ignored;
   for (const char* name : kCopied) {
-    if (!std::filesystem::exists(folder / name, ignored)) continue;
-    TRY_ASSIGN(std::string text, read_file(folder / name, kMaxConfigBytes));
+    const bool own = std::string_view(name) == "config.json" || std::string_view(name) == "processor_config.json";
+    const Path path = own ? checkpoint.side_file(name) : folder / name;
+    if (!std::filesystem::exists(path, ignored)) continue;
+    TRY_ASSIGN(std::string text, read_file(path, kMaxConfigBytes));
     if (auto wrong = known_content(std::string_view(text).substr(0, kContentHead), text.size()))
-      return bad_input("{}: is {}", (folder / name).string(), *wrong);
+      return bad_input("{}: is {}", path.string(), *wrong);
     files.bytes[name] = std::move(text);
     files.made[name] = "copied";
   }
-  TRY(add_tokenizer(folder, files));
-  TRY(add_generation_config(folder, config, files));
-  TRY(add_preprocessor_config(folder, config.preprocessing, image_size, files));
+  TRY(add_tokenizer(folder, config.text.vocab_size, files));
+  TRY(add_generation_config(checkpoint.side_file("generation_config.json"), config, files));
+  TRY(add_preprocessor_config(checkpoint.side_file(kPreprocessorFile).parent_path(), config.preprocessing, image_size, files));
   return files;
 }
 

@@ -18,7 +18,7 @@ class SideFilesTest : public testing::Test {
   Result<SideFiles> files(std::int64_t image_size = 256) {
     TRY_ASSIGN(Checkpoint checkpoint, Checkpoint::open(folder_.path()));
     TRY_ASSIGN(ModelConfig config, read_model_config(checkpoint));
-    eos_ = config.eos_token_id;
+    if (!config.eos_token_ids.empty()) eos_ = config.eos_token_ids.front();
     return side_files(checkpoint, config, image_size);
   }
   SideFiles good(std::int64_t image_size = 256) {

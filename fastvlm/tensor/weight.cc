@@ -41,7 +41,50 @@ void transpose_into(std::span<const float> block, std::int64_t rows, std::int64_
       for (std::int64_t r = 0; r < rows; ++r) out[c * stride + r] = block[static_cast<std::size_t>(r * columns + c)];
 }
 
+// Adds the update to a rectangle, in blocks so small that both factors stay in a few megabytes.
+Status add_low_rank(const LowRankUpdate& update, std::int64_t r0, std::int64_t r1, std::int64_t c0, std::int64_t c1, std::span<float> out) {
+  constexpr std::int64_t kBlockElements = std::int64_t{1} << 18;
+  const std::int64_t rank = update.right->rows, block = std::max<std::int64_t>(1, kBlockElements / std::max<std::int64_t>(1, rank));
+  thread_local std::vector<float> left, right, sum;  // kept by the thread from piece to piece
+  for (std::int64_t c = c0; c < c1; c += block) {
+    const std::int64_t width = std::min(block, c1 - c);
+    right.resize(static_cast<std::size_t>(rank * width));
+    sum.resize(static_cast<std::size_t>(width));
+    TRY(update.right->read(0, rank, c, c + width, right));
+    for (std::int64_t r = r0; r < r1; r += block) {
+      const std::int64_t height = std::min(block, r1 - r);
+      left.resize(static_cast<std::size_t>(height * rank));
+      TRY(update.left->read(r, r + height, 0, rank, left));
+      for (std::int64_t i = 0; i < height; ++i) {
+        std::ranges::fill(sum, 0.0F);
+        for (std::int64_t k = 0; k < rank; ++k) {
+          const float factor = left[static_cast<std::size_t>(i * rank + k)];
+          const float* row = right.data() + k * width;
+          for (std::int64_t j = 0; j < width; ++j) sum[static_cast<std::size_t>(j)] += factor * row[j];
+        }
+        float* to = out.data() + (r - r0 + i) * (c1 - c0) + (c - c0);
+        for (std::int64_t j = 0; j < width; ++j) to[j] += update.scale * sum[static_cast<std::size_t>(j)];
+      }
+    }
+  }
+  return {};
+}
+
 }  // namespace
+
+std::shared_ptr<const MatrixSource> transposed_source(std::shared_ptr<const MatrixSource> source) {
+  auto turned = std::make_shared<MatrixSource>();
+  turned->rows = source->columns;
+  turned->columns = source->rows;
+  turned->read = [inner = std::move(source)](std::int64_t r0, std::int64_t r1, std::int64_t c0, std::int64_t c1,
+                                             std::span<float> out) -> Status {
+    std::vector<float> block(out.size());
+    TRY(inner->read(c0, c1, r0, r1, block));
+    transpose_into(block, c1 - c0, r1 - r0, out.data(), c1 - c0);
+    return {};
+  };
+  return turned;
+}
 
 WeightPtr Weight::of_source(Shape shape, std::shared_ptr<const MatrixSource> source, std::vector<std::string> from, std::string done) {
   FASTVLM_ASSERT(element_count(shape) == source->rows * source->columns, "shape and source have as many elements");
@@ -117,6 +160,23 @@ WeightPtr Weight::scaled_rows(std::vector<float> factors, const std::string& why
   weight->source_ = std::move(scaled);
   weight->numbers_ = numbers;
   weight->done_ = joined(done_, why);
+  return weight;
+}
+
+WeightPtr Weight::plus(LowRankUpdate update, const std::string& why) const {
+  FASTVLM_ASSERT(!transposed_ && update.left->rows == source_->rows && update.right->columns == source_->columns &&
+                     update.left->columns == update.right->rows,
+                 "factors of the shape of the weight");
+  auto weight = std::make_shared<Weight>(*this);
+  weight->from_.insert(weight->from_.end(), update.from.begin(), update.from.end());
+  weight->done_ = joined(done_, why);
+  auto sum = std::make_shared<MatrixSource>(*source_);
+  sum->read = [inner = source_, update = std::move(update)](std::int64_t r0, std::int64_t r1, std::int64_t c0, std::int64_t c1,
+                                                            std::span<float> out) -> Status {
+    TRY(inner->read(r0, r1, c0, c1, out));
+    return add_low_rank(update, r0, r1, c0, c1, out);
+  };
+  weight->source_ = std::move(sum);
   return weight;
 }
 

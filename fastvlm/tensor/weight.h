@@ -32,6 +32,17 @@ struct PackedSource {
   std::function<Status(std::int64_t row_begin, std::int64_t row_end, std::span<std::byte> out)> read;
 };
 
+// The same numbers with rows and columns exchanged.
+std::shared_ptr<const MatrixSource> transposed_source(std::shared_ptr<const MatrixSource> source);
+
+// scale · left · right, a matrix of low rank that is added to a weight.
+struct LowRankUpdate {
+  std::shared_ptr<const MatrixSource> left;   // [rows, rank]
+  std::shared_ptr<const MatrixSource> right;  // [rank, columns]
+  float scale = 1;
+  std::vector<std::string> from;  // the tensors that it comes from
+};
+
 class Weight;
 using WeightPtr = std::shared_ptr<const Weight>;
 
@@ -58,6 +69,9 @@ class Weight {
   WeightPtr transposed() const;
   // Row r multiplied by factors[r]; rows are axis 0 (the output features of a linear or a convolution).
   WeightPtr scaled_rows(std::vector<float> factors, const std::string& why) const;
+  // With a matrix of low rank added. Products are summed in float32 in the order of the rank, so that a number does not depend on
+  // the piece it is read in.
+  WeightPtr plus(LowRankUpdate update, const std::string& why) const;
   // Rows [begin, end) along axis 0.
   WeightPtr rows(std::int64_t begin, std::int64_t end) const;
   // The same numbers under another shape.

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include <numeric>
 
 namespace fastvlm {
@@ -139,6 +141,64 @@ TEST(WeightDeathTest, ARecipeThatMakesNoSenseIsOurBug) {
   // A transpose works on the rows of the source; after such a reshape they are no longer those of the shape.
   EXPECT_DEATH((void)grid(2, 6)->reshaped({3, 4})->transposed(), "in its own rows");
   EXPECT_DEATH((void)grid(2, 6)->reshaped({3, 4})->rows(0, 1), "rows inside the tensor");
+}
+
+std::shared_ptr<const MatrixSource> matrix(std::int64_t rows, std::int64_t columns, std::vector<float> values) {
+  auto source = std::make_shared<MatrixSource>();
+  source->rows = rows;
+  source->columns = columns;
+  source->read = [columns, values = std::move(values)](std::int64_t r0, std::int64_t r1, std::int64_t c0, std::int64_t c1,
+                                                       std::span<float> out) -> Status {
+    std::size_t at = 0;
+    for (std::int64_t r = r0; r < r1; ++r)
+      for (std::int64_t c = c0; c < c1; ++c) out[at++] = values[static_cast<std::size_t>(r * columns + c)];
+    return {};
+  };
+  return source;
+}
+
+std::vector<float> waves(std::int64_t count, double step) {
+  std::vector<float> values(static_cast<std::size_t>(count));
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(std::sin(step * static_cast<double>(i)));
+  return values;
+}
+
+TEST(Weight, AnUpdateOfLowRankIsAddedWhateverPieceIsRead) {
+  const std::int64_t rows = 37, columns = 53, rank = 5;
+  const float scale = 1.75F;
+  const auto base = waves(rows * columns, 0.37), left = waves(rows * rank, 0.91), right = waves(rank * columns, 1.3);
+  auto weight =
+      Weight::of_source({rows, columns}, matrix(rows, columns, base), {"w"}, "")
+          ->plus({.left = matrix(rows, rank, left), .right = matrix(rank, columns, right), .scale = scale, .from = {"a", "b"}}, "add lora");
+  EXPECT_EQ(weight->from(), (std::vector<std::string>{"w", "a", "b"}));
+  EXPECT_EQ(weight->done(), "add lora");
+  const std::vector<float> whole = weight->read_all().value();
+  for (std::int64_t r = 0; r < rows; ++r)
+    for (std::int64_t c = 0; c < columns; ++c) {
+      double sum = 0;
+      for (std::int64_t k = 0; k < rank; ++k)
+        sum += double{left[static_cast<std::size_t>(r * rank + k)]} * right[static_cast<std::size_t>(k * columns + c)];
+      const auto at = static_cast<std::size_t>(r * columns + c);
+      ASSERT_NEAR(whole[at], base[at] + scale * sum, 2e-6) << r << " " << c;
+    }
+  // Pieces, rows of rows, and the transposed reading give the same bits.
+  std::vector<float> piece(static_cast<std::size_t>(4 * columns));
+  ASSERT_TRUE(weight->read_rows(11, 15, piece).ok());
+  EXPECT_TRUE(std::equal(piece.begin(), piece.end(), whole.begin() + 11 * columns));
+  EXPECT_EQ(weight->rows(11, 15)->read_all().value(), piece);
+  const auto turned = weight->transposed()->read_all().value();
+  for (std::int64_t r = 0; r < rows; ++r)
+    for (std::int64_t c = 0; c < columns; ++c)
+      ASSERT_EQ(turned[static_cast<std::size_t>(c * rows + r)], whole[static_cast<std::size_t>(r * columns + c)]);
+}
+
+TEST(Weight, ATransposedSourceReadsTheSameNumbersTheOtherWay) {
+  auto source = transposed_source(matrix(2, 3, {0, 1, 2, 3, 4, 5}));
+  EXPECT_EQ(source->rows, 3);
+  EXPECT_EQ(source->columns, 2);
+  std::vector<float> part(2);
+  ASSERT_TRUE(source->read(1, 3, 1, 2, part).ok());
+  EXPECT_EQ(part, (std::vector<float>{4, 5}));
 }
 
 }  // namespace

@@ -12,7 +12,7 @@ Result<ChatPrompt> ChatPrompt::create(const Tokenizer& tokenizer, ChatPromptOpti
   ChatPrompt prompt(tokenizer, std::move(options.system));
   prompt.im_start_ = *im_start;
   prompt.im_end_ = *im_end;
-  prompt.eos_ = options.eos_token_id.value_or(*im_end);
+  prompt.stop_ = std::move(options.stop_token_ids);
   return prompt;
 }
 
@@ -36,7 +36,7 @@ Prompt ChatPrompt::next_turn(const ChatTurn& user) const {
 }
 
 void ChatPrompt::append_text(std::string_view text, Prompt& prompt) const {
-  const std::vector<std::int32_t> ids = tokenizer_->encode(text, {.match_added_tokens = false});
+  const std::vector<std::int32_t> ids = tokenizer_->encode(text, {.added_tokens = AddedTokens::kOrdinary});
   prompt.pieces.back().insert(prompt.pieces.back().end(), ids.begin(), ids.end());
 }
 

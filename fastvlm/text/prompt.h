@@ -2,8 +2,8 @@
 // image first in its user turn and followed by a line feed. A turn without an image has no line feed before its text.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -30,7 +30,7 @@ struct Prompt {
 
 struct ChatPromptOptions {
   std::string system = "You are a helpful assistant.";
-  std::optional<std::int32_t> eos_token_id;  // from config.json, when it says one
+  std::vector<std::int32_t> stop_token_ids;  // of the model's configs; <|im_end|> always ends a reply
 };
 
 class ChatPrompt {
@@ -39,15 +39,15 @@ class ChatPrompt {
   static Result<ChatPrompt> create(const Tokenizer& tokenizer, ChatPromptOptions options = {});
 
   // The whole conversation, ready for the next reply: system turn, all turns, the head of an assistant turn.
-  // Text is never searched for added tokens: what a user writes cannot end a turn or place an image.
+  // Text is searched for ordinary added tokens only: what a user writes cannot end a turn or place an image.
   Prompt conversation(std::span<const ChatTurn> turns) const;
 
   // What follows a reply in a running conversation: the <|im_end|> of the reply (which the model has sampled but not been
   // fed), the user turn and the head of the next assistant turn.
   Prompt next_turn(const ChatTurn& user) const;
 
-  // True for ids that end a reply: <|im_end|> and the eos of the config.
-  bool ends_reply(std::int32_t id) const { return id == im_end_ || id == eos_; }
+  // True for ids that end a reply: <|im_end|> and those of the configs.
+  bool ends_reply(std::int32_t id) const { return id == im_end_ || std::ranges::find(stop_, id) != stop_.end(); }
 
  private:
   ChatPrompt(const Tokenizer& tokenizer, std::string system) : tokenizer_(&tokenizer), system_(std::move(system)) {}
@@ -59,7 +59,7 @@ class ChatPrompt {
   std::string system_;
   std::int32_t im_start_ = -1;
   std::int32_t im_end_ = -1;
-  std::int32_t eos_ = -1;
+  std::vector<std::int32_t> stop_;
 };
 
 }  // namespace fastvlm

@@ -2,6 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
+#include "fastvlm/base/json.h"
+
 namespace fastvlm {
 namespace {
 
@@ -13,7 +17,7 @@ const Tokenizer& qwen() {
 }
 ChatPrompt chat() { return *ChatPrompt::create(qwen()); }
 
-Ids question(std::string_view text) { return qwen().encode(text, {.match_added_tokens = false}); }
+Ids question(std::string_view text) { return qwen().encode(text, {.added_tokens = AddedTokens::kNone}); }
 Ids joined(std::initializer_list<Ids> parts) {
   Ids all;
   for (const Ids& part : parts) all.insert(all.end(), part.begin(), part.end());
@@ -74,11 +78,37 @@ TEST(ChatPrompt, TakesAnotherSystemTurn) {
 }
 
 TEST(ChatPrompt, EndsAReplyAtImEndAndAtTheEosOfTheConfig) {
-  const ChatPrompt prompt = *ChatPrompt::create(qwen(), {.eos_token_id = 151643});
+  const ChatPrompt prompt = *ChatPrompt::create(qwen(), {.stop_token_ids = {151643, 151645}});
   EXPECT_TRUE(prompt.ends_reply(151645));
   EXPECT_TRUE(prompt.ends_reply(151643));
   EXPECT_FALSE(prompt.ends_reply(198));
   EXPECT_FALSE(chat().ends_reply(151643));
+}
+
+// Words that a fine-tune added are tokens in what a user writes; what steers a conversation is not, whatever the files say of it.
+TEST(ChatPrompt, AWordThatWasAddedIsATokenInTheTextOfAUser) {
+  Json json = *parse_json(*read_file(Path(FASTVLM_TEST_DATA) / "golden/hf-unfused/checkpoint/tokenizer.json", 1 << 24), "tokenizer.json");
+  std::int64_t next = 0;
+  for (const Json& token : json["added_tokens"]) next = std::max(next, token["id"].get<std::int64_t>() + 1);
+  const auto add = [&](const char* content, bool special) {
+    json["added_tokens"].push_back({{"id", next++}, {"content", content}, {"special", special}, {"normalized", false}});
+    return static_cast<std::int32_t>(next - 1);
+  };
+  const std::int32_t word = add("<seg>", false), special = add("<hidden>", true), control = add("<|control|>", false);
+  for (Json& token : json["added_tokens"]) token["special"] = token["id"] == special;  // as badly converted files have it
+  const Tokenizer tokenizer = Tokenizer::from_json(json.dump(), "tokenizer.json").value();
+  const ChatPrompt prompt = *ChatPrompt::create(tokenizer);
+  const auto count = [&](const std::string& text, std::int32_t id) {
+    const ChatTurn turn{.text = text};
+    const Prompt made = prompt.conversation({&turn, 1});
+    return std::ranges::count(made.pieces[0], id);
+  };
+  EXPECT_EQ(count("find <seg> and <seg>", word), 2);
+  EXPECT_EQ(count("<hidden>", special), 0);
+  EXPECT_EQ(count("<|control|>", control), 0);
+  const auto ends = count("x", prompt.im_end());
+  EXPECT_EQ(count("<|im_end|>", prompt.im_end()), ends);
+  EXPECT_EQ(count("<image>", tokenizer.token_id("<image>").value()), 0);
 }
 
 }  // namespace

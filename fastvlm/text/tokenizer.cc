@@ -10,10 +10,21 @@ namespace fastvlm {
 
 struct Tokenizer::Work {
   std::vector<std::int32_t> ids;
-  bool match_added_tokens = true;
+  const Matchers* added = nullptr;  // nullptr: no added tokens
   BytePairEncoder::Scratch scratch;
   std::string normalized;
 };
+
+namespace {
+
+// Tokens that no text of a user may turn into, whatever the files say about them: the special ones, whatever is spelled like
+// one of Qwen's, and the place of a picture.
+bool steers(const AddedToken& token) {
+  const std::string_view content = token.content;
+  return token.special || (content.starts_with("<|") && content.ends_with("|>")) || content == "<image>";
+}
+
+}  // namespace
 
 Result<Tokenizer> Tokenizer::load(const Path& folder) {
   const Path json = folder / "tokenizer.json";
@@ -43,15 +54,25 @@ Result<Tokenizer> Tokenizer::build(const TokenizerParts& parts, std::string_view
   tokenizer.normalize_ = parts.normalize;
   for (const AddedToken& token : parts.added_tokens) {
     std::string buffer;
-    if (!token.normalized) {
-      tokenizer.raw_tokens_.add(token.content, token.id);
-    } else if (parts.normalize) {
-      tokenizer.normalized_tokens_.add(to_nfc(token.content, buffer), token.id);
-    } else {
-      tokenizer.normalized_tokens_.add(token.content, token.id);
+    const std::string_view content = token.normalized && parts.normalize ? to_nfc(token.content, buffer) : std::string_view(token.content);
+    for (Matchers* matchers : {&tokenizer.all_tokens_, &tokenizer.ordinary_tokens_}) {
+      if (matchers == &tokenizer.ordinary_tokens_ && steers(token)) continue;
+      (token.normalized ? matchers->normalized : matchers->raw).add(content, token.id);
     }
   }
   return tokenizer;
+}
+
+const Tokenizer::Matchers* Tokenizer::matchers(AddedTokens which) const {
+  if (which == AddedTokens::kNone) return nullptr;
+  return which == AddedTokens::kAll ? &all_tokens_ : &ordinary_tokens_;
+}
+
+std::optional<std::string> Tokenizer::without_row(std::int64_t rows) const {
+  if (size() <= rows) return std::nullopt;
+  return fmt::format(
+      "the token \"{}\" has the id {}, but the embedding table has {} rows; resize the table or take the tokenizer of this model",
+      token_text(size() - 1), size() - 1, rows);
 }
 
 std::vector<std::int32_t> Tokenizer::encode(std::string_view text, EncodeOptions options) const {
@@ -61,16 +82,16 @@ std::vector<std::int32_t> Tokenizer::encode(std::string_view text, EncodeOptions
     repaired = to_valid_utf8(text);
     text = repaired;
   }
-  Work work{{}, options.match_added_tokens, BytePairEncoder::Scratch(text.size()), {}};
+  Work work{{}, matchers(options.added_tokens), BytePairEncoder::Scratch(text.size()), {}};
   work.ids.reserve(text.size() / 4 + 16);
   encode_raw(text, work);
   return std::move(work.ids);
 }
 
 void Tokenizer::encode_raw(std::string_view text, Work& work) const {
-  if (!work.match_added_tokens || raw_tokens_.empty()) return encode_normalized(text, work);
+  if (work.added == nullptr || work.added->raw.empty()) return encode_normalized(text, work);
   for (std::size_t at = 0; at < text.size();) {
-    const AddedTokenMatcher::Match match = raw_tokens_.find(text, at);
+    const AddedTokenMatcher::Match match = work.added->raw.find(text, at);
     encode_normalized(text.substr(at, match.begin - at), work);
     if (match.id >= 0) work.ids.push_back(match.id);
     at = match.begin + match.length;
@@ -79,9 +100,9 @@ void Tokenizer::encode_raw(std::string_view text, Work& work) const {
 
 void Tokenizer::encode_normalized(std::string_view text, Work& work) const {
   if (normalize_) text = to_nfc(text, work.normalized);
-  if (!work.match_added_tokens || normalized_tokens_.empty()) return encode_pieces(text, work);
+  if (work.added == nullptr || work.added->normalized.empty()) return encode_pieces(text, work);
   for (std::size_t at = 0; at < text.size();) {
-    const AddedTokenMatcher::Match match = normalized_tokens_.find(text, at);
+    const AddedTokenMatcher::Match match = work.added->normalized.find(text, at);
     encode_pieces(text.substr(at, match.begin - at), work);
     if (match.id >= 0) work.ids.push_back(match.id);
     at = match.begin + match.length;

@@ -17,8 +17,14 @@
 
 namespace fastvlm {
 
+// Which added tokens are looked for in a text.
+enum class AddedTokens : std::uint8_t {
+  kAll,
+  kOrdinary,  // for text of users: words that a fine-tune added, but nothing that steers a conversation ("<|im_end|>", "<image>")
+  kNone,
+};
 struct EncodeOptions {
-  bool match_added_tokens = true;  // false for text of strangers: "<|im_end|>" stays a string of characters
+  AddedTokens added_tokens = AddedTokens::kAll;
 };
 struct DecodeOptions {
   bool skip_special = false;
@@ -51,6 +57,9 @@ class Tokenizer {
   bool is_token(std::int32_t id) const { return vocabulary_.contains(id); }
   bool is_special(std::int32_t id) const { return vocabulary_.is_special(id); }
 
+  // What is wrong when an embedding table of `rows` rows lacks one for a token; nothing when all have one.
+  std::optional<std::string> without_row(std::int64_t rows) const;
+
   // Highest id + 1. Rows of the embedding table at and beyond it have no token and must not be sampled.
   std::int32_t size() const { return vocabulary_.size(); }
 
@@ -64,8 +73,12 @@ class Tokenizer {
 
   Vocabulary vocabulary_;
   BytePairEncoder encoder_;
-  AddedTokenMatcher raw_tokens_;
-  AddedTokenMatcher normalized_tokens_;
+  struct Matchers {
+    AddedTokenMatcher raw;
+    AddedTokenMatcher normalized;
+  };
+  const Matchers* matchers(AddedTokens which) const;
+  Matchers all_tokens_, ordinary_tokens_;
   bool normalize_ = true;
 };
 

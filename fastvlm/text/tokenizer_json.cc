@@ -67,7 +67,7 @@ std::string describe_model(const TokenizerParts& parts) {
 
 }  // namespace
 
-Result<std::string> build_tokenizer_json(const Path& folder) {
+Result<BuiltTokenizer> build_tokenizer_json(const Path& folder) {
   const Path existing = folder / "tokenizer.json";
   std::error_code ignored;
   std::string text;
@@ -81,8 +81,8 @@ Result<std::string> build_tokenizer_json(const Path& folder) {
     text.pop_back();
     text += ",\n\"model\":" + describe_model(parts) + "}\n";
   }
-  TRY(Tokenizer::from_json(text, existing.string()));
-  return text;
+  TRY_ASSIGN(Tokenizer tokenizer, Tokenizer::from_json(text, existing.string()));
+  return BuiltTokenizer{std::move(text), std::move(tokenizer)};
 }
 
 }  // namespace fastvlm

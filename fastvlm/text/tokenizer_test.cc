@@ -67,7 +67,7 @@ TEST(Tokenizer, KnowsItsSizeAndTokens) {
 }
 
 TEST(Tokenizer, LeavesAddedTokensAloneWhenAsked) {
-  const Ids ids = qwen().encode("<|im_end|>", {.match_added_tokens = false});
+  const Ids ids = qwen().encode("<|im_end|>", {.added_tokens = AddedTokens::kNone});
   EXPECT_GT(ids.size(), 1U);
   EXPECT_EQ(qwen().decode(ids), "<|im_end|>");
 }

@@ -1,6 +1,9 @@
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <cstring>
 
+#include "fastvlm/base/interrupt.h"
 #include "fastvlm/base/try.h"
 #include "fastvlm/checkpoint/checkpoint.h"
 #include "fastvlm/checkpoint/model_config.h"
@@ -10,58 +13,90 @@
 namespace fastvlm {
 namespace {
 
-constexpr std::uint64_t kPiece = std::uint64_t{1} << 20;  // elements
+constexpr std::int64_t kPiece = std::int64_t{1} << 22;  // elements
 
-// A plain copy of one tensor of the checkpoint.
-bool is_copy(const WeightEntry& weight) { return weight.done.empty() && weight.from.size() == 1 && is_float(weight.type); }
+// Weights that can be made again from the checkpoint alone: plain copies, and sums with an adapter.
+struct Recipe {
+  std::string done;  // without a final "transpose"
+  bool transposed = false;
+};
+std::optional<Recipe> recipe_of(const WeightEntry& weight) {
+  if (weight.from.empty() || !is_float(weight.type)) return std::nullopt;
+  if (weight.done.empty() || weight.done == "channels first" || weight.done == "add lora") return Recipe{.done = weight.done};
+  if (weight.done == "add lora, transpose") return Recipe{.done = "add lora", .transposed = true};
+  return std::nullopt;
+}
 
 // True when the numbers on disk are those of the checkpoint, rounded to the type they are stored in.
-Result<bool> same_numbers(const OutputFolder& folder, const WeightEntry& copy, const CheckpointTensor& tensor) {
-  TRY_ASSIGN(InputFile file, InputFile::open(folder.path / copy.file));
-  const std::uint64_t source = byte_size(tensor.dtype), stored = byte_size(copy.type), elements = copy.bytes / stored;
-  for (std::uint64_t at = 0; at < elements; at += kPiece) {
-    const std::uint64_t count = std::min(kPiece, elements - at);
-    std::vector<std::byte> original(count * source), actual(count * stored), expected(count * stored);
-    TRY(tensor.file->read_at(tensor.offset + at * source, original));
-    TRY(file.read_at(copy.offset + at * stored, actual));
-    std::vector<float> values(count);
-    to_float32(tensor.dtype, original, values);
-    from_float32(values, copy.type, expected);
+Result<bool> same_numbers(const Path& path, const WeightEntry& entry, const Weight& weight) {
+  TRY_ASSIGN(InputFile file, InputFile::open(path));
+  const std::int64_t rows = weight.row_count(), width = weight.row_size(),
+                     step = std::max<std::int64_t>(1, kPiece / std::max<std::int64_t>(1, width));
+  const auto size = static_cast<std::int64_t>(byte_size(entry.type));
+  for (std::int64_t row = 0; row < rows; row += step) {
+    const std::int64_t count = std::min(step, rows - row) * width;
+    std::vector<float> values(static_cast<std::size_t>(count));
+    std::vector<std::byte> actual(static_cast<std::size_t>(count * size)), expected(actual.size());
+    TRY(check_interrupt());
+    TRY(weight.read_rows(row, std::min(rows, row + step), values));
+    TRY(file.read_at(entry.offset + static_cast<std::uint64_t>(row * width * size), actual));
+    from_float32(values, entry.type, expected);
     if (std::memcmp(actual.data(), expected.data(), actual.size()) != 0) return false;
   }
   return true;
 }
 
-Status check_copies(const OutputFolder& folder, const Checkpoint& checkpoint, VerifyReport& report) {
-  std::map<std::string, const CheckpointTensor*> by_name;
-  for (const CheckpointTensor& tensor : checkpoint.tensors()) by_name[tensor.file_name] = &tensor;
-  std::int64_t equal = 0;
-  for (const WeightEntry& weight : folder.manifest.weights) {
-    if (!is_copy(weight)) continue;
-    const std::string& from = weight.from.front();
-    const std::int64_t elements = element_count(weight.shape);
-    auto at = by_name.find(from);
-    if (at == by_name.end() || element_count(at->second->shape) != elements || !is_float(at->second->dtype)) {
-      report.miss("checkpoint", weight.name,
-                  fmt::format("was copied from \"{}\", which is not in this checkpoint with {} elements", from, elements));
-      continue;
-    }
-    TRY_ASSIGN(bool same, same_numbers(folder, weight, *at->second));
-    if (same)
-      ++equal;
-    else
-      report.miss("checkpoint", weight.name, fmt::format("the numbers in {} are not those of \"{}\" in the checkpoint", weight.file, from));
+// The tensor of that name; of several (a head that was split off the table) the one that is made of the same tensors.
+const CheckpointTensor* tensor_of(const WeightEntry& entry, const Checkpoint& checkpoint) {
+  const CheckpointTensor* found = nullptr;
+  for (const CheckpointTensor& tensor : checkpoint.tensors())
+    if (tensor.file_name == entry.from.front() && (found == nullptr || checkpoint.weight(tensor)->from() == entry.from)) found = &tensor;
+  return found;
+}
+
+// The weight of the checkpoint that an entry was made from, or nullptr after saying why there is none.
+WeightPtr weight_for(const WeightEntry& entry, const Recipe& recipe, const Checkpoint& checkpoint, const CheckpointTensor* tensor,
+                     VerifyReport& report) {
+  const std::int64_t elements = element_count(entry.shape);
+  if (tensor == nullptr || element_count(tensor->shape) != elements || !is_float(tensor->dtype)) {
+    report.miss("checkpoint", entry.name,
+                fmt::format("was copied from \"{}\", which is not in this checkpoint with {} elements", entry.from.front(), elements));
+    return nullptr;
   }
-  if (equal > 0)
-    report.pass("checkpoint", folder.path.filename().string(),
-                fmt::format("{} weights that are plain copies equal the checkpoint's", equal));
+  WeightPtr weight = checkpoint.weight(*tensor);
+  if (weight->done() != recipe.done || weight->from() != entry.from) {
+    report.miss("checkpoint", entry.name,
+                fmt::format("was made from {}, in this checkpoint it is made from {}; name the same adapter and base model",
+                            fmt::join(entry.from, ", "), fmt::join(weight->from(), ", ")));
+    return nullptr;
+  }
+  return recipe.transposed ? weight->transposed() : weight;
+}
+
+Status check_copies(const OutputFolder& folder, const Checkpoint& checkpoint, VerifyReport& report) {
+  std::int64_t copies = 0, sums = 0;
+  for (const WeightEntry& entry : folder.manifest.weights) {
+    const auto recipe = recipe_of(entry);
+    if (!recipe) continue;
+    const WeightPtr weight = weight_for(entry, *recipe, checkpoint, tensor_of(entry, checkpoint), report);
+    if (weight == nullptr) continue;
+    TRY_ASSIGN(bool same, same_numbers(folder.path / entry.file, entry, *weight));
+    if (same)
+      ++(recipe->done == "add lora" ? sums : copies);
+    else
+      report.miss("checkpoint", entry.name,
+                  fmt::format("the numbers in {} are not those of \"{}\" in the checkpoint", entry.file, entry.from.front()));
+  }
+  const std::string name = folder.path.filename().string();
+  if (copies > 0) report.pass("checkpoint", name, fmt::format("{} weights that are plain copies equal the checkpoint's", copies));
+  if (sums > 0) report.pass("checkpoint", name, fmt::format("{} weights are the sum of base and adapter", sums));
   return {};
 }
 
 }  // namespace
 
-Status check_checkpoint(const OutputFolder& folder, const Path& model_dir, VerifyReport& report) {
-  TRY_ASSIGN(Checkpoint checkpoint, Checkpoint::open(model_dir));
+Status check_checkpoint(const OutputFolder& folder, const Path& model_dir, const Path& base_model, VerifyReport& report) {
+  TRY_ASSIGN(Checkpoint checkpoint, Checkpoint::open(model_dir, base_model));
   TRY_ASSIGN(ModelConfig config, read_model_config(checkpoint));
   struct Row {
     const char* what;

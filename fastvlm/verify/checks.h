@@ -28,7 +28,9 @@ Status check_runs(const CheckContext& context);
 Status check_forms(const CheckContext& context);
 
 // Weights that were copied unchanged, against the checkpoint.
-Status check_checkpoint(const OutputFolder& folder, const Path& model_dir, VerifyReport& report);
+Status check_checkpoint(const OutputFolder& folder, const Path& model_dir, const Path& base_model, VerifyReport& report);
+// Whether the tokenizer of the folder has only tokens with a row in the embedding table.
+Status check_tokenizer(const OutputFolder& folder, VerifyReport& report);
 
 // Every key of a file with expected values of the form described in tests/data/golden/README.md.
 Status check_golden(const CheckContext& context, const Path& reference);

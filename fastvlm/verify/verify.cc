@@ -35,7 +35,8 @@ Result<VerifyReport> verify(const VerifyOptions& options, Progress& progress) {
   };
   TRY(stage("files", [&] { return check_files(folder, report); }));
   TRY(stage("graph", [&] { return check_graphs(folder, *target, report); }));
-  if (options.model_dir) TRY(stage("checkpoint", [&] { return check_checkpoint(folder, *options.model_dir, report); }));
+  TRY(stage("tokenizer", [&] { return check_tokenizer(folder, report); }));
+  if (options.model_dir) TRY(stage("checkpoint", [&] { return check_checkpoint(folder, *options.model_dir, options.base_model, report); }));
   if (options.open_cpu) {
     TRY(stage("run", [&] { return check_runs(context); }));
     TRY(stage("forms", [&] { return check_forms(context); }));

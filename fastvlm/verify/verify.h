@@ -12,6 +12,7 @@ namespace fastvlm {
 struct VerifyOptions {
   Path output_dir;
   std::optional<Path> model_dir;  // also compare with the checkpoint
+  Path base_model;                // model that the adapter in model_dir was merged into
   std::optional<Path> reference;  // a file with expected values
   OpenGraph open_cpu;             // empty: nothing is run, which the report says
   OpenGraph open_npu;             // empty: the NPU is not compared
