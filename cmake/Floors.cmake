@@ -8,6 +8,8 @@ if(FASTVLM_WERROR)
     list(APPEND FASTVLM_WARNINGS -Wno-error=stringop-overflow)
   endif()
 endif()
+# The same bytes on every machine: no product may be joined with a sum, which rounds once less where the machine can.
+set(FASTVLM_ARITHMETIC -ffp-contract=off)
 
 function(fastvlm_folder name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "USES;TESTS;LINK")
@@ -33,7 +35,7 @@ function(fastvlm_folder name)
     target_include_directories(${library} PUBLIC ${CMAKE_CURRENT_SOURCE_DIR})
     target_link_libraries(${library} PUBLIC ${arg_USES} ${arg_LINK})
   endforeach()
-  target_compile_options(fastvlm_${name}_objects PRIVATE ${FASTVLM_WARNINGS})
+  target_compile_options(fastvlm_${name}_objects PRIVATE ${FASTVLM_WARNINGS} ${FASTVLM_ARITHMETIC})
   set_property(GLOBAL APPEND PROPERTY FASTVLM_OBJECTS $<TARGET_OBJECTS:fastvlm_${name}_objects>)
   set_property(GLOBAL APPEND PROPERTY FASTVLM_LINKS ${arg_LINK})
 

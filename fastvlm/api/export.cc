@@ -2,8 +2,7 @@
 
 #include "fastvlm/api/bridge.h"
 #include "fastvlm/base/try.h"
-#include "fastvlm/compile/compile_output.h"
-#include "fastvlm/export/export.h"
+#include "fastvlm/export/export_and_compile.h"
 
 namespace fastvlm::api {
 namespace {
@@ -34,21 +33,16 @@ fastvlm::ExportOptions options_of(const ExportOptions& options, unsigned threads
   return own;
 }
 
-Result<ExportReport> export_and_compile(const ExportOptions& options, const Work& work) {
-  const bool compile = options.npu && options.npu->compile;
-  fastvlm::CompileOptions compiling{
-      .output_dir = options.output_dir, .runtimes = search_of(options.runtimes), .program = program_of(options.runtimes)};
-  if (compile) {
-    compiling.targets = options.npu->targets;
-    compiling.jobs = options.npu->jobs;
-    compiling.cache_folder = compiling.runtimes.cache_folder;
-    TRY(check_compile(compiling));
-  }
+Result<ExportReport> run(const ExportOptions& options, const Work& work) {
+  FullExportOptions full{.graphs = options_of(options, work.threads),
+                         .compile = options.npu && options.npu->compile,
+                         .runtimes = search_of(options.runtimes),
+                         .program = program_of(options.runtimes)};
+  full.cache_folder = full.runtimes.cache_folder;
+  if (options.npu) full.jobs = options.npu->jobs;
   Progress progress(listener_of(work));
-  TRY_ASSIGN(const auto written, run_export(options_of(options, work.threads), progress));
-  if (compile) {
-    TRY(compile_output(compiling, progress));
-  }
+  TRY_ASSIGN(const auto done, export_and_compile(full, progress));
+  const auto& written = done.graphs;
   ExportReport report{.bytes = written.bytes, .findings = written.findings};
   for (const auto& [name, file] : written.files) report.files.push_back({.name = name, .bytes = file.bytes, .sha256 = file.sha256});
   return report;
@@ -69,7 +63,7 @@ Result<Plan> plan_of(const ExportOptions& options) {
 Result<ExportReport> export_checkpoint(const ExportOptions& options) { return export_checkpoint(options, {}); }
 
 Result<ExportReport> export_checkpoint(const ExportOptions& options, const Work& work) {
-  return without_exceptions<ExportReport>([&] { return export_and_compile(options, work); });
+  return without_exceptions<ExportReport>([&] { return run(options, work); });
 }
 
 Result<Plan> plan_export(const ExportOptions& options) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "fastvlm/base/try.h"
+#include "fastvlm/graph/cost.h"
 #include "fastvlm/models/decoder/qwen2.h"
 #include "fastvlm/models/projector/mlp2x_gelu.h"
 #include "fastvlm/models/vision/fastvithd.h"
@@ -12,27 +13,15 @@ namespace {
 
 using namespace models;
 
-constexpr std::int64_t kHalfBytes = 2;  // HTP computes float graphs in half precision
-
-std::uint64_t layer_bytes(const TextConfig& c) {
-  const std::int64_t attention = c.hidden_size * c.head_dim * 2 * (c.num_attention_heads + c.num_key_value_heads);
-  return static_cast<std::uint64_t>(kHalfBytes * (attention + 3 * c.hidden_size * c.intermediate_size));
-}
-
-std::uint64_t head_bytes(const TextConfig& c) { return static_cast<std::uint64_t>(kHalfBytes * c.vocab_size * c.hidden_size); }
-
 // pixel_values [1, 3, S, S] -> image_features [1, N, H], tower and projector.
 NpuGraph vision_graph(const ModelConfig& config, const Weights& w, const NpuOptions& options, const Target& target, std::int64_t size) {
   const GraphExtents extents{.image_size = size};
   Graph graph(graph_name(GraphRole::kVision, extents));
   Value pixels = graph.add_input("pixel_values", options.io_dtype, {1, 3, size, size});
-  Value tokens = fastvithd(pixels, config.vision, w.at("model.vision_tower"));
-  graph.add_output(mlp2x_gelu(tokens, config.text.hidden_size, w.at("model.multi_modal_projector")), "image_features");
-  const std::int64_t n = tokens.dim(1).value, h = config.text.hidden_size;
-  return {.role = GraphRole::kVision,
-          .extents = extents,
-          .graph = ops::expand(graph, target.expansions()),
-          .macs = fastvithd_macs(config.vision, size) + n * h * (config.vision.hidden_size + h)};
+  const Module model(graph, w);
+  Value tokens = fastvithd(pixels, config.vision, model);
+  graph.add_output(mlp2x_gelu(tokens, config.text.hidden_size, model), "image_features");
+  return {.role = GraphRole::kVision, .extents = extents, .graph = ops::expand(graph, target.expansions())};
 }
 
 struct DecoderGraph {
@@ -50,23 +39,21 @@ ops::Positions position_inputs(Graph& graph, const ModelConfig& config, const Np
   return p;
 }
 
-NpuGraph decoder_graph(const ModelConfig& config, const Weights& w, const NpuOptions& o, const Target& target, const DecoderGraph& d) {
+// Inputs, nodes and outputs of one part.
+void add_decoder(Graph& graph, const ModelConfig& config, const Weights& w, const NpuOptions& o, const DecoderGraph& d) {
   const TextConfig& text = config.text;
   const std::int64_t past_slots = o.context - d.new_tokens, a = d.new_tokens;
-  const GraphExtents extents{.new_tokens = a, .context = o.context, .part = d.index, .parts = d.count};
-  Graph graph(graph_name(GraphRole::kDecoder, extents));
+  const Module model(graph, w);
   Value hidden = graph.add_input(d.part.begin == 0 ? "inputs_embeds" : "hidden_states_in", o.io_dtype, {1, a, text.hidden_size});
-  std::vector<ops::PastKeyValue> past;
-  ops::Positions positions;
-  if (d.part.end > d.part.begin) positions = position_inputs(graph, config, o, a);
+  CachedInputs inputs{.begin = d.part.begin, .end = d.part.end};
+  if (d.part.begin < d.part.end) inputs.positions = position_inputs(graph, config, o, a);
   for (std::int64_t i = d.part.begin; i < d.part.end; ++i)
-    past.push_back(
+    inputs.past.push_back(
         {graph.add_input(fmt::format("past_key_{}_in", i), o.io_dtype, {text.num_key_value_heads, 1, text.head_dim, past_slots}),
          graph.add_input(fmt::format("past_value_{}_in", i), o.io_dtype, {text.num_key_value_heads, 1, past_slots, text.head_dim})});
-  CachedLayers layers = qwen2_cached_layers(hidden, text, w, {d.part.begin, d.part.end}, positions, past);
-  const bool logits = d.part.head && (o.prefill_logits || a == 1);
-  if (logits) {
-    graph.add_output(qwen2_lm_head(qwen2_norm(layers.hidden, text, w), text, w), "logits");
+  CachedLayers layers = qwen2_cached_layers(hidden, inputs, text, model);
+  if (d.part.head && (o.prefill_logits || a == 1)) {
+    graph.add_output(qwen2_lm_head(qwen2_norm(layers.hidden, text, model), text, model), "logits");
   } else if (!d.part.head) {
     graph.add_output(layers.hidden, "hidden_states_out");
   }
@@ -75,11 +62,13 @@ NpuGraph decoder_graph(const ModelConfig& config, const Weights& w, const NpuOpt
     graph.add_output(layers.present[i].key, fmt::format("past_key_{}_out", layer));
     graph.add_output(layers.present[i].value, fmt::format("past_value_{}_out", layer));
   }
-  const std::int64_t layer_macs = qwen2_macs_per_token(text, o.context) / text.num_hidden_layers * (d.part.end - d.part.begin);
-  return {.role = GraphRole::kDecoder,
-          .extents = extents,
-          .graph = ops::expand(graph, target.expansions()),
-          .macs = a * (layer_macs + (logits ? text.vocab_size * text.hidden_size : 0))};
+}
+
+NpuGraph decoder_graph(const ModelConfig& config, const Weights& w, const NpuOptions& o, const Target& target, const DecoderGraph& d) {
+  const GraphExtents extents{.new_tokens = d.new_tokens, .context = o.context, .part = d.index, .parts = d.count};
+  Graph graph(graph_name(GraphRole::kDecoder, extents));
+  add_decoder(graph, config, w, o, d);
+  return {.role = GraphRole::kDecoder, .extents = extents, .graph = ops::expand(graph, target.expansions())};
 }
 
 // The static twin of fastvlm_decoder_with_projection.
@@ -88,14 +77,11 @@ NpuGraph fused_graph(const ModelConfig& config, const Weights& w, const NpuOptio
   Graph graph(graph_name(GraphRole::kFused, extents));
   Value vision = graph.add_input("vision_features", o.io_dtype, {1, size.vision_tokens, config.vision.hidden_size});
   Value ids = graph.add_input("input_ids", Dtype::kInt32, {1, size.text_tokens});
-  Value image = mlp2x_gelu(vision, config.text.hidden_size, w.at("model.multi_modal_projector"));
-  Value sequence = ops::concat({image, qwen2_embed_tokens(ids, config.text, w, o.io_dtype)}, 1);
-  graph.add_output(qwen2_lm_head(qwen2_decoder(sequence, config.text, w), config.text, w), "logits");
-  const std::int64_t length = size.vision_tokens + size.text_tokens;
-  return {.role = GraphRole::kFused,
-          .extents = extents,
-          .graph = ops::expand(graph, target.expansions()),
-          .macs = length * (qwen2_macs_per_token(config.text, length) + config.text.vocab_size * config.text.hidden_size)};
+  const Module model(graph, w);
+  Value image = mlp2x_gelu(vision, config.text.hidden_size, model);
+  Value sequence = ops::concat({image, qwen2_embed_tokens(ids, config.text, model, o.io_dtype)}, 1);
+  graph.add_output(qwen2_lm_head(qwen2_decoder(sequence, config.text, model), config.text, model), "logits");
+  return {.role = GraphRole::kFused, .extents = extents, .graph = ops::expand(graph, target.expansions())};
 }
 
 // In the order given; what is said twice is made once.
@@ -132,9 +118,18 @@ Status check_npu_options(const NpuOptions& o, const ModelConfig& config) {
   return {};
 }
 
-std::vector<DecoderPart> decoder_parts(const TextConfig& config, std::uint64_t limit) {
-  const std::uint64_t layer = layer_bytes(config), head = head_bytes(config);
-  const std::int64_t layers = config.num_hidden_layers;
+DecoderBytes decoder_bytes(const ModelConfig& config, const Weights& weights) {
+  auto bytes = [&](const DecoderPart& part) {
+    Graph graph("part");
+    add_decoder(graph, config, weights, {.context = 2}, {.new_tokens = 1, .part = part});
+    return parameters(graph) * byte_size(Dtype::kFloat16);
+  };
+  const std::int64_t layers = config.text.num_hidden_layers;
+  return {.layers = layers, .layer = bytes({.begin = 0, .end = 1}), .head = bytes({.begin = layers, .end = layers, .head = true})};
+}
+
+std::vector<DecoderPart> decoder_parts(const DecoderBytes& bytes, std::uint64_t limit) {
+  const auto& [layers, layer, head] = bytes;
   const std::uint64_t total = layer * static_cast<std::uint64_t>(layers) + head;
   if (total <= limit) return {{.begin = 0, .end = layers, .head = true, .bytes = total}};
   // As even as the limit allows: the head counts like the layers it weighs.
@@ -158,7 +153,7 @@ std::vector<NpuGraph> npu_graphs(const ModelConfig& config, const Weights& weigh
                                  std::uint64_t part_limit) {
   std::vector<NpuGraph> graphs;
   for (std::int64_t size : unique(options.image_sizes)) graphs.push_back(vision_graph(config, weights, options, target, size));
-  const auto parts = decoder_parts(config.text, part_limit);
+  const auto parts = decoder_parts(decoder_bytes(config, weights), part_limit);
   for (std::size_t i = 0; i < parts.size(); ++i)
     for (std::int64_t length : decoder_lengths(options)) {
       // Without logits a prefill pass has nothing to ask of a part that is only the head.

@@ -39,18 +39,26 @@ struct NpuGraph {
   GraphRole role;
   GraphExtents extents;
   std::unique_ptr<Graph> graph;  // has the name of bundle/graph_entry.h for these
-  std::int64_t macs = 0;
 };
+
+// Bytes of the decoder's weights in half precision, in which HTP computes.
+struct DecoderBytes {
+  std::int64_t layers = 0;
+  std::uint64_t layer = 0;  // of each
+  std::uint64_t head = 0;   // the final norm and the vocabulary matrix
+};
+// Counted from the graphs of one layer and of the head.
+DecoderBytes decoder_bytes(const ModelConfig& config, const Weights& weights);
 
 // How the decoder is cut: layers [begin, end), then the head.
 struct DecoderPart {
   std::int64_t begin = 0;
   std::int64_t end = 0;
   bool head = false;
-  std::uint64_t bytes = 0;  // of its weights in half precision
+  std::uint64_t bytes = 0;
 };
 // One part where the whole fits `limit` bytes; else as many as needed, cut at layer borders, the head last.
-std::vector<DecoderPart> decoder_parts(const TextConfig& config, std::uint64_t limit);
+std::vector<DecoderPart> decoder_parts(const DecoderBytes& bytes, std::uint64_t limit);
 
 std::vector<NpuGraph> npu_graphs(const ModelConfig& config, const Weights& weights, const NpuOptions& options, const Target& target,
                                  std::uint64_t part_limit);

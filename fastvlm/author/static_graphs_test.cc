@@ -4,30 +4,26 @@
 
 #include <set>
 
+#include "fastvlm/graph/cost.h"
 #include "fastvlm/rewrite/pipeline.h"
-#include "fastvlm/synthetic/make_checkpoint_layout.h"
+#include "fastvlm/synthetic/layout.h"
 #include "fastvlm/targets/registry.h"
 
 namespace fastvlm {
 namespace {
 
-TextConfig text_config(CheckpointSize size) {
-  const CheckpointSizeFacts& row = facts(size);
-  return {.hidden_size = row.hidden,
-          .intermediate_size = row.intermediate,
-          .num_hidden_layers = row.layers,
-          .num_attention_heads = row.heads,
-          .num_key_value_heads = row.kv_heads,
-          .head_dim = row.hidden / row.heads,
-          .vocab_size = row.vocab_apple,
-          .tie_word_embeddings = row.tied};
+// Bytes in half precision of the tensors whose names begin like this, of a checkpoint in Apple's names.
+std::uint64_t bytes_below(CheckpointSize size, std::string_view prefix) {
+  std::uint64_t elements = 0;
+  for (const MadeTensor& tensor : checkpoint_tensors(size, CheckpointDialect::kApple))
+    if (tensor.declaration.name.starts_with(prefix)) elements += static_cast<std::uint64_t>(element_count(tensor.declaration.shape));
+  return 2 * elements;
 }
 
-// Bytes of the decoder's matrices in half precision.
-std::uint64_t total_bytes(const TextConfig& c) {
-  const std::int64_t layer =
-      2 * c.hidden_size * c.hidden_size + 2 * c.hidden_size * c.num_key_value_heads * c.head_dim + 3 * c.hidden_size * c.intermediate_size;
-  return 2 * static_cast<std::uint64_t>(c.num_hidden_layers * layer + c.vocab_size * c.hidden_size);
+DecoderBytes made_bytes(CheckpointSize size) {
+  return {.layers = facts(size).layers,
+          .layer = bytes_below(size, "model.layers.0."),
+          .head = bytes_below(size, "model.norm.") + bytes_below(size, facts(size).tied ? "model.embed_tokens." : "lm_head.")};
 }
 
 TEST(DecoderParts, EveryPartFitsAndTheHeadIsLast) {
@@ -42,8 +38,8 @@ TEST(DecoderParts, EveryPartFitsAndTheHeadIsLast) {
       {CheckpointSize::kTiny, 200'000, 2},       {CheckpointSize::kTiny, 140'000, 2},       {CheckpointSize::kTiny, 120'000, 3},
   };
   for (const Case& c : cases) {
-    const TextConfig text = text_config(c.size);
-    const auto parts = decoder_parts(text, c.limit);
+    const DecoderBytes bytes = made_bytes(c.size);
+    const auto parts = decoder_parts(bytes, c.limit);
     const std::string what = fmt::format("{} by {}", facts(c.size).name, c.limit);
     EXPECT_EQ(parts.size(), c.parts) << what;
     std::int64_t next = 0;
@@ -56,13 +52,13 @@ TEST(DecoderParts, EveryPartFitsAndTheHeadIsLast) {
       next = parts[i].end;
       sum += parts[i].bytes;
     }
-    EXPECT_EQ(next, text.num_hidden_layers) << what;
-    EXPECT_EQ(sum, total_bytes(text)) << what;
+    EXPECT_EQ(next, bytes.layers) << what;
+    EXPECT_EQ(sum, static_cast<std::uint64_t>(bytes.layers) * bytes.layer + bytes.head) << what;
   }
 }
 
 TEST(DecoderParts, ALimitBelowOneLayerStillGivesOneLayerAPart) {
-  const auto parts = decoder_parts(text_config(CheckpointSize::kTiny), 1);
+  const auto parts = decoder_parts(made_bytes(CheckpointSize::kTiny), 1);
   ASSERT_EQ(parts.size(), 3u);
   EXPECT_EQ(parts[0].end - parts[0].begin, 1);
   EXPECT_TRUE(parts[2].head);
@@ -70,7 +66,6 @@ TEST(DecoderParts, ALimitBelowOneLayerStillGivesOneLayerAPart) {
 
 TEST(NpuOptions, WrongOnesAreRefusedWithTheReason) {
   ModelConfig config;
-  config.text = text_config(CheckpointSize::kTiny);
   config.text.max_position_embeddings = 4096;
   struct Case {
     NpuOptions options;
@@ -136,7 +131,7 @@ TEST_F(NpuGraphs, EveryExtentIsKnownAndEveryNodeIsRankFourAtMost) {
   for (const NpuGraph& npu : make({.image_sizes = {128, 256}, .prefill = {8}, .context = 24, .fused = {{4, 6}}})) {
     rewrite::check_graph(*npu.graph);
     EXPECT_EQ(npu.graph->name(), graph_name(npu.role, npu.extents));
-    EXPECT_GT(npu.macs, 0) << npu.graph->name();
+    EXPECT_GT(macs(*npu.graph).value_or(0), 0) << npu.graph->name();
     for (const Node& node : npu.graph->nodes()) {
       EXPECT_NE(node.domain, kSemanticDomain) << npu.graph->name();
       for (int output : node.outputs) {
@@ -146,6 +141,29 @@ TEST_F(NpuGraphs, EveryExtentIsKnownAndEveryNodeIsRankFourAtMost) {
       }
     }
   }
+}
+
+TEST_F(NpuGraphs, TheBytesOfLayersAndHeadAreThoseOfTheirTensors) {
+  DecoderBytes expected{.layers = config_->text.num_hidden_layers};
+  for (const CheckpointTensor& tensor : checkpoint_->tensors()) {
+    const std::uint64_t bytes = 2 * static_cast<std::uint64_t>(element_count(tensor.shape));
+    if (tensor.name.starts_with("model.layers.0.")) expected.layer += bytes;
+    if (tensor.name == "model.norm.weight" || tensor.name == "model.embed_tokens.weight") expected.head += bytes;
+  }
+  const DecoderBytes actual = decoder_bytes(*config_, Weights(*checkpoint_));
+  EXPECT_EQ(actual.layers, expected.layers);
+  EXPECT_EQ(actual.layer, expected.layer);
+  EXPECT_EQ(actual.head, expected.head);
+}
+
+// The decoder: projections, gated feed-forward, scores and sums over all slots, head. All heads of one size.
+TEST_F(NpuGraphs, MacsAreThoseOfTheFormulas) {
+  const TextConfig& t = config_->text;
+  const std::int64_t a = 8, slots = 24, heads = t.num_attention_heads * t.head_dim, kv = t.num_key_value_heads * t.head_dim;
+  const std::int64_t layer = t.hidden_size * (2 * heads + 2 * kv + 3 * t.intermediate_size) + 2 * heads * slots;
+  const auto graphs = make({.image_sizes = {}, .prefill = {a}, .context = slots, .prefill_logits = false});
+  EXPECT_EQ(macs(*graphs[0].graph), a * t.num_hidden_layers * layer);
+  EXPECT_EQ(macs(*graphs[1].graph), t.num_hidden_layers * layer + t.vocab_size * t.hidden_size);
 }
 
 TEST_F(NpuGraphs, HaveTheNamesGroupsAndEdgesOfTheContract) {

@@ -1,5 +1,6 @@
 #include "fastvlm/base/json.h"
 
+#include <algorithm>
 #include <set>
 #include <vector>
 
@@ -58,13 +59,21 @@ class StrictSax : public nlohmann::json_sax<Json> {
   std::vector<std::set<std::string>> keys_;
 };
 
-template <class T, class Accept>
-Result<T> member(const Json& object, std::string_view key, std::string_view what, const char* type, Accept accept) {
+bool is_int64(const Json& j) { return j.is_number_integer() && (!j.is_number_unsigned() || j.get<std::uint64_t>() <= INT64_MAX); }
+
+template <class Accept>
+Result<const Json*> found(const Json& object, std::string_view key, std::string_view what, const char* type, Accept accept) {
   if (!object.is_object()) return bad_input("{}: expected an object with the key \"{}\"", what, key);
   auto it = object.find(std::string(key));
   if (it == object.end()) return bad_input("{}: the key \"{}\" is missing", what, key);
   if (!accept(*it)) return bad_input("{}: the key \"{}\" must be {}, but is {}", what, key, type, it->type_name());
-  return it->get<T>();
+  return &*it;
+}
+
+template <class T, class Accept>
+Result<T> member(const Json& object, std::string_view key, std::string_view what, const char* type, Accept accept) {
+  TRY_ASSIGN(const Json* value, found(object, key, what, type, accept));
+  return value->get<T>();
 }
 
 }  // namespace
@@ -86,9 +95,7 @@ Result<Json> read_json_file(const Path& path, std::size_t max_bytes) {
 }
 
 Result<std::int64_t> json_integer(const Json& object, std::string_view key, std::string_view what) {
-  return member<std::int64_t>(object, key, what, "an integer", [](const Json& j) {
-    return j.is_number_integer() && (!j.is_number_unsigned() || j.get<std::uint64_t>() <= INT64_MAX);
-  });
+  return member<std::int64_t>(object, key, what, "an integer", is_int64);
 }
 Result<double> json_number(const Json& object, std::string_view key, std::string_view what) {
   return member<double>(object, key, what, "a number", [](const Json& j) { return j.is_number(); });
@@ -99,11 +106,35 @@ Result<bool> json_bool(const Json& object, std::string_view key, std::string_vie
 Result<std::string> json_string(const Json& object, std::string_view key, std::string_view what) {
   return member<std::string>(object, key, what, "a string", [](const Json& j) { return j.is_string(); });
 }
+Result<std::vector<std::string>> json_strings(const Json& object, std::string_view key, std::string_view what) {
+  return member<std::vector<std::string>>(object, key, what, "a list of strings", [](const Json& j) {
+    return j.is_array() && std::all_of(j.begin(), j.end(), [](const Json& entry) { return entry.is_string(); });
+  });
+}
+Result<std::vector<std::int64_t>> json_integers(const Json& object, std::string_view key, std::string_view what) {
+  return member<std::vector<std::int64_t>>(object, key, what, "a list of integers",
+                                           [](const Json& j) { return j.is_array() && std::all_of(j.begin(), j.end(), is_int64); });
+}
+Result<const Json*> json_array(const Json& object, std::string_view key, std::string_view what) {
+  return found(object, key, what, "a list", [](const Json& j) { return j.is_array(); });
+}
 
 const Json* json_find(const Json& object, std::string_view key) {
   if (!object.is_object()) return nullptr;
   auto it = object.find(std::string(key));
   return it == object.end() || it->is_null() ? nullptr : &*it;
+}
+
+Json error_to_json(const Error& error) { return {{"kind", static_cast<int>(error.kind)}, {"message", error.message}}; }
+
+Error error_from_json(const Json& json, std::string_view what) {
+  const auto kind = json_integer(json, "kind", what);
+  auto message = json_string(json, "message", what);
+  if (kind.ok() && message.ok())
+    for (const ErrorKind known :
+         {ErrorKind::kCheckFailed, ErrorKind::kUsage, ErrorKind::kBadInput, ErrorKind::kEnvironment, ErrorKind::kInterrupted})
+      if (*kind == static_cast<int>(known)) return {known, *std::move(message)};
+  return bad_environment("{}: gave a reason that cannot be read", what);
 }
 
 }  // namespace fastvlm

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "fastvlm/base/files.h"
 #include "fastvlm/base/result.h"
@@ -28,7 +29,16 @@ Result<double> json_number(const Json& object, std::string_view key, std::string
 Result<bool> json_bool(const Json& object, std::string_view key, std::string_view what);
 Result<std::string> json_string(const Json& object, std::string_view key, std::string_view what);
 
+Result<std::vector<std::string>> json_strings(const Json& object, std::string_view key, std::string_view what);
+Result<std::vector<std::int64_t>> json_integers(const Json& object, std::string_view key, std::string_view what);
+// The member, which is an array. It lives as long as `object`.
+Result<const Json*> json_array(const Json& object, std::string_view key, std::string_view what);
+
 // The member, or nullptr when it is absent or null.
 const Json* json_find(const Json& object, std::string_view key);
+
+// {"kind": 3, "message": "…"}. What cannot be read as such comes back as an Error of the environment that says so.
+Json error_to_json(const Error& error);
+Error error_from_json(const Json& json, std::string_view what);
 
 }  // namespace fastvlm

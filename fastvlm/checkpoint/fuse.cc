@@ -99,6 +99,10 @@ ConvWeights take_fused(const Weights& w, const ConvShape& shape) {
 
 }  // namespace
 
+ConvWeights plain_conv(const Weights& w, const ConvShape& shape) {
+  return {.weight = w.take("weight", shape.weight()), .bias = w.take("bias", {shape.out_channels})};
+}
+
 ConvWeights mobile_one_conv(const Weights& w, const ConvShape& shape) {
   if (w.has("reparam_conv.weight")) return take_fused(w, shape);
   Kernel sum = zero_kernel(shape);

@@ -20,9 +20,13 @@ struct ConvShape {
   std::int64_t out_channels = 0;
   std::int64_t kernel = 1;
   std::int64_t groups = 1;
+  std::int64_t stride = 1;
   std::int64_t group_width() const { return in_channels / groups; }
   Shape weight() const { return {out_channels, group_width(), kernel, kernel}; }
 };
+
+// `weight` and `bias` as they are.
+ConvWeights plain_conv(const Weights& w, const ConvShape& shape);
 
 // Each reads the fused form (`reparam_conv`) where the checkpoint has it, and fuses the training branches otherwise.
 ConvWeights mobile_one_conv(const Weights& w, const ConvShape& shape);    // conv_kxk.{n} + conv_scale + identity

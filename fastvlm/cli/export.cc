@@ -1,8 +1,6 @@
-#include "fastvlm/export/export.h"
+#include "fastvlm/export/export_and_compile.h"
 
 #include <fmt/format.h>
-
-#include <chrono>
 
 #include "fastvlm/base/try.h"
 #include "fastvlm/bundle/manifest_json.h"
@@ -10,7 +8,6 @@
 #include "fastvlm/cli/print.h"
 #include "fastvlm/cli/print_compiled.h"
 #include "fastvlm/cli/verbs.h"
-#include "fastvlm/compile/compile_output.h"
 #include "fastvlm/process/process.h"
 #include "fastvlm/targets/registry.h"
 
@@ -27,46 +24,33 @@ std::string known_chips() {
   return names;
 }
 
-Result<std::vector<CompiledTarget>> compile_contexts(const ExportArguments& arguments, const CommonArguments& common, Progress& progress) {
-  auto compiled = compile_output({.output_dir = arguments.output_dir,
-                                  .targets = arguments.npu.targets,
-                                  .runtimes = common.runtimes,
-                                  .program = own_executable(),
-                                  .cache_folder = common.runtimes.cache_folder,
-                                  .jobs = arguments.npu.jobs},
-                                 progress);
-  if (!compiled) return std::move(compiled).error().within("the graphs are written, but not compiled");
-  return compiled;
-}
-
 ExitCode run(const ExportArguments& arguments, const CommonArguments& common) {
-  TRY_ASSIGN(const ExportOptions options, export_options(arguments, common));
-  const bool compile = options.npu && arguments.npu.compile;
-  if (compile) {
-    Status possible = check_compile({.targets = options.npu->targets, .runtimes = common.runtimes});
-    if (!possible) return std::move(possible).error().within("--target (--no-compile writes the graphs alone)");
+  FullExportOptions options{.compile = arguments.npu.compile,
+                            .runtimes = common.runtimes,
+                            .program = own_executable(),
+                            .cache_folder = common.runtimes.cache_folder,
+                            .jobs = arguments.npu.jobs};
+  TRY_ASSIGN(options.graphs, export_options(arguments, common));
+  if (Status possible = check_export_and_compile(options); !possible.ok()) {
+    if (possible.error().kind != ErrorKind::kEnvironment) return std::move(possible).error();
+    return std::move(possible).error().within("--target (--no-compile writes the graphs alone)");
   }
   auto progress = make_progress(common.quiet || common.json);
-  const auto begin = std::chrono::steady_clock::now();
-  TRY_ASSIGN(const auto report, run_export(options, *progress));
-  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  std::vector<CompiledTarget> contexts;
-  if (compile) {
-    TRY_ASSIGN(contexts, compile_contexts(arguments, common, *progress));
-  }
+  TRY_ASSIGN(const auto full, export_and_compile(options, *progress));
+  const ExportReport& report = full.graphs;
   if (common.json) {
     print_json({{"output_dir", arguments.output_dir.string()},
                 {"bytes", report.bytes},
-                {"seconds", seconds},
+                {"seconds", full.seconds},
                 {"files", to_json(report.files)},
                 {"findings", report.findings},
-                {"contexts", compiled_json(contexts)}});
+                {"contexts", compiled_json(full.contexts)}});
     return 0;
   }
   print_findings(report.findings);
   print_line(fmt::format("{}: {} files, {}, {:.1f} s", arguments.output_dir.string(), report.files.size() + 1, human_bytes(report.bytes),
-                         seconds));
-  if (!contexts.empty()) print_compiled(contexts, false);
+                         full.seconds));
+  if (!full.contexts.empty()) print_compiled(full.contexts, false);
   return 0;
 }
 

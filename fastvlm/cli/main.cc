@@ -10,9 +10,9 @@
 #include "fastvlm/base/try.h"
 #include "fastvlm/base/version.h"
 #include "fastvlm/cli/command_line.h"
-#include "fastvlm/cli/hidden_verbs.h"
 #include "fastvlm/cli/print.h"
 #include "fastvlm/cli/verbs.h"
+#include "fastvlm/cli/workers.h"
 #include "fastvlm/process/process.h"
 #include "fastvlm/process/worker_program.h"
 
@@ -83,7 +83,7 @@ int run_and_report(const std::vector<std::string>& arguments) {
 }  // namespace fastvlm::cli
 
 int main(int argc, char** argv) {
-  if (auto code = fastvlm::cli::run_hidden_verb(std::span(argv + 1, argc > 0 ? static_cast<std::size_t>(argc - 1) : 0))) return *code;
+  if (auto code = fastvlm::serve_worker(argc, argv, fastvlm::cli::workers())) return *code;
   fastvlm::set_worker_program(fastvlm::own_executable());
   fastvlm::cli::install_signal_handlers();
   return fastvlm::cli::finish_output(fastvlm::cli::run_and_report({argv + std::min(argc, 1), argv + argc}));

@@ -1,4 +1,4 @@
-#include "fastvlm/synthetic/make_checkpoint.h"
+#include "fastvlm/synthetic/checkpoint.h"
 
 #include <fmt/format.h>
 

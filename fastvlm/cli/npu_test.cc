@@ -1,4 +1,5 @@
 // The golden checkpoints on the emulated NPU, from the checkpoint folder to the greedy ids, through the program alone.
+#include "fastvlm/checkpoint/golden_for_tests.h"
 #include "fastvlm/cli/program_for_tests.h"
 
 namespace fastvlm::cli {
@@ -6,11 +7,10 @@ namespace {
 
 std::string golden(const std::string& name) { return (kTestData / "golden" / name / "checkpoint").string(); }
 
-std::string expected(const std::string& name) { return (kTestData / "golden" / name / "expected.safetensors").string(); }
-
 class EmulatedNpu : public testing::Test {
  protected:
   std::string at(const std::string& name) const { return (folder_ / name).string(); }
+  std::string expected(const std::string& name) const { return write_golden(name, folder_.path()).string(); }
   // Contexts of this test stay in its own cache.
   std::vector<std::string> export_arguments(const std::string& name, const std::string& targets) const {
     return {"export",        "--model-dir", golden(name), "--output-dir", at("out"),   "--image-size", "128",     "--target", targets,
@@ -99,6 +99,28 @@ TEST_F(EmulatedNpu, ChipsThatCannotAreRefusedBeforeAnythingIsWritten) {
     EXPECT_NE(result.output.find(words), std::string::npos) << result.output;
     EXPECT_FALSE(std::filesystem::exists(folder_ / "out"));
   }
+}
+
+TEST_F(EmulatedNpu, AChipThatCannotRunTheGraphsIsRefusedAlsoWithoutCompilingAndPlanSaysSo) {
+  std::vector<std::string> arguments = export_arguments("apple-tied", "sm8350");
+  arguments.push_back("--no-compile");
+  const ProcessResult exported = run_program(arguments);
+  EXPECT_EQ(exported.exit_code, 2);
+  EXPECT_NE(exported.output.find("computes no half precision"), std::string::npos) << exported.output;
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "out"));
+  const Json plan = run_json({"plan", "--model-dir", golden("apple-tied"), "--target", "sm8350", "--image-size", "128"});
+  EXPECT_TRUE(plan["npu"][0]["findings"][0].get<std::string>().starts_with("export will refuse this chip: sm8350 (Snapdragon 888)"))
+      << plan["npu"].dump();
+  EXPECT_GT(plan["estimated_context_bytes"], 0);
+}
+
+TEST_F(EmulatedNpu, AFolderWithoutStaticGraphsDoesNotPassOnTheNpu) {
+  const ProcessResult exported =
+      run_program({"export", "--model-dir", golden("apple-tied"), "--output-dir", at("out"), "--image-size", "128", "--quiet"});
+  ASSERT_EQ(exported.exit_code, 0) << exported.output;
+  const ProcessResult verified = run_program({"verify", "--output-dir", at("out"), "--runner", "htp", "--quiet"});
+  EXPECT_EQ(verified.exit_code, 1);
+  EXPECT_NE(verified.output.find("nothing ran on the NPU"), std::string::npos) << verified.output;
 }
 
 }  // namespace

@@ -34,11 +34,13 @@ void print_npu_plan(const OrderedJson& targets) {
                            target["marketing"].get<std::string>(), target["architecture"].get<std::string>(),
                            target["memory"].get<std::string>(), human_bytes(target["context_limit_bytes"].get<std::uint64_t>()),
                            human_bytes(target["cache_bytes_per_token"].get<std::uint64_t>())));
-    std::vector<std::vector<std::string>> rows = {{"context", "weights", "graphs"}};
+    std::vector<std::vector<std::string>> rows = {{"context", "weights", "size, about", "memory to compile, about", "graphs"}};
     for (const auto& context : target["contexts"]) {
       std::string graphs;
       for (const auto& graph : context["graphs"]) graphs += (graphs.empty() ? "" : ", ") + graph.get<std::string>();
-      rows.push_back({context["group"].get<std::string>(), human_bytes(context["weight_bytes"].get<std::uint64_t>()), graphs});
+      rows.push_back({context["group"].get<std::string>(), human_bytes(context["weight_bytes"].get<std::uint64_t>()),
+                      human_bytes(context["estimated_context_bytes"].get<std::uint64_t>()),
+                      human_bytes(context["estimated_compile_memory_bytes"].get<std::uint64_t>()), graphs});
     }
     print_table(rows);
     print_findings(target["findings"].get<std::vector<std::string>>());
@@ -57,10 +59,27 @@ void print_plan(const OrderedJson& plan) {
   print_table(graphs);
   print_line("");
   print_table(files);
-  print_line(fmt::format("\n{} in all, at most {} of memory while writing", human_bytes(plan["total_bytes"].get<std::uint64_t>()),
+  const auto total = plan["total_bytes"].get<std::uint64_t>(), contexts = plan["estimated_context_bytes"].get<std::uint64_t>();
+  print_line(fmt::format("\n{} in all, at most {} of memory while writing", human_bytes(total),
                          human_bytes(plan["peak_memory_bytes"].get<std::uint64_t>())));
+  if (contexts > 0)
+    print_line(fmt::format(
+        "With the contexts, which are only estimated, about {} in all; about {} of memory while compiling, one context at a time",
+        human_bytes(total + contexts), human_bytes(plan["estimated_compile_memory_bytes"].get<std::uint64_t>())));
   print_findings(plan["findings"].get<std::vector<std::string>>());
   print_npu_plan(plan["npu"]);
+}
+
+// What compiling adds: nothing with --no-compile.
+void add_estimates(OrderedJson& plan, bool compile) {
+  std::uint64_t bytes = 0, memory = 0;
+  for (const auto& target : plan["npu"])
+    for (const auto& context : target["contexts"]) {
+      bytes += context["estimated_context_bytes"].get<std::uint64_t>();
+      memory = std::max(memory, context["estimated_compile_memory_bytes"].get<std::uint64_t>());
+    }
+  plan["estimated_context_bytes"] = compile ? bytes : 0;
+  plan["estimated_compile_memory_bytes"] = compile ? memory : 0;
 }
 
 ExitCode run(const ExportArguments& arguments, const CommonArguments& common) {
@@ -68,6 +87,7 @@ ExitCode run(const ExportArguments& arguments, const CommonArguments& common) {
   TRY_ASSIGN(const auto prepared, prepare_export(options));
   OrderedJson plan = plan_json(*prepared);
   TRY_ASSIGN(plan["npu"], npu_plan_json(*prepared));
+  add_estimates(plan, arguments.npu.compile);
   if (common.json)
     print_json(plan);
   else

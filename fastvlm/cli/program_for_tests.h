@@ -13,7 +13,7 @@ inline const Path kTestData = FASTVLM_TEST_DATA;
 
 inline ProcessResult run_program(std::vector<std::string> arguments, std::string input = "") {
   auto result =
-      run_process({.program = FASTVLM_PROGRAM, .arguments = std::move(arguments), .input = std::move(input), .timeout_seconds = 300});
+      run_process({.program = FASTVLM_PROGRAM, .arguments = std::move(arguments), .input = std::move(input), .limits = {.seconds = 300}});
   EXPECT_TRUE(result.ok()) << result.error().message;
   return result.ok() ? *result : ProcessResult{.exit_code = -2};
 }

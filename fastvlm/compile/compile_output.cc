@@ -1,7 +1,5 @@
 #include "fastvlm/compile/compile_output.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 
 #include "fastvlm/base/hash.h"
@@ -23,18 +21,6 @@ Result<std::vector<CompileGroup>> groups_of(const Manifest& manifest, const Path
   }
   if (groups.empty()) return bad_input("{}: holds no static graphs for an NPU; export again with --target", folder.string());
   return groups;
-}
-
-// A compilation was measured to need about five times the bytes of its weights, and 1 GB at least.
-unsigned jobs_for(const CompileOptions& options, const Manifest& manifest) {
-  if (options.jobs > 0) return options.jobs;
-  std::uint64_t largest = 0;
-  for (const auto& [name, file] : manifest.files)
-    if (is_npu_data_file(name)) largest = std::max(largest, file.bytes);
-  const std::uint64_t need = std::max<std::uint64_t>(std::uint64_t{1} << 30, 5 * largest / 2);
-  const auto memory = static_cast<std::uint64_t>(::sysconf(_SC_AVPHYS_PAGES)) * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
-  const auto cores = static_cast<std::uint64_t>(std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN)));
-  return static_cast<unsigned>(std::clamp<std::uint64_t>(memory / need, 1, cores));
 }
 
 // What lies in the chip's folder now is what the manifest says about it.
@@ -93,7 +79,7 @@ Result<std::vector<CompiledTarget>> compile_output(const CompileOptions& options
                                  .output_folder = staged.path(),
                                  .chip = chosen.chip,
                                  .groups = groups,
-                                 .jobs = jobs_for(options, manifest),
+                                 .jobs = options.jobs,
                                  .cache_folder = options.cache_folder,
                                  .log_folder = std::filesystem::temp_directory_path(),
                                  .sdk = options.sdk};

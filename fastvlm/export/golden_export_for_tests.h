@@ -1,12 +1,11 @@
 // Exports of the golden checkpoints, for tests.
 #pragma once
 
+#include "fastvlm/checkpoint/golden_for_tests.h"
 #include "fastvlm/export/export.h"
 #include "fastvlm/session/runners_for_tests.h"
 
 namespace fastvlm {
-
-inline Path golden_folder(const std::string& name) { return Path(FASTVLM_TEST_DATA) / "golden" / name; }
 
 inline ExportOptions golden_export(const std::string& name, const Path& output, std::int64_t image_size) {
   return {.model_dir = golden_folder(name) / "checkpoint", .output_dir = output, .image_size = image_size, .threads = 2};

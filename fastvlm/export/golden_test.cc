@@ -30,11 +30,12 @@ std::string misses(const VerifyReport& report) {
   return text;
 }
 
+// The expected values with their pictures are written beside `output`.
 Result<VerifyReport> verify_golden(const Path& output, const std::string& checkpoint) {
   Progress silent;
   return verify({.output_dir = output,
                  .model_dir = golden_folder(checkpoint) / "checkpoint",
-                 .reference = golden_folder(checkpoint) / "expected.safetensors",
+                 .reference = write_golden(checkpoint, output.parent_path()),
                  .open_cpu = cpu_for_tests()},
                 silent);
 }

@@ -1,23 +1,17 @@
 #include "fastvlm/export/npu_plan.h"
 
-#include <set>
-
+#include "fastvlm/base/machine_memory.h"
 #include "fastvlm/base/try.h"
 #include "fastvlm/targets/registry.h"
 
 namespace fastvlm {
 namespace {
 
-constexpr std::uint64_t kHalfBytes = 2;
+constexpr std::uint64_t kHalfBytes = byte_size(Dtype::kFloat16);  // HTP computes float graphs in half precision
 
 struct PlannedContext {
   std::vector<std::string> graphs;
-  std::map<std::string, std::uint64_t> weights;  // by identity, so that graphs of a group share them
-  std::uint64_t bytes() const {
-    std::uint64_t sum = 0;
-    for (const auto& [identity, bytes] : weights) sum += bytes;
-    return sum;
-  }
+  CompileLoadSum load;
 };
 
 std::map<std::string, PlannedContext> contexts_of(const PreparedExport& p, bool sharing) {
@@ -26,28 +20,43 @@ std::map<std::string, PlannedContext> contexts_of(const PreparedExport& p, bool 
     if (!graph.entry.npu()) continue;
     PlannedContext& context = contexts[sharing ? graph.entry.group : graph.entry.name];
     context.graphs.push_back(graph.entry.name);
-    for (const ValueInfo& value : graph.graph->values())
-      if (value.weight != nullptr)
-        context.weights[value.weight->identity()] = static_cast<std::uint64_t>(element_count(value.weight->shape())) * kHalfBytes;
+    context.load.add(*graph.graph);
   }
   return contexts;
 }
 
 std::string gigabytes(std::uint64_t bytes) { return fmt::format("{:.2f} GB", static_cast<double>(bytes) / 1e9); }
 
+// One row for each context; what is wrong with them goes to `findings`.
+OrderedJson contexts_json(const PreparedExport& p, const ChosenChip& chosen, std::vector<std::string>& findings) {
+  const Chip& chip = *chosen.chip;
+  const std::uint64_t memory = available_memory();
+  OrderedJson rows = OrderedJson::array();
+  for (const auto& [name, context] : contexts_of(p, chip.weight_sharing)) {
+    const CompileLoad load = context.load.load();
+    const std::uint64_t needed = chosen.target->compile_memory(load);
+    rows.push_back({{"group", name},
+                    {"graphs", context.graphs},
+                    {"weight_bytes", load.weight_bytes},
+                    {"estimated_context_bytes", chosen.target->context_bytes(load)},
+                    {"estimated_compile_memory_bytes", needed}});
+    if (load.weight_bytes > chip.context_limit_bytes)
+      findings.push_back(
+          fmt::format("{} needs {}, more than the {} that one context of {} may have; {}", name, gigabytes(load.weight_bytes),
+                      gigabytes(chip.context_limit_bytes), chip.name,
+                      name.starts_with("decoder") ? "cut the decoder with a smaller --part-limit" : "this graph cannot be cut"));
+    if (needed > memory)
+      findings.push_back(
+          fmt::format("compiling {} takes about {} of memory, this machine has {} available", name, gigabytes(needed), gigabytes(memory)));
+  }
+  return rows;
+}
+
 OrderedJson target_json(const PreparedExport& p, const ChosenChip& chosen) {
   const Chip& chip = *chosen.chip;
   const TextConfig& text = p.config.text;
   std::vector<std::string> findings;
-  OrderedJson contexts = OrderedJson::array();
-  for (const auto& [name, context] : contexts_of(p, chip.weight_sharing)) {
-    contexts.push_back({{"group", name}, {"graphs", context.graphs}, {"weight_bytes", context.bytes()}});
-    if (context.bytes() > chip.context_limit_bytes)
-      findings.push_back(
-          fmt::format("{} needs {}, more than the {} that one context of {} may have; {}", name, gigabytes(context.bytes()),
-                      gigabytes(chip.context_limit_bytes), chip.name,
-                      name.starts_with("decoder") ? "cut the decoder with a smaller --part-limit" : "this graph cannot be cut"));
-  }
+  OrderedJson contexts = contexts_json(p, chosen, findings);
   if (auto why = chosen.target->refuses(chip, Precision::kFloat16)) findings.push_back("export will refuse this chip: " + *why);
   if (!chip.weight_sharing)
     findings.push_back(

@@ -7,7 +7,7 @@
 #include "fastvlm/export/export.h"
 #include "fastvlm/export/manifest_of.h"
 #include "fastvlm/export/side_files.h"
-#include "fastvlm/models/vision/fastvithd.h"
+#include "fastvlm/graph/cost.h"
 #include "fastvlm/onnx/data_writer.h"
 #include "fastvlm/onnx/writer.h"
 #include "fastvlm/targets/registry.h"
@@ -19,23 +19,22 @@ struct GraphKind {
   GraphRole role;
   GraphExtents extents;
   Dtype precision;
-  std::int64_t macs = 0;
 };
 
 PreparedGraph prepared_graph(std::unique_ptr<Graph> graph, const GraphKind& kind, const rewrite::PipelineOptions& passes) {
   PreparedGraph prepared{.graph = std::move(graph)};
   prepared.passes = rewrite::run_passes(*prepared.graph, passes);
   prepared.entry = graph_entry(*prepared.graph, kind.role, kind.extents, kind.precision);
-  prepared.entry.macs = kind.macs;
+  prepared.entry.macs = macs(*prepared.graph, {{"batch_size", 1}}).value_or(0);
   return prepared;
 }
 
 void add_reference_graphs(PreparedExport& p, const Weights& weights) {
   const ReferenceGraphOptions options{.image_size = p.image_size, .dtype = p.options.dtype};
-  auto add = [&](GraphRole role, std::unique_ptr<Graph> graph, std::int64_t macs = 0) {
-    p.graphs.push_back(prepared_graph(std::move(graph), {.role = role, .precision = options.dtype, .macs = macs}, p.options.passes));
+  auto add = [&](GraphRole role, std::unique_ptr<Graph> graph) {
+    p.graphs.push_back(prepared_graph(std::move(graph), {.role = role, .precision = options.dtype}, p.options.passes));
   };
-  add(GraphRole::kVisionEncoder, vision_encoder_graph(p.config, weights, options), models::fastvithd_macs(p.config.vision, p.image_size));
+  add(GraphRole::kVisionEncoder, vision_encoder_graph(p.config, weights, options));
   add(GraphRole::kDecoderWithProjection, decoder_with_projection_graph(p.config, weights, options));
   add(GraphRole::kTokenEmbedder, token_embedder_graph(p.config, weights, options));
 }
@@ -61,7 +60,7 @@ Status add_npu_graphs(PreparedExport& p, const Weights& weights) {
   if (chips.empty()) return bad_usage("static graphs are made for chips; name at least one");
   auto graphs = npu_graphs(p.config, weights, options, *chips[0].target, part_limit(options, chips));
   for (NpuGraph& npu : graphs) {
-    const GraphKind kind{.role = npu.role, .extents = npu.extents, .precision = options.io_dtype, .macs = npu.macs};
+    const GraphKind kind{.role = npu.role, .extents = npu.extents, .precision = options.io_dtype};
     PreparedGraph prepared = prepared_graph(std::move(npu.graph), kind, p.options.passes);
     p.npu_data.place_graph(*prepared.graph, data_file_of_group(prepared.entry.group));
     p.graphs.push_back(std::move(prepared));

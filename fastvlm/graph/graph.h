@@ -7,6 +7,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <variant>
 #include <vector>
@@ -35,7 +36,8 @@ std::string to_string(const Dims& dims);
 std::optional<Shape> static_shape(const Dims& dims);
 Dims to_dims(const Shape& shape);
 
-using Attribute = std::variant<std::int64_t, float, std::string, std::vector<std::int64_t>>;
+// ONNX knows no double; semantic nodes do.
+using Attribute = std::variant<std::int64_t, float, double, std::string, std::vector<std::int64_t>>;
 using Attributes = std::map<std::string, Attribute>;
 
 // ONNX operators live in domain "", semantic ones in kSemanticDomain until they are expanded.
@@ -52,6 +54,7 @@ struct Node {
 
   std::int64_t integer(const std::string& key) const { return std::get<std::int64_t>(attributes.at(key)); }
   float real(const std::string& key) const { return std::get<float>(attributes.at(key)); }
+  double wide(const std::string& key) const { return std::get<double>(attributes.at(key)); }
 };
 
 struct ValueInfo {
@@ -85,6 +88,10 @@ class Value {
   Graph* graph_ = nullptr;
   int index_ = -1;
 };
+
+// Nodes name their outputs "module/Op:0". A name without ':' was given on purpose: to a module's output, under which graphs are
+// compared, or to an input or output of the graph.
+inline bool is_given_name(std::string_view name) { return !name.empty() && name.find(':') == std::string_view::npos; }
 
 struct OutputSpec {
   Dtype dtype = Dtype::kFloat32;

@@ -9,14 +9,12 @@
 #include <thread>
 
 #include "fastvlm/base/try.h"
-#include "fastvlm/process/process.h"
 #include "fastvlm/run/fetch.h"
-#include "fastvlm/targets/qnn/run/backend.h"
+#include "fastvlm/targets/qnn/run/load_worker.h"
 
 namespace fastvlm {
 namespace {
 
-constexpr std::string_view kMark = "LOADED ";
 constexpr double kTimeoutSeconds = 60;
 
 std::string machine_name() {
@@ -25,27 +23,15 @@ std::string machine_name() {
   return fmt::format("{} {} {}", names.sysname, names.release, names.machine);
 }
 
-// Loads the library (and the plug-in into it) in a child; fills loads and note. Returns the version of ONNX Runtime.
-Result<std::string> try_to_load(const Path& program, std::vector<std::string> arguments, RuntimeHealth& health) {
+// Fills tried, loads, note and, where the runtime tells it, version.
+Status try_to_load(const Path& program, const RuntimePaths& paths, bool with_plugin, RuntimeHealth& health) {
   health.tried = true;
-  arguments.insert(arguments.begin(), kLoadVerb);
-  auto child = run_process({.program = program, .arguments = std::move(arguments), .timeout_seconds = kTimeoutSeconds});
-  if (!child.ok()) {
-    if (child.error().kind == ErrorKind::kInterrupted) return std::move(child).error();
-    health.note = child.error().message;
-    return std::string();
-  }
-  const auto at = child->output.rfind("\n" + std::string(kMark));
-  const auto begin = at + 1 + kMark.size();
-  auto answer = at == std::string::npos ? Result<Json>(bad_environment("does not load: the process {}", describe(*child)))
-                                        : parse_json(child->output.substr(begin, child->output.find('\n', begin) - begin), "load");
-  if (!answer.ok()) {
-    health.note = answer.error().message;
-    return std::string();
-  }
-  health.loads = answer->value("ok", false);
-  if (!health.loads) health.note = answer->value("message", "");
-  return answer->value("version", "");
+  auto version = qnn::try_to_load(program, paths, with_plugin, {.seconds = kTimeoutSeconds});
+  if (!version.ok() && version.error().kind == ErrorKind::kInterrupted) return std::move(version).error();
+  health.loads = version.ok();
+  if (!version.ok()) health.note = version.error().message;
+  if (version.ok() && !with_plugin) health.version = *std::move(version);
+  return {};
 }
 
 // "manylinux_2_35_x86_64" asks for glibc 2.35.
@@ -88,11 +74,8 @@ Result<DoctorReport> run_doctor(const RuntimeSearch& search, const Path& program
   RuntimeHealth onnxruntime{
       .name = "ONNX Runtime", .path = paths.onnxruntime_library, .version = paths.onnxruntime_version, .note = paths.onnxruntime_missing};
   RuntimeHealth qnn{.name = "QNN plug-in", .path = paths.qnn_plugin, .version = paths.qnn_version, .note = paths.qnn_missing};
-  if (!onnxruntime.path.empty()) {
-    TRY_ASSIGN(std::string version, try_to_load(program, {onnxruntime.path.string()}, onnxruntime));
-    if (!version.empty()) onnxruntime.version = std::move(version);
-  }
-  if (!qnn.path.empty() && onnxruntime.loads) TRY(try_to_load(program, {onnxruntime.path.string(), qnn.path.string()}, qnn));
+  if (!onnxruntime.path.empty()) TRY(try_to_load(program, paths, /*with_plugin=*/false, onnxruntime));
+  if (!qnn.path.empty() && onnxruntime.loads) TRY(try_to_load(program, paths, /*with_plugin=*/true, qnn));
   if (!qnn.path.empty() && !onnxruntime.loads) qnn.note = "was not tried, because it needs ONNX Runtime";
   report.runtimes = {std::move(onnxruntime), std::move(qnn)};
   advise_on_glibc(report.glibc, report.advice);
@@ -118,20 +101,6 @@ OrderedJson to_json(const DoctorReport& report) {
           {"runtimes", runtimes},
           {"complete", report.complete()},
           {"advice", report.advice}};
-}
-
-int load_worker_main(const Path& library, const Path& plugin) {
-  OrderedJson answer;
-  auto runtime = plugin.empty()
-                     ? OrtRuntime::load(library)
-                     : qnn::load_backend({.onnxruntime_library = library, .qnn_plugin = plugin, .qnn_folder = plugin.parent_path()});
-  if (runtime.ok())
-    answer = {{"ok", true}, {"version", (*runtime)->version()}};
-  else
-    answer = {{"ok", false}, {"message", runtime.error().message}};
-  std::printf("\n%s%s\n", kMark.data(), answer.dump(-1, ' ', false, OrderedJson::error_handler_t::replace).c_str());
-  std::fflush(stdout);
-  return 0;
 }
 
 }  // namespace fastvlm

@@ -36,8 +36,4 @@ Result<DoctorReport> run_doctor(const RuntimeSearch& search, const Path& program
 
 OrderedJson to_json(const DoctorReport& report);
 
-// The hidden verb: __load-worker LIBRARY [PLUGIN].
-inline constexpr const char* kLoadVerb = "__load-worker";
-int load_worker_main(const Path& library, const Path& plugin);
-
 }  // namespace fastvlm

@@ -5,11 +5,10 @@
 
 #include "fastvlm/base/plain_path.h"
 #include "fastvlm/base/try.h"
+#include "fastvlm/onnx/data_layout.h"
 
 namespace fastvlm {
 namespace {
-
-constexpr std::uint64_t kPage = 4096;
 
 Result<std::uint64_t> parse_number(const std::string& text, const std::string& key, const std::string& where) {
   std::uint64_t value = 0;
@@ -54,8 +53,8 @@ std::string check_entry(const OnnxInitializer& tensor, const DataFile& file, con
   if (tensor.bytes && *tensor.bytes != length)
     return fmt::format("the shape {} needs {} bytes, but {} are named in \"{}\"", to_string(tensor.shape), *tensor.bytes, length,
                        data.location);
-  if (options.require_aligned && data.offset % kPage != 0)
-    return fmt::format("its data begin at byte {} of \"{}\", not at a multiple of {}", data.offset, data.location, kPage);
+  if (options.require_aligned && data.offset % kDataAlignment != 0)
+    return fmt::format("its data begin at byte {} of \"{}\", not at a multiple of {}", data.offset, data.location, kDataAlignment);
   extent = {data.offset, data.offset + length, &tensor};
   return "";
 }

@@ -5,15 +5,15 @@
 #include <algorithm>
 
 #include "fastvlm/base/json.h"
-#include "fastvlm/base/temporary_folder.h"
+#include "fastvlm/base/try.h"
 #include "fastvlm/onnx/model_file.h"
-#include "fastvlm/process/process.h"
 #include "fastvlm/process/worker_program.h"
 
 namespace fastvlm {
 namespace {
 
 constexpr double kSeconds = 120;  // real models take less than one
+constexpr std::uint64_t kMemory = std::uint64_t{6} << 30;
 
 // While it lives, large tensors of the model have no numbers: inference reads those of shapes only.
 class WithoutWeights {
@@ -40,49 +40,65 @@ class WithoutWeights {
   std::vector<onnx::TensorProto> kept_;  // empty where the tensor stayed whole
 };
 
-// Runs the child. Returns "" or how it ended.
-std::string run_child(std::vector<std::string> arguments, std::string input) {
-  arguments.insert(arguments.begin(), kOnnxVerb);
-  auto child =
-      run_process({.program = worker_program(), .arguments = std::move(arguments), .input = std::move(input), .timeout_seconds = kSeconds});
-  if (!child) return "the ONNX library could not be asked: " + child.error().message;
-  if (!child->ok()) return "the ONNX library " + describe(*child);
-  return "";
+Result<WorkerProcess> start_child() {
+  auto child = WorkerProcess::start({.program = worker_program(),
+                                     .worker = kOnnxWorker,
+                                     .called = "the ONNX library",
+                                     .limits = {.seconds = kSeconds, .memory_bytes = kMemory}});
+  if (!child.ok()) return std::move(child).error().within("the ONNX library could not be asked");
+  return child;
 }
 
-}  // namespace
-
-std::string infer_shapes_in_child(onnx::ModelProto& model) {
-  auto folder = TemporaryFolder::create();
-  if (!folder) return folder.error().message;
+// One pass; what it found goes into `model`. Returns what is wrong, or "".
+std::string infer_in(WorkerProcess& child, bool follow_numbers, onnx::ModelProto& model) {
   std::string bytes;
   {
     const WithoutWeights slim(model);
     if (model.ByteSizeLong() > kMaxOnnxFile || !model.SerializePartialToString(&bytes)) return "the model is too large";
   }
-  const Path answer = folder->path() / "answer";
-  std::string problem = run_child({"infer", answer.string()}, std::move(bytes));
-  auto text = read_file(answer, kMaxOnnxFile);
+  const Bytes parts[] = {as_bytes(bytes)};
+  auto answer = child.ask({{"infer", {{"follow_numbers", follow_numbers}}}}, parts);
+  if (!answer.ok()) return answer.error().message;
   onnx::GraphProto graph;
-  // The first of two passes may have left its answer before the second one failed.
-  if (!text || !graph.ParsePartialFromString(*text)) return problem.empty() ? "the ONNX library gave no answer" : problem;
+  auto note = json_string(answer->header, "note", "the ONNX library");
+  if (!note.ok() || answer->parts.size() != 1 ||
+      !graph.ParsePartialFromArray(answer->parts[0].data(), static_cast<int>(answer->parts[0].size())))
+    return "the ONNX library gave an answer that cannot be read";
   model.mutable_graph()->mutable_value_info()->Swap(graph.mutable_value_info());
   model.mutable_graph()->mutable_output()->Swap(graph.mutable_output());
-  return problem.empty() ? graph.doc_string() : problem;
+  return *note;
+}
+
+Result<std::vector<Finding>> ask_checker(const Path& file) {
+  TRY_ASSIGN(WorkerProcess child, start_child());
+  TRY_ASSIGN(const Message answer, child.ask({{"check", file.string()}}));
+  TRY_ASSIGN(const Json* rows, json_array(answer.header, "findings", "the ONNX library"));
+  std::vector<Finding> findings;
+  for (const Json& row : *rows) {
+    TRY_ASSIGN(const std::int64_t severity, json_integer(row, "severity", "the ONNX library"));
+    TRY_ASSIGN(std::string subject, json_string(row, "subject", "the ONNX library"));
+    TRY_ASSIGN(std::string message, json_string(row, "message", "the ONNX library"));
+    findings.push_back({static_cast<Severity>(severity), std::move(subject), std::move(message)});
+  }
+  return findings;
+}
+
+}  // namespace
+
+std::string infer_shapes_in_child(onnx::ModelProto& model) {
+  auto child = start_child();
+  if (!child.ok()) return child.error().message;
+  if (std::string problem = infer_in(*child, /*follow_numbers=*/false, model); !problem.empty()) return problem;
+  // Again with the numbers of shapes, such as the target of a Reshape that is computed from a Shape; this builds on the types that the
+  // first pass found. Where it fails, those stay.
+  return infer_in(*child, /*follow_numbers=*/true, model);
 }
 
 std::vector<Finding> check_in_child(const Path& file) {
-  auto folder = TemporaryFolder::create();
-  if (!folder) return {{Severity::kWarning, "", folder.error().message}};
-  const Path answer = folder->path() / "answer";
-  if (std::string problem = run_child({"check", answer.string(), file.string()}, ""); !problem.empty())
-    return {{Severity::kWarning, "", fmt::format("the ONNX checker and strict shape inference gave no answer: {}", problem)}};
-  auto json = read_json_file(answer);
-  if (!json) return {{Severity::kWarning, "", json.error().message}};
-  std::vector<Finding> findings;
-  for (const Json& row : *json)
-    findings.push_back({static_cast<Severity>(row.value("severity", 0)), row.value("subject", ""), row.value("message", "")});
-  return findings;
+  auto findings = ask_checker(file);
+  if (findings.ok()) return *std::move(findings);
+  return {
+      {Severity::kWarning, "", fmt::format("the ONNX checker and strict shape inference gave no answer: {}", findings.error().message)}};
 }
 
 }  // namespace fastvlm

@@ -1,12 +1,12 @@
 // The ONNX library's checker and shape inference, in a child process: what they cannot stand ends the child, not us.
 #pragma once
 
-#include <span>
 #include <string>
 #include <vector>
 
 #include "fastvlm/base/files.h"
 #include "fastvlm/onnx/finding.h"
+#include "fastvlm/process/worker.h"
 
 namespace onnx {
 class ModelProto;
@@ -21,8 +21,8 @@ std::string infer_shapes_in_child(onnx::ModelProto& model);
 // The checker, then strict inference, on the file (external data lie beside it). A child that dies is a warning.
 std::vector<Finding> check_in_child(const Path& file);
 
-// The child's side, a hidden verb: "infer" ANSWER with the model on standard input, or "check" ANSWER FILE.
-inline constexpr const char* kOnnxVerb = "__onnx-worker";
-int onnx_worker_main(std::span<char* const> arguments);
+// The child's side.
+inline constexpr const char* kOnnxWorker = "__onnx-worker";
+RequestHandler onnx_worker();
 
 }  // namespace fastvlm

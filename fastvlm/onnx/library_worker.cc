@@ -2,10 +2,8 @@
 #include <google/protobuf/io/zero_copy_stream_impl.h>
 #include <onnx/checker.h>
 #include <onnx/onnx_pb.h>
-#include <sys/resource.h>
 
 #include <algorithm>
-#include <iostream>
 
 #include "fastvlm/base/json.h"
 #include "fastvlm/base/try.h"
@@ -15,16 +13,6 @@
 
 namespace fastvlm {
 namespace {
-
-constexpr rlim_t kMemory = rlim_t{6} << 30;
-
-// Sanitizers map terabytes, which the limit would forbid.
-void limit_memory() {
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-  const rlimit limit{kMemory, kMemory};
-  ::setrlimit(RLIMIT_AS, &limit);
-#endif
-}
 
 // The first sentence of what the library throws; the rest is a dump of the node.
 std::string first_lines(const std::string& text) {
@@ -82,46 +70,36 @@ std::vector<Finding> run_library(onnx::ModelProto& proto, const OnnxModel& model
   return findings;
 }
 
-Status write_answer(const onnx::ModelProto& model, const std::string& note, const Path& answer) {
-  onnx::GraphProto graph;
-  *graph.mutable_value_info() = model.graph().value_info();
-  *graph.mutable_output() = model.graph().output();
-  graph.set_doc_string(note);
-  return write_file_atomically(answer, graph.SerializePartialAsString());
-}
-
-Status infer(const Path& answer) {
+Result<Message> infer(const Message& request) {
+  TRY_ASSIGN(const bool follow_numbers, json_bool(request.header.at("infer"), "follow_numbers", "request"));
+  if (request.parts.size() != 1) return bad_usage("the request has no model");
   onnx::ModelProto model;
-  google::protobuf::io::IstreamInputStream bytes(&std::cin);
+  google::protobuf::io::ArrayInputStream bytes(request.parts[0].data(), static_cast<int>(request.parts[0].size()));
   TRY(parse_message(bytes, model, "model"));
-  std::string note = infer_shapes_in_place(model, {.follow_numbers = false});
-  TRY(write_answer(model, note, answer));
-  if (!note.empty()) return {};
-  // Again with the numbers of shapes, such as the target of a Reshape that is computed from a Shape.
-  note = infer_shapes_in_place(model, {.follow_numbers = true});
-  return write_answer(model, note, answer);
+  Message answer{.header = {{"note", infer_shapes_in_place(model, {.follow_numbers = follow_numbers})}}};
+  onnx::GraphProto graph;
+  graph.mutable_value_info()->Swap(model.mutable_graph()->mutable_value_info());
+  graph.mutable_output()->Swap(model.mutable_graph()->mutable_output());
+  const std::string text = graph.SerializePartialAsString();
+  answer.parts.emplace_back(as_bytes(text).begin(), as_bytes(text).end());
+  return answer;
 }
 
-Status check(const Path& answer, const Path& file) {
+Result<Message> check(const Message& request) {
+  TRY_ASSIGN(const Path file, json_string(request.header, "check", "request"));
   onnx::ModelProto proto;
   TRY(read_message(file, proto));
   TRY_ASSIGN(OnnxModel model, summarize(proto, file.string()));
-  OrderedJson rows = OrderedJson::array();
+  Json rows = Json::array();
   for (const Finding& finding : run_library(proto, model, file))
     rows.push_back({{"severity", static_cast<int>(finding.severity)}, {"subject", finding.subject}, {"message", finding.message}});
-  return write_file_atomically(answer, rows.dump(-1, ' ', false, OrderedJson::error_handler_t::replace));
+  return Message{.header = {{"findings", std::move(rows)}}};
 }
 
 }  // namespace
 
-int onnx_worker_main(std::span<char* const> arguments) {
-  limit_memory();
-  Status status = bad_usage("an unknown task");
-  if (arguments.size() == 2 && std::string_view(arguments[0]) == "infer") status = infer(arguments[1]);
-  if (arguments.size() == 3 && std::string_view(arguments[0]) == "check") status = check(arguments[1], arguments[2]);
-  if (status.ok()) return 0;
-  std::cerr << status.error().message << '\n';
-  return static_cast<int>(status.error().kind);
+RequestHandler onnx_worker() {
+  return [](const Message& request) { return request.header.contains("infer") ? infer(request) : check(request); };
 }
 
 }  // namespace fastvlm

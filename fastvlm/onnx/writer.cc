@@ -33,6 +33,7 @@ struct WriteAttribute {
     to.set_type(onnx::AttributeProto::FLOAT);
     to.set_f(value);
   }
+  void operator()(double) const { FASTVLM_ASSERT(false, "doubles are for semantic nodes, which are expanded"); }
   void operator()(const std::string& value) const {
     to.set_type(onnx::AttributeProto::STRING);
     to.set_s(value);

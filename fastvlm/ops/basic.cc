@@ -179,16 +179,6 @@ Value concat(std::vector<Value> parts, int axis) {
   return one(first.graph(), "Concat", parts, {first.dtype(), dims}, {{"axis", std::int64_t{axis}}});
 }
 
-Value slice(Value x, int axis, std::int64_t begin, std::int64_t end) {
-  axis = positive_axis("Slice", x, axis);
-  require(x.dim(axis).is_static() && 0 <= begin && begin < end && end <= x.dim(axis).value, "Slice", x, "{}..{} of axis {} of {}", begin,
-          end, axis, to_string(x.dims()));
-  Dims dims = x.dims();
-  dims[static_cast<std::size_t>(axis)] = end - begin;
-  Graph& graph = x.graph();
-  return one(graph, "Slice", {x, integers(graph, {begin}), integers(graph, {end}), integers(graph, {axis})}, {x.dtype(), std::move(dims)});
-}
-
 Value softmax(Value x) { return one(x.graph(), "Softmax", {x}, {x.dtype(), x.dims()}, {{"axis", std::int64_t{-1}}}); }
 
 Value reduce_mean_last(Value x) {
@@ -223,12 +213,6 @@ Value simplified_layer_normalization(Value x, Value scale, float epsilon) {
   return one(x.graph(), "SimplifiedLayerNormalization", {x, scale}, {x.dtype(), x.dims()},
              {{"axis", std::int64_t{-1}}, {"epsilon", epsilon}, {"stash_type", std::int64_t{1}}});
 }
-
-Value lp_normalization(Value x) {
-  return one(x.graph(), "LpNormalization", {x}, {x.dtype(), x.dims()}, {{"axis", std::int64_t{-1}}, {"p", std::int64_t{2}}});
-}
-
-Value gelu_node(Value x) { return one(x.graph(), "Gelu", {x}, {x.dtype(), x.dims()}, {}, kMicrosoftDomain); }
 
 Value matmul_in_blocks(Value x, Value codes, Value scales, BlockFormat format) {
   require(x.rank() == 3 && x.dim(2).is_static() && x.dim(2).value % format.block == 0 &&

@@ -39,7 +39,6 @@ Value reshape(Value x, const Dims& dims);
 std::vector<Value> split(Value x, int axis, std::span<const std::int64_t> sizes);
 std::vector<Value> split_evenly(Value x, int axis, std::int64_t parts);
 Value concat(std::vector<Value> parts, int axis);
-Value slice(Value x, int axis, std::int64_t begin, std::int64_t end);
 Value softmax(Value x);  // last axis
 Value reduce_mean_last(Value x);
 Value global_average_pool(Value x);
@@ -47,8 +46,6 @@ Value gather_rows(Value table, Value ids);
 Value layer_normalization(Value x, Value scale, Value bias, float epsilon);
 // ONNX Runtime's RMS norm in the default domain; unknown to the ONNX checker.
 Value simplified_layer_normalization(Value x, Value scale, float epsilon);
-Value lp_normalization(Value x);
-Value gelu_node(Value x);  // com.microsoft
 
 // x [B, M, K] times a weight [N, K] in blocks: codes uint8 [N, K/block, bytes], scales [N, K/block] -> [B, M, N]. com.microsoft; the
 // block divides K.

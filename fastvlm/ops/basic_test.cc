@@ -42,7 +42,6 @@ TEST(BasicOps, InferTheShapesOfOnnx) {
       {"split evenly", [](Page& p) { return split_evenly(p({6, 4}), 0, 3)[2]; }, "[2, 4]"},
       {"concat", [](Page& p) { return concat({p({2, 3}), p({2, 5}), p({2, 1})}, 1); }, "[2, 9]"},
       {"concat of symbols", [](Page& p) { return concat({p({1, "v"}), p({1, "t"}), p({1, 2})}, -1); }, "[1, v+t+2]"},
-      {"slice", [](Page& p) { return slice(p({4, 6}), 1, 2, 5); }, "[4, 3]"},
       {"mean", [](Page& p) { return reduce_mean_last(p({"b", 4, 6})); }, "[b, 4, 1]"},
       {"pool", [](Page& p) { return global_average_pool(p({"b", 5, 7, 7})); }, "[b, 5, 1, 1]"},
       {"gather", [](Page& p) { return gather_rows(p({100, 8}), p({"b", "n"}, Dtype::kInt64)); }, "[b, n, 8]"},
@@ -89,8 +88,6 @@ TEST(BasicOps, AMisfitNamesOpModuleAndShapes) {
       {[](Page& p) { split_evenly(p({2, "n"}), 1, 2); }, "[Split] model.mlp: axis 1 of [2, n] into 2 equal parts"},
       {[](Page& p) { concat({p({2, 3}), p({3, 3})}, 1); }, "[Concat] model.mlp: [3, 3] beside [2, 3] on axis 1"},
       {[](Page& p) { concat({p({2, 3}), p({2, 3, 1})}, 1); }, "[Concat] model.mlp: rank or type of part 1 differs"},
-      {[](Page& p) { slice(p({2, 3}), 1, 2, 4); }, "[Slice] model.mlp: 2..4 of axis 1 of [2, 3]"},
-      {[](Page& p) { slice(p({2, 3}), 1, 2, 2); }, "[Slice] model.mlp: 2..2 of axis 1 of [2, 3]"},
       {[](Page& p) { global_average_pool(p({2, 3, 4})); }, "[GlobalAveragePool] model.mlp: a map [B, C, H, W] is needed, not [2, 3, 4]"},
       {[](Page& p) { gather_rows(p({2, 3, 4}), p({1}, Dtype::kInt64)); },
        "[Gather] model.mlp: a table [rows, width] is needed, not [2, 3, 4]"},
@@ -158,7 +155,6 @@ TEST(BasicOps, NodesCarryTheAttributesOfOnnx) {
   EXPECT_EQ(node.inputs.size(), 2u) << "no bias, no input";
   cast(page({1}), Dtype::kFloat16);
   EXPECT_EQ(page.graph.nodes()[1].integer("to"), 10);
-  EXPECT_EQ(gelu_node(page({1})).graph().nodes()[2].domain, kMicrosoftDomain);
 }
 
 }  // namespace

@@ -28,9 +28,6 @@ std::vector<Value> copy_node(Graph& to, const Graph& from, const Node& node, std
   return to.add_node(node.domain, node.op, std::move(inputs), std::move(outputs), node.attributes);
 }
 
-// A name that a model gave on purpose (a probe, a module's output) is one without ":".
-bool is_given_name(const std::string& name) { return name.find(':') == std::string::npos; }
-
 }  // namespace
 
 Value ExpansionContext::input(std::size_t i) const { return map_value(to_, from_, node_.inputs[i], mapped_); }

@@ -8,8 +8,6 @@
 namespace fastvlm::ops {
 namespace {
 
-double rope_theta_of(const Node& node) { return std::stod(std::get<std::string>(node.attributes.at("rope_theta"))); }
-
 // theta^(-2j/head_dim) in float32, as torch computes 1 / theta^(2j/head_dim).
 std::vector<float> inverse_frequencies(std::int64_t head_dim, double rope_theta) {
   std::vector<float> frequencies;
@@ -38,8 +36,10 @@ Value heads_first(Value x, std::int64_t heads, bool transposed) {
 std::vector<Value> expand_self_attention(const ExpansionContext& context) {
   const std::int64_t heads = context.node().integer("heads");
   Value q = context.input(0);
-  Value scores = matmul(heads_first(q, heads, false), heads_first(context.input(1), heads, true));
-  Value mixed = matmul(softmax(scores), heads_first(context.input(2), heads, false));
+  Value keys = heads_first(context.input(1), heads, true), queries = heads_first(q, heads, false);
+  Value scores = matmul(queries, keys);
+  Value values = heads_first(context.input(2), heads, false), weights = softmax(scores);
+  Value mixed = matmul(weights, values);
   return {reshape(transpose(mixed, {0, 2, 1, 3}), q.dims())};
 }
 
@@ -52,7 +52,7 @@ std::vector<Value> expand_vocabulary_logits(const ExpansionContext& context) {
 std::vector<Value> constant_positions(const ExpansionContext& context, std::int64_t length) {
   const std::int64_t head_dim = context.node().integer("head_dim");
   const Dtype dtype = context.input(0).dtype();
-  RotaryTables tables = rotary_tables(0, length, head_dim, rope_theta_of(context.node()));
+  RotaryTables tables = rotary_tables(0, length, head_dim, context.node().wide("rope_theta"));
   std::vector<float> mask(static_cast<std::size_t>(length * length), 0.0f);
   for (std::int64_t row = 0; row < length; ++row)
     for (std::int64_t column = row + 1; column < length; ++column)
@@ -69,11 +69,12 @@ std::vector<Value> expand_causal_positions(const ExpansionContext& context) {
   const std::int64_t head_dim = context.node().integer("head_dim");
   Value positions = range_along(x, 1);
   Value rows = unsqueeze(positions, {1});
-  Value frequencies = floats(graph, Dtype::kFloat32, {1, head_dim / 2}, inverse_frequencies(head_dim, rope_theta_of(context.node())));
+  Value frequencies = floats(graph, Dtype::kFloat32, {1, head_dim / 2}, inverse_frequencies(head_dim, context.node().wide("rope_theta")));
   Value angles = mul(cast(rows, Dtype::kFloat32), frequencies);
   Value later = greater(unsqueeze(positions, {0}), rows);
   const double lowest = x.dtype() == Dtype::kFloat16 ? -65504.0 : double{std::numeric_limits<float>::lowest()};
-  Value mask = where(later, scalar(graph, x.dtype(), lowest), scalar(graph, x.dtype(), 0));
+  Value visible = scalar(graph, x.dtype(), 0), hidden = scalar(graph, x.dtype(), lowest);
+  Value mask = where(later, hidden, visible);
   return {cast(cos(angles), x.dtype()), cast(sin(angles), x.dtype()), mask};
 }
 
@@ -94,7 +95,8 @@ std::vector<Value> expand_rotary_attention(const ExpansionContext& context) {
 }
 
 std::vector<Value> expand_linear(const ExpansionContext& context) {
-  Value y = matmul(context.input(0), context.add_weight(context.weight(1)->transposed(), 1));
+  Value weight = context.add_weight(context.weight(1)->transposed(), 1);
+  Value y = matmul(context.input(0), weight);
   if (context.input_count() > 2) y = add(y, context.input(2));
   return {y};
 }
@@ -114,8 +116,10 @@ std::vector<Value> expand_embedding(const ExpansionContext& context) { return {g
 
 Value gelu_of_erf(Value x) {
   Graph& graph = x.graph();
-  Value phi = add(erf(div(x, scalar(graph, x.dtype(), std::sqrt(2.0)))), scalar(graph, x.dtype(), 1));
-  return mul(mul(x, phi), scalar(graph, x.dtype(), 0.5));
+  Value one = scalar(graph, x.dtype(), 1), root_of_two = scalar(graph, x.dtype(), std::sqrt(2.0));
+  Value twice_phi = add(erf(div(x, root_of_two)), one);
+  Value half = scalar(graph, x.dtype(), 0.5);
+  return mul(mul(x, twice_phi), half);
 }
 
 RotaryTables rotary_tables(std::int64_t first_position, std::int64_t length, std::int64_t head_dim, double rope_theta) {
@@ -132,8 +136,10 @@ RotaryTables rotary_tables(std::int64_t first_position, std::int64_t length, std
 
 Value rotate_half_split(Value x, Value cos, Value sin, int axis) {
   auto halves = split_evenly(x, axis, 2);
-  Value first = sub(mul(halves[0], cos), mul(halves[1], sin));
-  Value second = add(mul(halves[1], cos), mul(halves[0], sin));
+  Value second_sin = mul(halves[1], sin), first_cos = mul(halves[0], cos);
+  Value first = sub(first_cos, second_sin);
+  Value first_sin = mul(halves[0], sin), second_cos = mul(halves[1], cos);
+  Value second = add(second_cos, first_sin);
   return concat({first, second}, axis);
 }
 

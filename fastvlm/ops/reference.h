@@ -1,4 +1,7 @@
 // The reference expansion: semantic operators as plain ONNX operators of the default domain, for any batch and length.
+//
+// Nodes and constants are numbered in the order in which they are made, and C++ leaves open in which order the arguments of a
+// call are made. So at most one argument of a call makes nodes; the others have a name.
 #pragma once
 
 #include "fastvlm/ops/expand.h"

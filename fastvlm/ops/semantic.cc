@@ -52,7 +52,8 @@ Value linear(Value x, const WeightPtr& weight, const WeightPtr& bias) {
 
 Value conv2d(Value x, const ConvWeights& weights, const ConvOptions& options) {
   // A convolution means the same everywhere; it needs no expansion.
-  return conv(x, parameter(x, weights.weight, "weight"), parameter(x, weights.bias, "bias"), options);
+  Value weight = parameter(x, weights.weight, "weight"), bias = parameter(x, weights.bias, "bias");
+  return conv(x, weight, bias, options);
 }
 
 Value gelu(Value x) { return node("gelu", {x}, {{x.dtype(), x.dims()}})[0]; }
@@ -60,7 +61,8 @@ Value silu(Value x) { return node("silu", {x}, {{x.dtype(), x.dims()}})[0]; }
 Value sigmoid(Value x) { return node("sigmoid", {x}, {{x.dtype(), x.dims()}})[0]; }
 
 Value layer_norm(Value x, const WeightPtr& scale, const WeightPtr& bias, double epsilon) {
-  return layer_normalization(x, parameter(x, scale, "weight"), parameter(x, bias, "bias"), static_cast<float>(epsilon));
+  Value weight = parameter(x, scale, "weight"), shift = parameter(x, bias, "bias");
+  return layer_normalization(x, weight, shift, static_cast<float>(epsilon));
 }
 
 Value rms_norm(Value x, const WeightPtr& scale, double epsilon) {
@@ -107,7 +109,7 @@ Positions causal_positions(Value x, std::int64_t head_dim, double rope_theta) {
   const Dim length = x.dim(1);
   auto values = node("causal_positions", {x},
                      {{x.dtype(), {length, head_dim / 2}}, {x.dtype(), {length, head_dim / 2}}, {x.dtype(), {length, length}}},
-                     {{"head_dim", head_dim}, {"rope_theta", std::to_string(rope_theta)}});
+                     {{"head_dim", head_dim}, {"rope_theta", rope_theta}});
   return {.cos = values[0], .sin = values[1], .mask = values[2]};
 }
 

@@ -82,7 +82,7 @@ TEST(Process, KeepsTheEndOfALongOutput) {
 
 TEST(Process, StopsTheWholeGroupAtTheTimeLimit) {
   ProcessOptions options = shell("sleep 60 & echo $!; trap '' TERM; sleep 60");
-  options.timeout_seconds = 0.2;
+  options.limits.seconds = 0.2;
   pid_t grandchild = 0;
   options.on_output_line = [&](std::string_view line) { grandchild = std::stoi(std::string(line)); };
   auto result = run_process(options);

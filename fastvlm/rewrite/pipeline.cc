@@ -15,6 +15,7 @@ std::string describe(const Attribute& attribute) {
   if (const auto* list = std::get_if<std::vector<std::int64_t>>(&attribute)) return fmt::format("{}", to_string(*list));
   if (const auto* integer = std::get_if<std::int64_t>(&attribute)) return fmt::format("{}", *integer);
   if (const auto* real = std::get_if<float>(&attribute)) return fmt::format("{:a}f", *real);
+  if (const auto* wide = std::get_if<double>(&attribute)) return fmt::format("{:a}", *wide);
   // With its length, so that no text can look like the attributes behind it.
   const std::string& text = std::get<std::string>(attribute);
   return fmt::format("{}\"{}\"", text.size(), text);

@@ -136,12 +136,6 @@ Status DecoderSession::check_chains() {
   return {};
 }
 
-std::vector<std::int64_t> DecoderSession::lengths() const {
-  std::vector<std::int64_t> lengths;
-  for (const auto& [length, chain] : chains_) lengths.push_back(length);
-  return lengths;
-}
-
 bool DecoderSession::prefill_has_logits() const {
   return std::ranges::all_of(chains_, [](const auto& entry) { return entry.second.logits; });
 }

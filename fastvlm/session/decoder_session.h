@@ -43,8 +43,6 @@ class DecoderSession {
   // Whether every prefill graph gives the logits of all its rows.
   bool prefill_has_logits() const;
   std::int64_t num_layers() const { return static_cast<std::int64_t>(cache_.size()); }
-  // Prompt lengths that one run takes, the longest first; 1 is the last.
-  std::vector<std::int64_t> lengths() const;
 
   // Tokens taken so far.
   std::int64_t position() const { return position_; }

@@ -2,6 +2,7 @@
 
 #include "fastvlm/base/temporary_folder.h"
 #include "fastvlm/base/try.h"
+#include "fastvlm/graph/graph.h"
 #include "fastvlm/onnx/external_data.h"
 
 namespace fastvlm {
@@ -55,7 +56,7 @@ std::vector<std::string> module_values(const OnnxModel& model) {
   std::vector<std::string> names;
   for (const OnnxNode& node : model.nodes)
     for (const std::string& output : node.outputs)
-      if (!output.empty() && output.find(':') == std::string::npos) names.push_back(output);
+      if (is_given_name(output)) names.push_back(output);
   return names;
 }
 

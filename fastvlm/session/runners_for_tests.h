@@ -1,5 +1,7 @@
-// Folders and runners for tests.
+// Runners and files for tests.
 #pragma once
+
+#include <gtest/gtest.h>
 
 #include "fastvlm/base/folder_for_tests.h"
 #include "fastvlm/base/try.h"

@@ -18,8 +18,10 @@
 #include "fastvlm/onnx/freeze.h"
 #include "fastvlm/onnx/model_index.h"
 #include "fastvlm/ops/expand.h"
+#include "fastvlm/process/worker.h"
 #include "fastvlm/run/runner.h"
 #include "fastvlm/run/runtimes.h"
+#include "fastvlm/targets/compile_load.h"
 #include "fastvlm/targets/operator_report.h"
 
 namespace fastvlm {
@@ -42,14 +44,6 @@ struct Chip {
 
 // ---- Compiling ----------------------------------------------------------------------------------------------------------
 
-// What a context is made from, as far as it decides how large it gets and what compiling takes. Half precision counts.
-struct CompileLoad {
-  std::uint64_t weight_bytes = 0;      // of all graphs; what they share counts once
-  std::uint64_t largest_graph = 0;     // the weights of the graph that has most
-  std::uint64_t activation_bytes = 0;  // the two largest values beside each other, of the graph where they are largest
-  std::size_t graphs = 1;
-};
-
 // Graphs that share one set of weights in one context.
 struct CompileGroup {
   std::string name;                 // "vision", "decoder", …
@@ -64,11 +58,11 @@ struct CompileRequest {
   Path output_folder;  // npu/<chip>/, exists and is empty
   const Chip* chip = nullptr;
   std::vector<CompileGroup> groups;
-  unsigned jobs = 0;              // groups compiled at a time; 0: as many as memory allows
-  Path cache_folder;              // of compiled contexts; empty: none
-  Path log_folder;                // where the log of a failed child stays
-  Path sdk;                       // a vendor's SDK to compile with instead of the runtime; empty: the runtime
-  std::uint64_t free_memory = 0;  // bytes that may be taken; 0: what the machine has
+  unsigned jobs = 0;         // groups compiled at a time; 0: as many as memory allows
+  Path cache_folder;         // of compiled contexts; empty: none
+  Path log_folder;           // where the log of a failed child stays
+  Path sdk;                  // a vendor's SDK to compile with instead of the runtime; empty: the runtime
+  std::uint64_t memory = 0;  // bytes that may be taken; 0: what the machine has available
 };
 
 struct CompiledGraph {
@@ -138,6 +132,9 @@ struct Target {
 
   // A static graph on the chip, or on its emulation where this machine has one.
   Result<std::unique_ptr<Runner>> (*open_runner)(const NpuRunnerRequest& request);
+
+  // What it does in child processes: rows for the program's table of workers. May be null.
+  std::span<const Worker> (*workers)() = nullptr;
 
   // What is known about the operators of any ONNX file, without the vendor's software. May be null.
   Result<OperatorReport> (*check_operators)(const OnnxModel& model, const Chip& chip) = nullptr;

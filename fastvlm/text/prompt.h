@@ -26,7 +26,6 @@ struct ChatTurn {
 // more than images.
 struct Prompt {
   std::vector<std::vector<std::int32_t>> pieces;
-  std::size_t image_count() const { return pieces.size() - 1; }
 };
 
 struct ChatPromptOptions {
@@ -49,7 +48,6 @@ class ChatPrompt {
 
   // True for ids that end a reply: <|im_end|> and those of the configs.
   bool ends_reply(std::int32_t id) const { return id == im_end_ || std::ranges::find(stop_, id) != stop_.end(); }
-  std::int32_t im_end() const { return im_end_; }
 
  private:
   ChatPrompt(const Tokenizer& tokenizer, std::string system) : tokenizer_(&tokenizer), system_(std::move(system)) {}

@@ -94,6 +94,23 @@ Status open_plain(const CheckContext& c, Plain& plain) {
   return {};
 }
 
+// One picture graph of the plain encoder's size stands for those of other sizes: they have the same weights.
+void check_picture_sizes(const CheckContext& c) {
+  const std::int64_t plain = c.folder.manifest.preprocessing.image_size;
+  std::string sizes;
+  for (const GraphEntry& graph : c.folder.manifest.graphs) {
+    if (graph.role != GraphRole::kVision) continue;
+    if (graph.extents.image_size == plain) return;
+    sizes += fmt::format("{}{}", sizes.empty() ? "" : ", ", graph.extents.image_size);
+  }
+  if (!sizes.empty())
+    c.report.miss(
+        kCheck, "npu/vision",
+        fmt::format("no picture graph could be compared: those under npu/ take {} pixels, the plain encoder takes {}; export again "
+                    "with {} among --image-sizes, or with --image-size {}",
+                    sizes, plain, plain, sizes.substr(0, sizes.find(','))));
+}
+
 }  // namespace
 
 Status check_forms(const CheckContext& c) {
@@ -108,6 +125,7 @@ Status check_forms(const CheckContext& c) {
       status = compare_fused(c, plain, graph);
     if (!status.ok()) TRY(c.report.fail(kCheck, graph.file, std::move(status).error()));
   }
+  check_picture_sizes(c);
   if (c.folder.manifest.find(GraphRole::kDecoder) == nullptr) return {};
   if (Status status = compare_decoder(c, plain); !status.ok()) return c.report.fail(kCheck, "npu/decoder", std::move(status).error());
   return {};

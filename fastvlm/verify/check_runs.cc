@@ -9,7 +9,7 @@
 namespace fastvlm {
 namespace {
 
-constexpr Gate kSamePictureGate = {.name = "same input", .max_relative = 1e-5};
+constexpr Gate kSamePictureGate = {.max_relative = 1e-5};
 constexpr std::int64_t kIdsAtOnce = 8192;
 
 const Gate& gate_of(const OutputFolder& folder) { return folder.half() ? kHalfGate : kSamePictureGate; }
@@ -70,7 +70,7 @@ Status run_embedder(const CheckContext& c) {
     const auto count = static_cast<std::int64_t>(ids.size());
     TRY_ASSIGN(Tensor rows, run_for(*runner, {{"input_ids", Tensor::of_int64({1, count}, ids)}}, "embeddings"));
     TRY_ASSIGN(Tensor expected, table.gather(ids));
-    const Gate exact = {.name = "equal", .max_relative = f.half() ? 1e-3 : 0.0};
+    const Gate exact = {.max_relative = f.half() ? 1e-3 : 0.0};
     VerifyReport piece;
     if (piece.compare({"run", graph.file, "embeddings and rows of the table", exact},
                       reshaped(std::move(rows), {count, f.text().hidden_size}), expected))

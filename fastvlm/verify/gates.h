@@ -3,30 +3,28 @@
 
 #include <limits>
 #include <string>
-#include <string_view>
 
 #include "fastvlm/tensor/compare.h"
 
 namespace fastvlm {
 
 struct Gate {
-  std::string_view name;
   double max_relative = std::numeric_limits<double>::infinity();  // of the expected tensor's largest value
   double min_snr_db = -std::numeric_limits<double>::infinity();
 };
 
 // Float32 graphs against the reference implementation.
-inline constexpr Gate kFloatGate = {.name = "float32 graph", .max_relative = 1e-5};
+inline constexpr Gate kFloatGate = {.max_relative = 1e-5};
 // Static graphs on the CPU against the reference, prefill and decode steps included.
-inline constexpr Gate kStaticGate = {.name = "static float32 graph", .max_relative = 1e-4};
+inline constexpr Gate kStaticGate = {.max_relative = 1e-4};
 // Graphs in half precision on the CPU: eleven bits for each of many sums.
-inline constexpr Gate kHalfGate = {.name = "float16 graph", .max_relative = 3e-2, .min_snr_db = 36};
+inline constexpr Gate kHalfGate = {.max_relative = 3e-2, .min_snr_db = 36};
 
 // The NPU against the same graph on the CPU.
 struct NpuGates {
-  Gate features = {.name = "NPU image features", .min_snr_db = 45};
-  Gate cache = {.name = "NPU keys and values", .min_snr_db = 45};
-  Gate logits = {.name = "NPU logits", .min_snr_db = 36};
+  Gate features = {.min_snr_db = 45};
+  Gate cache = {.min_snr_db = 45};
+  Gate logits = {.min_snr_db = 36};
 };
 
 inline bool passes(const Gate& gate, const Difference& difference) {

@@ -29,6 +29,10 @@ std::int64_t VerifyReport::count(Outcome outcome) const {
   return std::ranges::count_if(rows, [&](const VerifyRow& row) { return row.outcome == outcome; });
 }
 
+bool VerifyReport::compared(std::string_view check) const {
+  return std::ranges::any_of(rows, [&](const VerifyRow& row) { return row.check == check && row.outcome != Outcome::kNotCompared; });
+}
+
 void VerifyReport::pass(std::string check, std::string subject, std::string sentence) {
   rows.push_back({.check = std::move(check), .subject = std::move(subject), .outcome = Outcome::kPassed, .sentence = std::move(sentence)});
 }

@@ -31,6 +31,8 @@ struct VerifyReport {
   // Nothing missed its gate. Rows that were not compared neither pass nor fail.
   bool passed() const;
   std::int64_t count(Outcome outcome) const;
+  // Whether anything was found out in that check, good or bad.
+  bool compared(std::string_view check) const;
 
   void pass(std::string check, std::string subject, std::string sentence);
   void miss(std::string check, std::string subject, std::string sentence);

@@ -4,8 +4,6 @@
 
 #include <limits>
 
-#include "fastvlm/verify/golden_pixels.h"
-
 namespace fastvlm {
 namespace {
 
@@ -50,24 +48,6 @@ TEST(Report, JsonHoldsNoInfinity) {
   EXPECT_TRUE(Json::accept(text));
   EXPECT_EQ(text.find(":inf"), std::string::npos);
   EXPECT_FALSE(report.passed());
-}
-
-TEST(GoldenPixels, ComeFromTheSeedAndLeaveStoredOnesAlone) {
-  std::vector<NamedTensor> tensors = {{"s128.b2.pixel_values", of({5})}};
-  ASSERT_TRUE(add_golden_pixels(tensors, {{kPixelSeedKey, "101"}}, "test").ok());
-  ASSERT_EQ(tensors.size(), 4u);
-  EXPECT_EQ(tensors[0].tensor.floats()[0], 5);
-  EXPECT_EQ(tensors[1].name, "s128.b1.pixel_values");
-  EXPECT_EQ(tensors[1].tensor.shape, (Shape{1, 3, 128, 128}));
-  for (float value : tensors[1].tensor.floats()) ASSERT_TRUE(value >= 0 && value < 1);
-}
-
-TEST(GoldenPixels, NeedASeedThatIsANumber) {
-  std::vector<NamedTensor> tensors;
-  ASSERT_TRUE(add_golden_pixels(tensors, {}, "test").ok());
-  EXPECT_TRUE(tensors.empty());
-  for (const char* seed : {"", "x", "-1", "4294967296", "1 "})
-    EXPECT_FALSE(add_golden_pixels(tensors, {{kPixelSeedKey, seed}}, "test").ok()) << seed;
 }
 
 }  // namespace

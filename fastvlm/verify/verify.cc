@@ -40,13 +40,20 @@ Result<VerifyReport> verify(const VerifyOptions& options, Progress& progress) {
   if (options.open_cpu) {
     TRY(stage("run", [&] { return check_runs(context); }));
     TRY(stage("forms", [&] { return check_forms(context); }));
-    if (options.reference) TRY(stage("golden", [&] { return check_golden(context, *options.reference); }));
+    if (options.reference) {
+      TRY(stage("golden", [&] { return check_golden(context, *options.reference); }));
+      if (!report.compared("golden"))
+        report.miss("golden", options.reference->filename().string(), "none of its values could be compared with this folder");
+    }
     if (options.open_npu) {
       NpuComparison npu{.open_reference = options.open_cpu, .open_candidate = options.open_npu, .target = target, .gates = options.gates};
       if (options.reference) {
         TRY_ASSIGN(npu.examples, read_safetensors(*options.reference));
       }
       TRY(stage("npu", [&] { return compare_npu_graphs(folder, npu, report); }));
+      if (!report.compared("npu"))
+        report.miss("npu", kManifestFile,
+                    "nothing ran on the NPU, because the folder holds no static graphs; export it again with --target");
     }
   } else {
     report.skip("run", kManifestFile, "not compared: no graph was run");

@@ -3,15 +3,12 @@
 #pragma once
 
 #include "fastvlm/checkpoint/model_config.h"
-#include "fastvlm/checkpoint/weights.h"
-#include "fastvlm/graph/graph.h"
+#include "fastvlm/ops/module.h"
 
 namespace fastvlm::models {
 
-// pixel_values: [B, 3, S, S] in 0…1, S a multiple of 64 -> tokens [B, (S/64)^2, hidden_size], row by row.
-Value fastvithd(Value pixel_values, const VisionConfig& config, const Weights& w);
-
-// Multiplications of one picture.
-std::int64_t fastvithd_macs(const VisionConfig& config, std::int64_t image_size);
+// pixel_values: [B, 3, S, S] in 0…1, S a multiple of 64 -> tokens [B, (S/64)^2, hidden_size], row by row. `model` is the whole
+// checkpoint.
+Value fastvithd(Value pixel_values, const VisionConfig& config, const Module& model);
 
 }  // namespace fastvlm::models

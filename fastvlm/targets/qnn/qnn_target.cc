@@ -12,6 +12,7 @@
 #include "fastvlm/targets/qnn/lower/htp_expansions.h"
 #include "fastvlm/targets/qnn/lower/joins.h"
 #include "fastvlm/targets/qnn/run/htp_runner.h"
+#include "fastvlm/targets/qnn/workers.h"
 
 namespace fastvlm::qnn {
 namespace {
@@ -68,6 +69,7 @@ constinit const Target kTarget = {
     .compile_memory = compile_memory,
     .context_bytes = context_bytes,
     .open_runner = open_runner,
+    .workers = workers,
     .check_operators = [](const OnnxModel& model, const Chip& chip) { return check_ops(model, soc_of(chip)); },
     .ask_compiler = ask_backend,
 };

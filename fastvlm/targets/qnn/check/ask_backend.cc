@@ -23,12 +23,13 @@ std::string sentence_of(const std::vector<RefusedNode>& refused) {
 
 // The file to compile: the one that was named, or a copy with fixed inputs.
 Result<ChildCompilation> compilation_of(const CompilerQuestion& question, const Path& work) {
-  ChildCompilation compilation{.runtimes = question.runtimes,
+  ChildCompilation compilation{.program = question.program,
+                               .runtimes = question.runtimes,
                                .soc = &soc_of(*question.chip),
                                .output_folder = work,
                                .graphs = {kGraph},
                                .model = question.model,
-                               .timeout_seconds = question.timeout_seconds};
+                               .limits = {.seconds = question.timeout_seconds}};
   if (question.freezes.empty()) return compilation;
   TRY_ASSIGN(const std::string bytes, frozen_model(question.model, question.freezes));
   compilation.model = work / "frozen.onnx";
@@ -43,7 +44,7 @@ Result<ChildCompilation> compilation_of(const CompilerQuestion& question, const 
 Result<CompilerAnswer> ask_backend(const CompilerQuestion& question) {
   TRY_ASSIGN(const TemporaryFolder work, TemporaryFolder::create());
   TRY_ASSIGN(const ChildCompilation compilation, compilation_of(question, work.path()));
-  auto outcome = compile_in_child(question.program, compilation, {});
+  auto outcome = compile_in_child(compilation);
   CompilerAnswer answer{.accepted = outcome.ok()};
   if (auto refused = read_refused_nodes(work.path() / (std::string(kGraph) + ".qnn") / "qnn_op_trace.json"); refused.ok())
     answer.refused = std::move(*refused);

@@ -1,19 +1,18 @@
 #include "fastvlm/targets/qnn/compile/compile.h"
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <chrono>
-#include <mutex>
-#include <set>
+#include <csignal>
+#include <thread>
 
 #include "fastvlm/base/hash.h"
+#include "fastvlm/base/machine_memory.h"
 #include "fastvlm/base/parallel.h"
 #include "fastvlm/base/try.h"
 #include "fastvlm/base/version.h"
 #include "fastvlm/onnx/validate.h"
-#include "fastvlm/process/process.h"
+#include "fastvlm/run/runtimes_json.h"
 #include "fastvlm/targets/qnn/compile/context_cache.h"
+#include "fastvlm/targets/qnn/compile/estimate.h"
 #include "fastvlm/targets/qnn/compile/sdk_tools.h"
 #include "fastvlm/targets/qnn/context/profile_report.h"
 #include "fastvlm/targets/qnn/run/htp_runner.h"
@@ -27,9 +26,10 @@ struct Batch {
   std::vector<std::string> graphs;
   std::string weights_sha256;
   bool share = false;
+  CompileLoad load = {};
 };
 
-std::vector<Batch> batches_of(const CompileRequest& request) {
+Result<std::vector<Batch>> batches_of(const CompileRequest& request) {
   std::vector<Batch> batches;
   for (const CompileGroup& group : request.groups) {
     if (soc_of(*request.chip).weight_sharing() && group.graphs.size() > 1) {
@@ -39,7 +39,38 @@ std::vector<Batch> batches_of(const CompileRequest& request) {
     for (const std::string& graph : group.graphs)
       batches.push_back({group.graphs.size() == 1 ? group.name : graph, {graph}, group.weights_sha256, false});
   }
+  for (Batch& batch : batches) {
+    CompileLoadSum sum;
+    for (const std::string& graph : batch.graphs) TRY(sum.add(request.graph_folder / (graph + ".onnx")));
+    batch.load = sum.load();
+  }
   return batches;
+}
+
+double gigabytes(std::uint64_t bytes) { return static_cast<double>(bytes) / 1e9; }
+
+// As many at a time as memory allows.
+unsigned jobs_for(const CompileRequest& request, const std::vector<Batch>& batches, std::uint64_t memory) {
+  if (request.jobs > 0) return request.jobs;
+  std::uint64_t largest = 1;
+  for (const Batch& batch : batches) largest = std::max(largest, compile_memory(batch.load));
+  return static_cast<unsigned>(std::clamp<std::uint64_t>(memory / largest, 1, std::max(1u, std::thread::hardware_concurrency())));
+}
+
+// A compiler that runs out of either dies without a word that helps.
+Status check_room(const CompileRequest& request, const Batch& batch, std::uint64_t memory) {
+  const std::uint64_t needed = compile_memory(batch.load);
+  if (needed > memory)
+    return bad_environment(
+        "compiling {} for {} takes about {:.1f} GB of memory, but only {:.1f} GB are available; stop other programs, "
+        "compile on a larger machine, or export smaller parts (--part-limit)",
+        batch.name, request.chip->name, gigabytes(needed), gigabytes(memory));
+  TRY_ASSIGN(const std::uint64_t space, free_bytes(request.output_folder));
+  if (const std::uint64_t bytes = context_bytes(batch.load); bytes > space)
+    return bad_environment("{}: the context {} for {} takes about {:.1f} GB, but only {:.1f} GB are free on that disk",
+                           request.output_folder.parent_path().string(), batch.name, request.chip->name, gigabytes(bytes),
+                           gigabytes(space));
+  return {};
 }
 
 Result<std::string> cache_key(const CompileRequest& request, const Batch& batch) {
@@ -52,38 +83,51 @@ Result<std::string> cache_key(const CompileRequest& request, const Batch& batch)
   return sha256_of(recipe);
 }
 
-std::string request_json(const ChildCompilation& c) {
-  return OrderedJson{{"onnxruntime", c.runtimes.onnxruntime_library.string()},
-                     {"plugin", c.runtimes.qnn_plugin.string()},
-                     {"qnn_folder", c.runtimes.qnn_folder.string()},
-                     {"soc_model", c.soc->soc_model},
-                     {"vtcm_mib", c.soc->vtcm_mib},
-                     {"share", c.share},
-                     {"graph_folder", c.graph_folder.string()},
-                     {"output_folder", c.output_folder.string()},
-                     {"graphs", c.graphs},
-                     {"model", c.model.string()},
-                     {"data_folder", c.data_folder.string()}}
-      .dump();
+Json request_json(const ChildCompilation& c) {
+  Json request = runtimes_to_json(c.runtimes);
+  request["soc_model"] = c.soc->soc_model;
+  request["vtcm_mib"] = c.soc->vtcm_mib;
+  request["share"] = c.share;
+  request["graph_folder"] = c.graph_folder.string();
+  request["output_folder"] = c.output_folder.string();
+  request["graphs"] = c.graphs;
+  request["model"] = c.model.string();
+  request["data_folder"] = c.data_folder.string();
+  return request;
 }
 
-Result<Json> answer_of(const ProcessResult& child) {
-  const auto mark = child.output.rfind(std::string("\n") + kResultMark);
-  if (mark == std::string::npos) return bad_environment("the compiling process {}", describe(child));
-  const auto begin = mark + 1 + std::string_view(kResultMark).size();
-  TRY_ASSIGN(Json answer, parse_json(std::string_view(child.output).substr(begin, child.output.find('\n', begin) - begin),
-                                     "answer of the compiling process"));
-  if (answer.value("ok", false)) return answer;
-  return Error{static_cast<ErrorKind>(answer.value("kind", static_cast<int>(ErrorKind::kEnvironment))), answer.value("message", "")};
+// [{"name", "seconds"}, …], from the child or from the cache.
+Result<std::vector<CompiledGraph>> graphs_of(const Json& facts, std::string_view what) {
+  TRY_ASSIGN(const Json* rows, json_array(facts, "graphs", what));
+  std::vector<CompiledGraph> graphs;
+  for (const Json& row : *rows) {
+    CompiledGraph graph;
+    TRY_ASSIGN(graph.name, json_string(row, "name", what));
+    TRY_ASSIGN(graph.seconds, json_number(row, "seconds", what));
+    graph.wrapper = graph.name + kContextWrapperEnd;
+    graphs.push_back(std::move(graph));
+  }
+  return graphs;
 }
 
-CompiledGroup described(const Batch& batch, const Json& facts) {
-  CompiledGroup group{.name = batch.name, .binary = facts.value("binary", ""), .bytes = facts.value("bytes", std::uint64_t{0})};
-  for (const Json& row : facts.value("graphs", Json::array()))
-    group.graphs.push_back(
-        {.name = row.value("name", ""), .wrapper = row.value("name", "") + kContextWrapperEnd, .seconds = row.value("seconds", 0.0)});
-  group.seconds = facts.value("seconds", 0.0);
-  group.peak_rss_bytes = facts.value("peak_rss_bytes", std::uint64_t{0});
+OrderedJson facts_of(const CompiledGroup& group) {
+  OrderedJson graphs = OrderedJson::array();
+  for (const CompiledGraph& graph : group.graphs) graphs.push_back({{"name", graph.name}, {"seconds", graph.seconds}});
+  return {{"binary", group.binary},
+          {"bytes", group.bytes},
+          {"graphs", std::move(graphs)},
+          {"seconds", group.seconds},
+          {"peak_rss_bytes", group.peak_rss_bytes}};
+}
+
+Result<CompiledGroup> group_of(const Batch& batch, const Json& facts) {
+  constexpr std::string_view kWhat = "entry of the cache";
+  CompiledGroup group{.name = batch.name};
+  TRY_ASSIGN(group.binary, json_string(facts, "binary", kWhat));
+  TRY_ASSIGN(group.bytes, json_integer(facts, "bytes", kWhat));
+  TRY_ASSIGN(group.graphs, graphs_of(facts, kWhat));
+  TRY_ASSIGN(group.seconds, json_number(facts, "seconds", kWhat));
+  TRY_ASSIGN(group.peak_rss_bytes, json_integer(facts, "peak_rss_bytes", kWhat));
   return group;
 }
 
@@ -116,28 +160,31 @@ Status check_extents(const Path& graph) {
   return bad_input("{}: {}", graph.string(), findings.front().message);
 }
 
-Result<CompiledGroup> compile_batch(const CompileRequest& request, const Batch& batch) {
+Result<CompiledGroup> compile_batch(const CompileRequest& request, const Batch& batch, std::uint64_t memory) {
   const ContextCache cache(request.cache_folder.empty() ? Path() : request.cache_folder / "contexts");
   TRY_ASSIGN(std::string key, cache_key(request, batch));
   if (auto facts = cache.take(key, request.output_folder)) {
-    CompiledGroup group = described(batch, *facts);
-    group.cached = true;
-    return group;
+    auto group = group_of(batch, *facts);
+    // An entry that cannot be read is compiled again.
+    if (group.ok()) {
+      group->cached = true;
+      return group;
+    }
   }
   for (const std::string& graph : batch.graphs) TRY(check_extents(request.graph_folder / (graph + ".onnx")));
+  TRY(check_room(request, batch, memory));
   // A folder of its own: the plug-in names the binary, and nothing else may lie beside it.
   const Path work = request.output_folder / ("." + batch.name + ".work");
   std::error_code failure;
   std::filesystem::create_directories(work, failure);
-  auto child =
-      compile_in_child(request.program,
-                       {.runtimes = request.runtimes,
-                        .soc = &soc_of(*request.chip),
-                        .share = batch.share,
-                        .graph_folder = request.graph_folder,
-                        .output_folder = work,
-                        .graphs = batch.graphs},
-                       request.log_folder / fmt::format("fastvlm-npu-{}-{}-{}.log", soc_of(*request.chip).name, batch.name, ::getpid()));
+  auto child = compile_in_child({.program = request.program,
+                                 .runtimes = request.runtimes,
+                                 .soc = &soc_of(*request.chip),
+                                 .share = batch.share,
+                                 .graph_folder = request.graph_folder,
+                                 .output_folder = work,
+                                 .graphs = batch.graphs,
+                                 .log_folder = request.log_folder});
   if (!child) {
     std::filesystem::remove_all(work, failure);
     return child.error();
@@ -146,18 +193,19 @@ Result<CompiledGroup> compile_batch(const CompileRequest& request, const Batch& 
   std::vector<std::string> files = {binary};
   TRY(collect_reports(work, batch, files));
   for (const std::string& graph : batch.graphs) files.push_back(graph + kContextWrapperEnd);
-  OrderedJson facts = {{"binary", binary},
-                       {"bytes", std::filesystem::file_size(work / binary, failure)},
-                       {"graphs", child->graphs},
-                       {"seconds", child->seconds},
-                       {"peak_rss_bytes", child->peak_rss_bytes}};
-  cache.keep(key, work, files, facts);
+  const CompiledGroup group{.name = batch.name,
+                            .binary = binary,
+                            .bytes = std::filesystem::file_size(work / binary, failure),
+                            .graphs = std::move(child->graphs),
+                            .seconds = child->seconds,
+                            .peak_rss_bytes = child->peak_rss_bytes};
+  cache.keep(key, work, files, facts_of(group));
   for (const std::string& file : files) {
     std::filesystem::rename(work / file, request.output_folder / file, failure);
     if (failure) return bad_environment("{}: cannot move the compiled file ({})", (work / file).string(), failure.message());
   }
   std::filesystem::remove_all(work, failure);
-  return described(batch, Json(facts));
+  return group;
 }
 
 }  // namespace
@@ -173,38 +221,42 @@ Status check_compiler(const RuntimeSearch& search, const Path& sdk) {
   return found.ok() ? Status() : std::move(found).error();
 }
 
-Result<ChildOutcome> compile_in_child(const Path& program, const ChildCompilation& compilation, const Path& log_file) {
-  const double limit = compilation.timeout_seconds;
-  const auto begin = std::chrono::steady_clock::now();
-  auto run = run_process({.program = program,
-                          .arguments = {kCompileVerb},
-                          .input = request_json(compilation),
-                          .log_file = log_file,
-                          .timeout_seconds = limit});
-  if (!run) {
-    const bool late = limit > 0 && std::chrono::steady_clock::now() - begin >= std::chrono::duration<double>(limit);
-    if (late && run.error().kind == ErrorKind::kEnvironment) return check_failed("the compiler did not end within {} seconds", limit);
-    return std::move(run).error();
-  }
-  const ProcessResult& child = *run;
-  if (limit > 0 && child.signal != 0) return check_failed("the compiler crashed on it: it {}", describe(child));
-  auto answer = answer_of(child);
-  if (!answer) {
-    Error error = answer.error();
-    error.message += fmt::format(" (target {}{})", compilation.soc->name, log_file.empty() ? "" : ", log " + log_file.string());
+Result<ChildOutcome> compile_in_child(const ChildCompilation& compilation) {
+  TRY_ASSIGN(WorkerProcess child, WorkerProcess::start({.program = compilation.program,
+                                                        .worker = kCompileWorker,
+                                                        .called = "the compiling process",
+                                                        .log_folder = compilation.log_folder,
+                                                        .limits = compilation.limits}));
+  auto answer = child.ask(request_json(compilation));
+  if (!answer.ok()) {
+    Error error = std::move(answer).error();
+    if (compilation.limits.seconds > 0 && child.is_lost() && error.kind == ErrorKind::kEnvironment)
+      return child.has_crashed() ? check_failed("the compiler crashed on it: {}", error.message)
+                                 : check_failed("{}", error.message);
+    const Path log = child.is_lost() || error.kind == ErrorKind::kInterrupted ? Path() : child.keep_log();
+    // Nobody else ends a child of ours like this.
+    if (child.is_lost() && child.finish().signal == SIGKILL) error.message += "; the system does that when memory is short";
+    error.message += fmt::format(" (target {}{})", compilation.soc->name, log.empty() ? "" : ", log " + log.string());
     return error;
   }
-  std::error_code ignored;
-  if (!log_file.empty()) std::filesystem::remove(log_file, ignored);
-  return ChildOutcome{.graphs = (*answer)["graphs"], .seconds = child.seconds, .peak_rss_bytes = child.peak_rss_bytes};
+  const ProcessEnd end = child.finish();
+  auto graphs = graphs_of(answer->header, "the answer of the compiling process");
+  if (!graphs.ok()) return bad_environment("{}", graphs.error().message);
+  return ChildOutcome{.graphs = *std::move(graphs), .seconds = end.seconds, .peak_rss_bytes = end.peak_rss_bytes};
 }
 
 Result<std::vector<CompiledGroup>> compile_groups(const CompileRequest& request, Progress& progress) {
-  const std::vector<Batch> batches = batches_of(request);
-  progress.start(fmt::format("compiling for {}", soc_of(*request.chip).name), batches.size());
+  TRY_ASSIGN(const std::vector<Batch> batches, batches_of(request));
+  const std::uint64_t memory = request.memory > 0 ? request.memory : available_memory();
+  const unsigned jobs = jobs_for(request, batches, memory);
+  std::uint64_t most = 0;
+  for (const Batch& batch : batches) most = std::max(most, compile_memory(batch.load));
+  progress.start(
+      fmt::format("compiling for {}, which takes about {:.1f} GB of memory for the largest context", request.chip->name, gigabytes(most)),
+      batches.size());
   std::vector<std::optional<CompiledGroup>> compiled(batches.size());
-  TRY(parallel_for(batches.size(), std::max(1u, request.jobs), [&](std::size_t i) -> Status {
-    TRY_ASSIGN(compiled[i], compile_batch(request, batches[i]));
+  TRY(parallel_for(batches.size(), jobs, [&](std::size_t i) -> Status {
+    TRY_ASSIGN(compiled[i], compile_batch(request, batches[i], memory));
     progress.advance(1);
     return {};
   }));

@@ -7,6 +7,7 @@
 
 #include "fastvlm/base/json.h"
 #include "fastvlm/base/progress.h"
+#include "fastvlm/process/worker.h"
 #include "fastvlm/run/runtimes.h"
 #include "fastvlm/targets/qnn/chips/soc_table.h"
 #include "fastvlm/targets/target.h"
@@ -26,27 +27,28 @@ Result<std::vector<CompiledGroup>> compile_groups(const CompileRequest& request,
 
 // One child process that compiles some graphs into a folder.
 struct ChildCompilation {
+  Path program;  // fastvlm-npu, which serves as the child
   RuntimePaths runtimes;
   const Soc* soc = nullptr;
   bool share = false;
   Path graph_folder;
   Path output_folder;
   std::vector<std::string> graphs;
-  Path model;                  // the file of the one graph, when it is not <graph_folder>/<name>.onnx
-  Path data_folder;            // where its external data lie, when that is not beside it
-  double timeout_seconds = 0;  // 0: none. With one, a child that dies or takes longer is an Error of kind kCheckFailed
+  Path model;        // the file of the one graph, when it is not <graph_folder>/<name>.onnx
+  Path data_folder;  // where its external data lie, when that is not beside it
+  Path log_folder;   // gets the log of a child that failed, which the error names; empty: no log
+  // With a limit of time, a child that dies or takes longer is an Error of kind kCheckFailed.
+  ProcessLimits limits{};
 };
 struct ChildOutcome {
-  Json graphs;  // [{name, seconds}, …]
+  std::vector<CompiledGraph> graphs;
   double seconds = 0;
   std::uint64_t peak_rss_bytes = 0;
 };
-// `log_file` is removed when all went well and named in the error otherwise; it may be empty.
-Result<ChildOutcome> compile_in_child(const Path& program, const ChildCompilation& compilation, const Path& log_file);
+Result<ChildOutcome> compile_in_child(const ChildCompilation& compilation);
 
-// The hidden verb and the child's side: reads a request on standard input, prints one line that begins with kResultMark.
-inline constexpr const char* kCompileVerb = "__compile-worker";
-inline constexpr const char* kResultMark = "RESULT ";
-int compile_worker_main();
+// The child's side.
+inline constexpr const char* kCompileWorker = "__compile-worker";
+RequestHandler compile_worker();
 
 }  // namespace fastvlm::qnn

@@ -96,6 +96,44 @@ TEST_F(EmulatedCompile, ASecondRunTakesTheSameBytesFromTheCacheAndADamagedEntryI
   EXPECT_FALSE(compile("sm8650", "other chip").value().front().cached);
 }
 
+TEST_F(EmulatedCompile, TooLittleMemoryIsToldBeforeAnythingIsCompiledUnlessTheCacheHasIt) {
+  std::filesystem::create_directories(folder_ / "out");
+  CompileRequest request{.program = FASTVLM_PROGRAM,
+                         .runtimes = runtimes_for_tests(),
+                         .graph_folder = folder_ / "npu",
+                         .output_folder = folder_ / "out",
+                         .chip = chip_for_tests("sm8750"),
+                         .groups = {{.name = "decoder", .graphs = {"decoder_ar8", "decoder_ar1"}, .weights_sha256 = weights_sha256_}},
+                         .cache_folder = folder_ / "cache",
+                         .log_folder = folder_.path(),
+                         .memory = 100'000'000};
+  Progress silent;
+  auto refused = compile_groups(request, silent);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().kind, ErrorKind::kEnvironment);
+  EXPECT_TRUE(
+      refused.error().message.starts_with("compiling decoder for sm8750 takes about 0.2 GB of memory, but only 0.1 GB are available; "))
+      << refused.error().message;
+  EXPECT_TRUE(files("out").empty());
+  ASSERT_TRUE(compile("sm8750", "first").ok());
+  EXPECT_TRUE(compile_groups(request, silent).ok());
+}
+
+TEST_F(EmulatedCompile, WhatIsCompiledWeighsTheSameAsAGraphAndAsAFile) {
+  CompileLoadSum files;
+  for (const char* graph : {"npu/decoder_ar8.onnx", "npu/decoder_ar1.onnx"}) ASSERT_TRUE(files.add(folder_ / graph).ok());
+  EXPECT_EQ(files.load().weight_bytes, 2u * 64 * 64) << "the weight that both share counts once, in half precision";
+  EXPECT_EQ(files.load().graphs, 2u);
+  Graph graph("one");
+  const WeightPtr weight = Weight::of_values({4, 8}, std::vector<float>(32, 1), "test");
+  Value x = graph.add_input("x", Dtype::kFloat32, {1, 1, 8});
+  graph.add_output(ops::add(ops::linear(x, weight), ops::linear(x, weight)), "y");
+  CompileLoadSum graphs;
+  graphs.add(graph);
+  EXPECT_EQ(graphs.load().weight_bytes, 2u * 32);
+  EXPECT_FALSE(files.add(folder_ / "missing.onnx").ok());
+}
+
 TEST_F(EmulatedCompile, ASymbolicExtentIsNamed) {
   Graph graph("symbolic");
   Value x = graph.add_input("x", Dtype::kFloat32, {1, "length", 64});

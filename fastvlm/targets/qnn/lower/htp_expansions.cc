@@ -98,9 +98,10 @@ struct Rotated {
 };
 
 Rotated rotate(const ExpansionContext& context, Value cos, Value sin, const Heads& heads) {
-  return {.q = rotate_half_split(head_view(context.input(0), heads.query, {0, 2, 1, 3}), cos, sin, 3),
-          .key = rotate_half_split(head_view(context.input(1), heads.key_value, {2, 0, 3, 1}), turned_table(cos), turned_table(sin), 2),
-          .value = head_view(context.input(2), heads.key_value, {2, 0, 1, 3})};
+  Value q = rotate_half_split(head_view(context.input(0), heads.query, {0, 2, 1, 3}), cos, sin, 3);
+  Value turned_sin = turned_table(sin), turned_cos = turned_table(cos);
+  Value key = rotate_half_split(head_view(context.input(1), heads.key_value, {2, 0, 3, 1}), turned_cos, turned_sin, 2);
+  return {.q = q, .key = key, .value = head_view(context.input(2), heads.key_value, {2, 0, 1, 3})};
 }
 
 std::vector<Value> expand_cached_rotary_attention(const ExpansionContext& context) {
@@ -117,7 +118,8 @@ std::vector<Value> expand_rotary_attention(const ExpansionContext& context) {
   const std::int64_t length = fixed(context, context.input(0), 1);
   auto table = [&](std::size_t i) { return reshape(context.input(i), {1, 1, length, heads.size / 2}); };
   Value mask = reshape(context.input(5), {1, 1, length, length});
-  Rotated fresh = rotate(context, table(3), table(4), heads);
+  Value sin = table(4), cos = table(3);
+  Rotated fresh = rotate(context, cos, sin, heads);
   return {attend_head_by_head(fresh.q, fresh.key, fresh.value, mask, heads)};
 }
 
@@ -125,7 +127,7 @@ std::vector<Value> expand_rotary_attention(const ExpansionContext& context) {
 std::vector<Value> expand_causal_positions(const ExpansionContext& context) {
   const std::int64_t length = fixed(context, context.input(0), 1), d = context.node().integer("head_dim");
   const Dtype dtype = context.input(0).dtype();
-  RotaryTables tables = rotary_tables(0, length, d, std::stod(std::get<std::string>(context.node().attributes.at("rope_theta"))));
+  RotaryTables tables = rotary_tables(0, length, d, context.node().wide("rope_theta"));
   std::vector<float> mask(static_cast<std::size_t>(length * length), 0.0f);
   for (std::int64_t row = 0; row < length; ++row) std::fill_n(mask.begin() + row * length + row + 1, length - row - 1, kMaskHidden);
   Graph& graph = context.graph();

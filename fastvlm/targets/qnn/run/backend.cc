@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <set>
 #include <sstream>
 #include <vector>
@@ -13,8 +14,9 @@ namespace {
 
 // What the backend's codes and phrases mean to a user.
 struct KnownFailure {
-  const char* phrase;
+  const char* phrase;  // digits alone: an error code
   const char* advice;
+  ErrorKind kind = ErrorKind::kBadInput;
 };
 constexpr std::array kKnownFailures = {
     KnownFailure{"1002",
@@ -23,7 +25,32 @@ constexpr std::array kKnownFailures = {
     KnownFailure{"5000", "the context was made by a newer QNN than this runtime (error 5000); compile again with this runtime"},
     KnownFailure{"dynamic shape", "HTP takes no symbolic extents; export static graphs with --target"},
     KnownFailure{"already exists", "the output file exists; remove it or choose another folder"},
+    KnownFailure{"Failed to write context cache file", "the context could not be written; the disk is full or does not let us write",
+                 ErrorKind::kEnvironment},
+    KnownFailure{"No space left on device", "the disk is full", ErrorKind::kEnvironment},
+    KnownFailure{"bad_alloc", "memory ran short; stop other programs or use a larger machine", ErrorKind::kEnvironment},
+    KnownFailure{"Failed to allocate memory", "memory ran short; stop other programs or use a larger machine", ErrorKind::kEnvironment},
 };
+
+bool is_word(char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '.'; }
+
+// Whether the text gives that number as a code, as in "Error code: 1002" or "err 5000": names and sizes have numbers, too.
+bool has_code(const std::string& text, std::string_view code) {
+  constexpr std::size_t kNear = 16;
+  for (std::size_t at = text.find(code); at != std::string::npos; at = text.find(code, at + 1)) {
+    const std::size_t end = at + code.size();
+    if ((at > 0 && is_word(text[at - 1])) || (end < text.size() && std::isalnum(static_cast<unsigned char>(text[end])) != 0)) continue;
+    std::string before = text.substr(at - std::min(at, kNear), std::min(at, kNear));
+    std::ranges::transform(before, before.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    if (before.find("code") != std::string::npos || before.find("err") != std::string::npos) return true;
+  }
+  return false;
+}
+
+bool tells(const std::string& text, std::string_view phrase) {
+  const bool code = std::ranges::all_of(phrase, [](char c) { return c >= '0' && c <= '9'; });
+  return code ? has_code(text, phrase) : text.find(phrase) != std::string::npos;
+}
 
 // Lines of the log that name a node the backend refused.
 std::vector<std::string> refused_nodes(const std::string& log) {
@@ -91,7 +118,7 @@ Error explain_failure(const Error& error, const std::string& log, const Path& mo
   for (std::size_t i = 0; i < nodes.size(); ++i) sentence += (i == 0 ? ": " : "; ") + nodes[i];
   const std::string everything = error.message + log;
   for (const KnownFailure& known : kKnownFailures)
-    if (everything.find(known.phrase) != std::string::npos) return bad_input("{}: {}", sentence, known.advice);
+    if (tells(everything, known.phrase)) return {known.kind, fmt::format("{}: {}", sentence, known.advice)};
   if (nodes.empty()) sentence += ": " + first_line(error.message);
   return bad_input("{}", sentence);
 }

@@ -21,7 +21,7 @@ Result<std::string> emulation_key(const NpuRunnerRequest& r) {
                                soc_of(*r.chip).soc_model, graph, r.weights_sha256));
 }
 
-RemoteRunnerOptions options_for(const NpuRunnerRequest& r, const Path& model, const Path& context) {
+QnnSessionRequest request_for(const NpuRunnerRequest& r, const Path& model, const Path& context) {
   return {.program = r.program,
           .runtimes = r.runtimes,
           .soc_model = soc_of(*r.chip).soc_model,
@@ -56,18 +56,18 @@ Result<std::unique_ptr<RemoteRunner>> open_htp_runner(const NpuRunnerRequest& r)
     const Path wrapper = r.graph.parent_path() / r.chip->name / (r.graph.stem().string() + kContextWrapperEnd);
     if (!fs::exists(wrapper, failure))
       return bad_input("{}: not compiled for {}; run compile --target {} first", wrapper.string(), r.chip->name, r.chip->name);
-    return RemoteRunner::open(options_for(r, wrapper, {}));
+    return open_in_child(request_for(r, wrapper, {}));
   }
-  if (r.cache_folder.empty()) return RemoteRunner::open(options_for(r, r.graph, {}));
+  if (r.cache_folder.empty()) return open_in_child(request_for(r, r.graph, {}));
   TRY_ASSIGN(std::string key, emulation_key(r));
   const Path contexts = r.cache_folder / "contexts";
   // A wrapper is opened where it lies: copying a context of a gigabyte would cost more than checking it.
   const ContextCache cache(contexts);
-  if (auto entry = cache.find(key)) return RemoteRunner::open(options_for(r, *entry / kWrapper, {}));
+  if (auto entry = cache.find(key)) return open_in_child(request_for(r, *entry / kWrapper, {}));
   const WorkFolder work{contexts / fmt::format(".{}.work-{}", key, ::getpid())};
   fs::create_directories(work.path, failure);
-  if (failure) return RemoteRunner::open(options_for(r, r.graph, {}));
-  TRY_ASSIGN(auto runner, RemoteRunner::open(options_for(r, r.graph, work.path / kWrapper)));
+  if (failure) return open_in_child(request_for(r, r.graph, {}));
+  TRY_ASSIGN(auto runner, open_in_child(request_for(r, r.graph, work.path / kWrapper)));
   std::vector<std::string> files;
   for (const auto& entry : fs::directory_iterator(work.path, failure)) files.push_back(entry.path().filename().string());
   cache.keep(key, work.path, files, {{"graph", r.graph.filename().string()}});

@@ -4,7 +4,7 @@
 // and keeps that context in the cache; on a device the compiled wrapper is opened as it is.
 #pragma once
 
-#include "fastvlm/targets/qnn/run/remote_runner.h"
+#include "fastvlm/targets/qnn/run/qnn_session.h"
 #include "fastvlm/targets/target.h"
 
 namespace fastvlm::qnn {

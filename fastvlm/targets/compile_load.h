@@ -1,0 +1,33 @@
+// What decides how large a context gets and what compiling it takes.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include "fastvlm/base/files.h"
+#include "fastvlm/base/result.h"
+#include "fastvlm/graph/graph.h"
+
+namespace fastvlm {
+
+// Of one context.
+struct CompileLoad {
+  std::uint64_t weight_bytes = 0;  // of all graphs in half precision; what they share counts once
+  std::size_t graphs = 0;
+};
+
+// Adds up the graphs of a context, from the graphs themselves or from their ONNX files.
+class CompileLoadSum {
+ public:
+  void add(const Graph& graph);
+  // Reads the file without its weights.
+  Status add(const Path& onnx);
+  CompileLoad load() const;
+
+ private:
+  std::map<std::string, std::uint64_t> elements_;  // of the weights, by what they are
+  std::size_t graphs_ = 0;
+};
+
+}  // namespace fastvlm
