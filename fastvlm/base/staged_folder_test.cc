@@ -83,7 +83,9 @@ TEST(StagedFolder, TheLaterOfTwoRunsDoesNotReplaceTheFirstUnlessForced) {
     ASSERT_TRUE(first->commit().ok());
     const Status late = second->commit();
     EXPECT_EQ(late.ok(), force);
-    if (!force) EXPECT_NE(late.error().message.find("exists already and is not empty"), std::string::npos) << late.error().message;
+    if (!force) {
+      EXPECT_NE(late.error().message.find("exists already and is not empty"), std::string::npos) << late.error().message;
+    }
     auto text = read_file(target / "manifest.json", 100);
     EXPECT_EQ(text.value(), force ? "second" : "first");
   }
