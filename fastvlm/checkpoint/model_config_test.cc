@@ -130,10 +130,9 @@ TEST_F(ModelConfigTest, HowRowsAreDividedIntoHeadsMustAgree) {
   }
 }
 
-TEST_F(ModelConfigTest, TheImageSizeIsThatOfTheTowersNameOrOfItsTokens) {
-  EXPECT_EQ(read({{"mm_vision_tower", "mobileclip_l_512"}})->image_size, 512);
-  EXPECT_EQ(read({{"image_seq_length", 64}})->image_size, 8 * 64);
-  EXPECT_EQ(read()->image_size, 1024);
+TEST_F(ModelConfigTest, TheImageSizeIsThatOfTheTowersNameAndNeverOfItsTokens) {
+  EXPECT_EQ(read({{"mm_vision_tower", "mobileclip_l_512"}})->preprocessing.settings.size, 512);
+  EXPECT_EQ(read({{"image_seq_length", 64}})->preprocessing.settings.size, read()->preprocessing.settings.size);
 }
 
 // Extents that contradict each other are refused, by the name of what does not fit.

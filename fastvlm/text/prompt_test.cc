@@ -106,8 +106,8 @@ TEST(ChatPrompt, AWordThatWasAddedIsATokenInTheTextOfAUser) {
   EXPECT_EQ(count("find <seg> and <seg>", word), 2);
   EXPECT_EQ(count("<hidden>", special), 0);
   EXPECT_EQ(count("<|control|>", control), 0);
-  const auto ends = count("x", prompt.im_end());
-  EXPECT_EQ(count("<|im_end|>", prompt.im_end()), ends);
+  const auto ends = count("x", tokenizer.token_id("<|im_end|>").value());
+  EXPECT_EQ(count("<|im_end|>", tokenizer.token_id("<|im_end|>").value()), ends);
   EXPECT_EQ(count("<image>", tokenizer.token_id("<image>").value()), 0);
 }
 

@@ -96,7 +96,7 @@ Status open_plain(const CheckContext& c, Plain& plain) {
 
 // One picture graph of the plain encoder's size stands for those of other sizes: they have the same weights.
 void check_picture_sizes(const CheckContext& c) {
-  const std::int64_t plain = c.folder.manifest.preprocessing.image_size;
+  const std::int64_t plain = c.folder.manifest.preprocessing.settings.size;
   std::string sizes;
   for (const GraphEntry& graph : c.folder.manifest.graphs) {
     if (graph.role != GraphRole::kVision) continue;
