@@ -231,8 +231,7 @@ Result<ChildOutcome> compile_in_child(const ChildCompilation& compilation) {
   if (!answer.ok()) {
     Error error = std::move(answer).error();
     if (compilation.limits.seconds > 0 && child.is_lost() && error.kind == ErrorKind::kEnvironment)
-      return child.has_crashed() ? check_failed("the compiler crashed on it: {}", error.message)
-                                 : check_failed("{}", error.message);
+      return child.has_crashed() ? check_failed("the compiler crashed on it: {}", error.message) : check_failed("{}", error.message);
     const Path log = child.is_lost() || error.kind == ErrorKind::kInterrupted ? Path() : child.keep_log();
     // Nobody else ends a child of ours like this.
     if (child.is_lost() && child.finish().signal == SIGKILL) error.message += "; the system does that when memory is short";
