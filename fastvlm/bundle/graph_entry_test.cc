@@ -33,7 +33,9 @@ TEST(GraphEntry, NamesGroupsAndFilesFollowFromRoleAndExtents) {
     EXPECT_EQ(graph_file(name, is_static(c.role)), c.file);
     EXPECT_EQ(is_npu_file(c.file), is_static(c.role));
     EXPECT_EQ(group, c.group);
-    if (is_static(c.role)) EXPECT_EQ(data_file_of_group(group), c.data);
+    if (is_static(c.role)) {
+      EXPECT_EQ(data_file_of_group(group), c.data);
+    }
   }
   EXPECT_EQ(data_file_of("a.onnx"), "a.onnx.data");
   EXPECT_TRUE(is_npu_data_file("npu/decoder.onnx.data"));
