@@ -2,13 +2,12 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <new>
-#include <system_error>
+#include <exception>
 
 #include "fastvlm/base/interrupt.h"
-#include "fastvlm/base/model_error.h"
 #include "fastvlm/base/try.h"
 #include "fastvlm/base/version.h"
+#include "fastvlm/base/without_exceptions.h"
 #include "fastvlm/cli/command_line.h"
 #include "fastvlm/cli/print.h"
 #include "fastvlm/cli/verbs.h"
@@ -57,13 +56,7 @@ Error our_mistake(std::string_view what) {
 // What the library throws or lets pass.
 ExitCode run_and_catch(std::span<const std::string> arguments) {
   try {
-    return run(arguments);
-  } catch (const ModelError& error) {
-    return bad_input("{}", error.what());
-  } catch (const std::bad_alloc&) {
-    return bad_environment("out of memory; close other programs or take a smaller model");
-  } catch (const std::system_error& error) {
-    return bad_environment("{}", error.what());
+    return without_exceptions<int>([&] { return run(arguments); });
   } catch (const std::exception& error) {
     return our_mistake(error.what());
   } catch (...) {

@@ -63,15 +63,8 @@ Status read_number(const Json& object, const NumberField<Info>& field, Info& to,
   return {};
 }
 
-// The array under `key`; anything else is an error.
-Result<const Json*> list_of(const Json& object, const char* key, const std::string& what) {
-  const Json* list = json_find(object, key);
-  if (list == nullptr || !list->is_array()) return bad_input("{}: \"{}\" must be a list", what, key);
-  return list;
-}
-
 Result<std::vector<ContextTensor>> tensors_from_json(const Json& graph, const char* key, const std::string& what) {
-  TRY_ASSIGN(const Json* list, list_of(graph, key, what));
+  TRY_ASSIGN(const Json* list, json_array(graph, key, what));
   std::vector<ContextTensor> tensors;
   for (const Json& json : *list) {
     ContextTensor tensor;
@@ -80,7 +73,7 @@ Result<std::vector<ContextTensor>> tensors_from_json(const Json& graph, const ch
     if (json_find(json, "quantization") != nullptr) {
       TRY_ASSIGN(tensor.quantization, json_string(json, "quantization", what));
     }
-    TRY_ASSIGN(const Json* shape, list_of(json, "shape", what));
+    TRY_ASSIGN(const Json* shape, json_array(json, "shape", what));
     for (const Json& extent : *shape) {
       if (!extent.is_number_unsigned() || extent.get<std::uint64_t>() > UINT32_MAX) {
         return bad_input("{}: the shape of \"{}\" holds something that is no extent", what, tensor.name);
@@ -123,7 +116,7 @@ Result<ContextInfo> context_info_from_json(const Json& json, const std::string& 
   TRY_ASSIGN(info.bytes, unsigned_of(json, "bytes", what));
   TRY_ASSIGN(info.context_blob_bytes, unsigned_of(json, "context_blob_bytes", what));
   for (const auto& number : kContextNumbers) TRY(read_number(json, number, info, what));
-  TRY_ASSIGN(const Json* graphs, list_of(json, "graphs", what));
+  TRY_ASSIGN(const Json* graphs, json_array(json, "graphs", what));
   for (const Json& from : *graphs) {
     ContextGraph graph;
     TRY_ASSIGN(graph.name, json_string(from, "name", what));

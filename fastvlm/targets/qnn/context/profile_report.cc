@@ -41,17 +41,11 @@ void set_group(QnnNode& node) {
   node.group = qnn_group_of(first == node.onnx_nodes.end() ? node.onnx_nodes.front() : *first);
 }
 
-Result<const Json*> list_of(const Json& object, const char* key, const std::string& what) {
-  const Json* list = json_find(object, key);
-  if (list == nullptr || !list->is_array()) return bad_input("{}: \"{}\" must be a list", what, key);
-  return list;
-}
-
 Result<QnnNode> node_of_trace(const Json& mapping, const std::string& what) {
   QnnNode node;
   TRY_ASSIGN(node.name, json_string(mapping, "dst_name", what));
   TRY_ASSIGN(node.type, json_string(mapping, "dst_qnn_op_type", what));
-  TRY_ASSIGN(const Json* sources, list_of(mapping, "sources", what));
+  TRY_ASSIGN(const Json* sources, json_array(mapping, "sources", what));
   for (const Json& source : *sources) {
     TRY_ASSIGN(std::string kind, json_string(source, "type", what));
     TRY_ASSIGN(std::string name, json_string(source, "name", what));
@@ -65,7 +59,7 @@ Result<QnnNode> node_of_trace(const Json& mapping, const std::string& what) {
 Result<std::vector<RefusedNode>> refused_of(const Json& json, const char* key, const std::string& what) {
   std::vector<RefusedNode> refused;
   if (json_find(json, key) == nullptr) return refused;
-  TRY_ASSIGN(const Json* list, list_of(json, key, what));
+  TRY_ASSIGN(const Json* list, json_array(json, key, what));
   for (const Json& entry : *list) {
     RefusedNode node;
     TRY_ASSIGN(node.name, json_string(entry, "node_name", what));
@@ -77,7 +71,7 @@ Result<std::vector<RefusedNode>> refused_of(const Json& json, const char* key, c
 }
 
 Result<QnnGraphReport> report_of_trace(const Json& json, const std::string& what) {
-  TRY_ASSIGN(const Json* traces, list_of(json, "subgraph_traces", what));
+  TRY_ASSIGN(const Json* traces, json_array(json, "subgraph_traces", what));
   QnnGraphReport report;
   TRY_ASSIGN(report.refused, refused_of(json, "unsupported_nodes", what));
   if (traces->size() != 1) {
@@ -86,7 +80,7 @@ Result<QnnGraphReport> report_of_trace(const Json& json, const std::string& what
   }
   const Json& trace = traces->front();
   TRY_ASSIGN(report.graph_name, json_string(trace, "graph_name", what));
-  TRY_ASSIGN(const Json* mappings, list_of(trace, "op_mappings", what));
+  TRY_ASSIGN(const Json* mappings, json_array(trace, "op_mappings", what));
   for (const Json& mapping : *mappings) {
     TRY_ASSIGN(QnnNode node, node_of_trace(mapping, what));
     report.nodes.push_back(std::move(node));
@@ -118,7 +112,7 @@ Result<QnnGraphReport> report_of_report(const Json& json, const std::string& wha
   TRY_ASSIGN(report.graph_name, json_string(json, "graph_name", what));
   TRY_ASSIGN(report.onnx_node_count, json_integer(json, "onnx_node_count", what));
   TRY_ASSIGN(report.refused, refused_of(json, "refused", what));
-  TRY_ASSIGN(const Json* nodes, list_of(json, "nodes", what));
+  TRY_ASSIGN(const Json* nodes, json_array(json, "nodes", what));
   for (const Json& from : *nodes) {
     const bool well_formed =
         from.is_array() && from.size() >= 2 && std::all_of(from.begin(), from.end(), [](const Json& text) { return text.is_string(); });
