@@ -150,7 +150,7 @@ TEST_F(NpuGraphs, TheBytesOfLayersAndHeadAreThoseOfTheirTensors) {
     if (tensor.name.starts_with("model.layers.0.")) expected.layer += bytes;
     if (tensor.name == "model.norm.weight" || tensor.name == "model.embed_tokens.weight") expected.head += bytes;
   }
-  const DecoderBytes actual = decoder_bytes(*config_, Weights(*checkpoint_));
+  const DecoderBytes actual = decoder_bytes(*config_, Weights(*checkpoint_), {});
   EXPECT_EQ(actual.layers, expected.layers);
   EXPECT_EQ(actual.layer, expected.layer);
   EXPECT_EQ(actual.head, expected.head);
