@@ -19,6 +19,7 @@ Chat::~Chat() = default;
 Result<Chat> Chat::open(const ChatOptions& options) {
   return without_exceptions<Chat>([&]() -> Result<Chat> {
     fastvlm::ChatOptions own{.folder = options.output_dir,
+                             .recipe = options.recipe,
                              .image_size = options.image_size,
                              .sampling = {.temperature = options.temperature, .seed = options.seed},
                              .max_new_tokens = options.max_new_tokens};

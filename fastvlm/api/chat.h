@@ -17,6 +17,7 @@ namespace fastvlm::api {
 struct ChatOptions {
   std::string output_dir;                       // exported with targets
   std::string chip = {};                        // runs there, emulated on x86; empty: on the CPU
+  std::string recipe = {};                      // of the decoder; empty: fp16, or else the first that was exported
   std::optional<std::int64_t> image_size = {};  // nothing: what the model was trained with, or else the largest there is
   double temperature = 0;                       // 0: always the most likely token
   std::uint64_t seed = 0;

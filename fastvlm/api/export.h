@@ -27,10 +27,11 @@ struct NpuOptions {
   std::int64_t context = 1024;                 // tokens of prompt and reply together
   bool prefill_logits = true;
   std::vector<FusedExtents> fused = {};
-  bool float16_io = false;             // inputs and outputs in half precision
-  std::uint64_t part_limit_bytes = 0;  // 0: the chip's limit; decoders above it are cut into parts
-  bool compile = true;                 // false: graphs, but no context binaries
-  unsigned jobs = 0;                   // contexts compiled at a time; 0: as many as memory allows
+  std::vector<std::string> recipes = {"fp16"};  // of the decoder's weights: fp16, w8, w4 or the path of a recipe
+  bool float16_io = false;                      // inputs and outputs in half precision
+  std::uint64_t part_limit_bytes = 0;           // 0: the chip's limit; decoders above it are cut into parts
+  bool compile = true;                          // false: graphs, but no context binaries
+  unsigned jobs = 0;                            // contexts compiled at a time; 0: as many as memory allows
 };
 
 struct ExportOptions {

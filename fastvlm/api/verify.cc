@@ -18,7 +18,7 @@ Outcome outcome_of(fastvlm::Outcome outcome) {
 }
 
 Result<VerifyReport> check(const VerifyOptions& options, const Work& work) {
-  fastvlm::VerifyOptions own{.output_dir = options.output_dir, .chip = options.chip};
+  fastvlm::VerifyOptions own{.output_dir = options.output_dir, .chip = options.chip, .recipe = options.recipe};
   if (!options.model_dir.empty()) own.model_dir = options.model_dir;
   if (!options.reference.empty()) own.reference = options.reference;
   GraphOpenerOptions where = opener_of(options.output_dir, options.runtimes, work.threads);

@@ -15,6 +15,7 @@ struct VerifyOptions {
   std::string output_dir;
   std::string model_dir = {};  // the checkpoint it was made from; empty: without it
   std::string reference = {};  // safetensors file of expected values; empty: without
+  std::string recipe = {};     // whose decoder graphs are looked at; empty: all
   std::string chip = {};       // runs the static graphs there too, emulated on x86; empty: on the CPU only
   Runtimes runtimes = {};
 };

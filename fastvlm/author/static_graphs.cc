@@ -24,9 +24,13 @@ NpuGraph vision_graph(const ModelConfig& config, const Weights& w, const NpuOpti
   return {.role = GraphRole::kVision, .extents = extents, .graph = ops::expand(graph, target.expansions())};
 }
 
+// What a recipe makes of a graph: its name stands in that of the graph, unless it leaves all as it is.
+std::string recipe_name(const Recipe& recipe) { return recipe.is_float() ? std::string() : recipe.name; }
+
 struct DecoderGraph {
   std::int64_t new_tokens = 1;
   DecoderPart part;
+  const Recipe& recipe;
   std::int64_t index = 1;
   std::int64_t count = 1;
 };
@@ -65,15 +69,23 @@ void add_decoder(Graph& graph, const ModelConfig& config, const Weights& w, cons
 }
 
 NpuGraph decoder_graph(const ModelConfig& config, const Weights& w, const NpuOptions& o, const Target& target, const DecoderGraph& d) {
-  const GraphExtents extents{.new_tokens = d.new_tokens, .context = o.context, .part = d.index, .parts = d.count};
+  const GraphExtents extents{
+      .new_tokens = d.new_tokens, .context = o.context, .part = d.index, .parts = d.count, .recipe = recipe_name(d.recipe)};
   Graph graph(graph_name(GraphRole::kDecoder, extents));
   add_decoder(graph, config, w, o, d);
+  encode_weights(graph, d.recipe.rules);
   return {.role = GraphRole::kDecoder, .extents = extents, .graph = ops::expand(graph, target.expansions())};
 }
 
+struct FusedGraph {
+  FusedSize size;
+  const Recipe& recipe;
+};
+
 // The static twin of fastvlm_decoder_with_projection.
-NpuGraph fused_graph(const ModelConfig& config, const Weights& w, const NpuOptions& o, const Target& target, FusedSize size) {
-  const GraphExtents extents{.vision_tokens = size.vision_tokens, .text_tokens = size.text_tokens};
+NpuGraph fused_graph(const ModelConfig& config, const Weights& w, const NpuOptions& o, const Target& target, const FusedGraph& fused) {
+  const FusedSize& size = fused.size;
+  const GraphExtents extents{.vision_tokens = size.vision_tokens, .text_tokens = size.text_tokens, .recipe = recipe_name(fused.recipe)};
   Graph graph(graph_name(GraphRole::kFused, extents));
   Value vision = graph.add_input("vision_features", o.io_dtype, {1, size.vision_tokens, config.vision.hidden_size});
   Value ids = graph.add_input("input_ids", Dtype::kInt32, {1, size.text_tokens});
@@ -81,6 +93,7 @@ NpuGraph fused_graph(const ModelConfig& config, const Weights& w, const NpuOptio
   Value image = mlp2x_gelu(vision, config.text.hidden_size, model);
   Value sequence = ops::concat({image, qwen2_embed_tokens(ids, config.text, model, o.io_dtype)}, 1);
   graph.add_output(qwen2_lm_head(qwen2_decoder(sequence, config.text, model), config.text, model), "logits");
+  encode_weights(graph, fused.recipe.rules);
   return {.role = GraphRole::kFused, .extents = extents, .graph = ops::expand(graph, target.expansions())};
 }
 
@@ -104,6 +117,10 @@ std::vector<std::int64_t> decoder_lengths(const NpuOptions& options) {
 }  // namespace
 
 Status check_npu_options(const NpuOptions& o, const ModelConfig& config) {
+  if (o.recipes.empty()) return bad_usage("--recipe: name at least one");
+  for (std::size_t i = 0; i < o.recipes.size(); ++i)
+    for (std::size_t j = 0; j < i; ++j)
+      if (recipe_name(o.recipes[i]) == recipe_name(o.recipes[j])) return bad_usage("--recipe {}: is named twice", o.recipes[i].name);
   for (std::int64_t size : o.image_sizes) TRY(check_image_size(size));
   if (o.context < 2 || o.context > config.text.max_position_embeddings)
     return bad_option("context", "{}: must be from 2 to the model's {} positions", o.context, config.text.max_position_embeddings);
@@ -118,14 +135,17 @@ Status check_npu_options(const NpuOptions& o, const ModelConfig& config) {
   return {};
 }
 
-DecoderBytes decoder_bytes(const ModelConfig& config, const Weights& weights) {
+DecoderBytes decoder_bytes(const ModelConfig& config, const Weights& weights, const Recipe& recipe) {
   auto bytes = [&](const DecoderPart& part) {
     Graph graph("part");
-    add_decoder(graph, config, weights, {.context = 2}, {.new_tokens = 1, .part = part});
-    return parameters(graph) * byte_size(Dtype::kFloat16);
+    add_decoder(graph, config, weights, {.context = 2}, {.new_tokens = 1, .part = part, .recipe = recipe});
+    encode_weights(graph, recipe.rules);
+    return total_weight_bytes(graph);
   };
   const std::int64_t layers = config.text.num_hidden_layers;
-  return {.layers = layers, .layer = bytes({.begin = 0, .end = 1}), .head = bytes({.begin = layers, .end = layers, .head = true})};
+  std::uint64_t largest = bytes({.begin = 0, .end = 1});
+  for (std::int64_t i = 1; i < layers && !recipe.is_float(); ++i) largest = std::max(largest, bytes({.begin = i, .end = i + 1}));
+  return {.layers = layers, .layer = largest, .head = bytes({.begin = layers, .end = layers, .head = true})};
 }
 
 std::vector<DecoderPart> decoder_parts(const DecoderBytes& bytes, std::uint64_t limit) {
@@ -153,18 +173,21 @@ std::vector<NpuGraph> npu_graphs(const ModelConfig& config, const Weights& weigh
                                  std::uint64_t part_limit) {
   std::vector<NpuGraph> graphs;
   for (std::int64_t size : unique(options.image_sizes)) graphs.push_back(vision_graph(config, weights, options, target, size));
-  const auto parts = decoder_parts(decoder_bytes(config, weights), part_limit);
-  for (std::size_t i = 0; i < parts.size(); ++i)
-    for (std::int64_t length : decoder_lengths(options)) {
-      // Without logits a prefill pass has nothing to ask of a part that is only the head.
-      if (parts[i].begin == parts[i].end && length > 1 && !options.prefill_logits) continue;
-      graphs.push_back(decoder_graph(config, weights, options, target,
-                                     {.new_tokens = length,
-                                      .part = parts[i],
-                                      .index = static_cast<std::int64_t>(i) + 1,
-                                      .count = static_cast<std::int64_t>(parts.size())}));
-    }
-  for (const FusedSize& size : unique(options.fused)) graphs.push_back(fused_graph(config, weights, options, target, size));
+  for (const Recipe& recipe : options.recipes) {
+    const auto parts = decoder_parts(decoder_bytes(config, weights, recipe), part_limit);
+    for (std::size_t i = 0; i < parts.size(); ++i)
+      for (std::int64_t length : decoder_lengths(options)) {
+        // Without logits a prefill pass has nothing to ask of a part that is only the head.
+        if (parts[i].begin == parts[i].end && length > 1 && !options.prefill_logits) continue;
+        graphs.push_back(decoder_graph(config, weights, options, target,
+                                       {.new_tokens = length,
+                                        .part = parts[i],
+                                        .recipe = recipe,
+                                        .index = static_cast<std::int64_t>(i) + 1,
+                                        .count = static_cast<std::int64_t>(parts.size())}));
+      }
+    for (const FusedSize& size : unique(options.fused)) graphs.push_back(fused_graph(config, weights, options, target, {size, recipe}));
+  }
   return graphs;
 }
 

@@ -8,6 +8,7 @@
 #include "fastvlm/bundle/graph_entry.h"
 #include "fastvlm/checkpoint/model_config.h"
 #include "fastvlm/checkpoint/weights.h"
+#include "fastvlm/graph/encoding.h"
 #include "fastvlm/graph/graph.h"
 #include "fastvlm/targets/registry.h"
 
@@ -29,6 +30,7 @@ struct NpuOptions {
   bool prefill_logits = true;                 // false: prefill graphs end before the head
   std::vector<FusedSize> fused;
   Dtype io_dtype = Dtype::kFloat32;    // float16: the whole graph in half precision, edges included
+  std::vector<Recipe> recipes = {{}};  // decoder and fused graphs are made for each
   std::uint64_t part_limit_bytes = 0;  // 0: the SoC's own; decoders above it are cut into parts
 };
 
@@ -41,14 +43,14 @@ struct NpuGraph {
   std::unique_ptr<Graph> graph;  // has the name of bundle/graph_entry.h for these
 };
 
-// Bytes of the decoder's weights in half precision, in which HTP computes.
+// Bytes of the decoder's weights as the NPU keeps them.
 struct DecoderBytes {
   std::int64_t layers = 0;
-  std::uint64_t layer = 0;  // of each
+  std::uint64_t layer = 0;  // of the largest
   std::uint64_t head = 0;   // the final norm and the vocabulary matrix
 };
 // Counted from the graphs of one layer and of the head.
-DecoderBytes decoder_bytes(const ModelConfig& config, const Weights& weights);
+DecoderBytes decoder_bytes(const ModelConfig& config, const Weights& weights, const Recipe& recipe);
 
 // How the decoder is cut: layers [begin, end), then the head.
 struct DecoderPart {

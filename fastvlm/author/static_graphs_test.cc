@@ -150,10 +150,24 @@ TEST_F(NpuGraphs, TheBytesOfLayersAndHeadAreThoseOfTheirTensors) {
     if (tensor.name.starts_with("model.layers.0.")) expected.layer += bytes;
     if (tensor.name == "model.norm.weight" || tensor.name == "model.embed_tokens.weight") expected.head += bytes;
   }
-  const DecoderBytes actual = decoder_bytes(*config_, Weights(*checkpoint_));
+  const DecoderBytes actual = decoder_bytes(*config_, Weights(*checkpoint_), {});
   EXPECT_EQ(actual.layers, expected.layers);
   EXPECT_EQ(actual.layer, expected.layer);
   EXPECT_EQ(actual.head, expected.head);
+}
+
+TEST_F(NpuGraphs, EachRecipeHasDecodersOfItsOwnWhichAreCutByTheirOwnBytes) {
+  const Recipe eight{.name = "mine", .rules = {{.match = "*", .weights = WeightEncoding{{.bits = 8, .block = 32}}}}};
+  const DecoderBytes full = decoder_bytes(*config_, Weights(*checkpoint_), {}),
+                     packed = decoder_bytes(*config_, Weights(*checkpoint_), eight);
+  EXPECT_LT(packed.layer, full.layer * 6 / 10);
+  EXPECT_LT(packed.head, full.head * 6 / 10);
+  const std::uint64_t limit = full.head + full.layer * static_cast<std::uint64_t>(full.layers) - 1;
+  const auto graphs = make({.image_sizes = {128}, .prefill = {}, .context = 24, .fused = {{4, 6}}, .recipes = {{}, eight}}, limit);
+  EXPECT_EQ(names(graphs), (std::vector<std::string>{"vision_128 in vision", "decoder_ar1_cl24_part_1_of_2 in decoder_part_1_of_2",
+                                                     "decoder_ar1_cl24_part_2_of_2 in decoder_part_2_of_2", "fused_v4_t6 in fused_v4_t6",
+                                                     "decoder_ar1_cl24_mine in decoder_mine", "fused_v4_t6_mine in fused_v4_t6_mine"}));
+  EXPECT_EQ(macs(*graphs[3].graph), macs(*graphs[5].graph)) << "the products are the same";
 }
 
 // The decoder: projections, gated feed-forward, scores and sums over all slots, head. All heads of one size.

@@ -20,6 +20,9 @@ enum class GraphRole {
   kFused,                  // static twin of kDecoderWithProjection
 };
 
+// The recipe of graphs whose weights are no integers. Its name stands in no file name.
+inline constexpr std::string_view kFloatRecipe = "fp16";
+
 // The static graphs are those for an NPU.
 constexpr bool is_static(GraphRole role) { return role >= GraphRole::kVision; }
 
@@ -32,6 +35,7 @@ struct GraphExtents {
   std::int64_t parts = 1;          // kDecoder
   std::int64_t vision_tokens = 0;  // kFused
   std::int64_t text_tokens = 0;    // kFused
+  std::string recipe = {};         // whose encodings its weights have; empty: fp16, none
   bool operator==(const GraphExtents&) const = default;
 };
 
@@ -53,15 +57,17 @@ struct GraphEntry {
   std::vector<ValueEntry> outputs;
   std::int64_t nodes = 0;
   std::map<std::string, std::int64_t> operators;  // how many nodes of each; "domain::op" outside the ONNX domain
+  int weight_bits = 0;                            // the fewest of its weights in integers; 0: none is
   std::int64_t macs = 0;                          // of one run with batch 1; 0 where that depends on the prompt
   std::string group;                              // static graphs of one group share their weights in one context
   bool npu() const { return is_static(role); }
+  std::string_view recipe() const { return extents.recipe.empty() ? kFloatRecipe : std::string_view(extents.recipe); }
   bool operator==(const GraphEntry&) const = default;
 };
 
-// "vision_256", "decoder_ar128_cl1024", "decoder_ar1_cl1024_part_1_of_3", "fused_v16_t32"; the plain graphs have fixed names.
+// "vision_256", "decoder_ar128_cl1024", "decoder_ar1_cl1024_w8_part_1_of_3", "fused_v16_t32"; the plain graphs have fixed names.
 std::string graph_name(GraphRole role, const GraphExtents& extents);
-// "vision", "decoder", "decoder_part_1_of_3", "fused_v16_t32"; empty for plain graphs.
+// "vision", "decoder", "decoder_w8_part_1_of_3", "fused_v16_t32"; empty for plain graphs.
 std::string group_name(GraphRole role, const GraphExtents& extents);
 
 // The entry of a graph that is finished: file, group, inputs, outputs and operators are read off it. `precision` is that of its

@@ -26,6 +26,16 @@ TEST(GraphEntry, NamesGroupsAndFilesFollowFromRoleAndExtents) {
        "npu/decoder_ar1_cl64_part_1_of_3.onnx",
        "decoder_part_1_of_3",
        "decoder.onnx.data"},
+      {GraphRole::kDecoder,
+       {.new_tokens = 1, .context = 64, .part = 2, .parts = 3, .recipe = "w4"},
+       "npu/decoder_ar1_cl64_w4_part_2_of_3.onnx",
+       "decoder_w4_part_2_of_3",
+       "decoder_w4.onnx.data"},
+      {GraphRole::kFused,
+       {.vision_tokens = 16, .text_tokens = 32, .recipe = "w8"},
+       "npu/fused_v16_t32_w8.onnx",
+       "fused_v16_t32_w8",
+       "fused_w8.onnx.data"},
       {GraphRole::kFused, {.vision_tokens = 16, .text_tokens = 32}, "npu/fused_v16_t32.onnx", "fused_v16_t32", "fused.onnx.data"},
   };
   for (const Case& c : cases) {
@@ -34,7 +44,7 @@ TEST(GraphEntry, NamesGroupsAndFilesFollowFromRoleAndExtents) {
     EXPECT_EQ(is_npu_file(c.file), is_static(c.role));
     EXPECT_EQ(group, c.group);
     if (is_static(c.role)) {
-      EXPECT_EQ(data_file_of_group(group), c.data);
+      EXPECT_EQ(data_file_of_group(group, c.extents.recipe), c.data);
     }
   }
   EXPECT_EQ(data_file_of("a.onnx"), "a.onnx.data");

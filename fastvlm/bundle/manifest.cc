@@ -29,6 +29,15 @@ const GraphEntry* Manifest::vision(std::int64_t image_size) const {
   return at == graphs.end() ? nullptr : &*at;
 }
 
+std::vector<std::string> Manifest::recipes() const {
+  std::vector<std::string> names;
+  for (const GraphEntry& graph : graphs) {
+    if (graph.role != GraphRole::kDecoder && graph.role != GraphRole::kFused) continue;
+    if (std::ranges::find(names, graph.recipe()) == names.end()) names.emplace_back(graph.recipe());
+  }
+  return names;
+}
+
 Status write_manifest(const Path& folder, const Manifest& manifest) {
   return write_file_atomically(folder / kManifestFile, manifest_text(manifest));
 }

@@ -124,6 +124,8 @@ struct Manifest {
 
   // The first graph of that role, or nullptr.
   const GraphEntry* find(GraphRole role) const;
+  // The recipes of its decoder and fused graphs, in their order.
+  std::vector<std::string> recipes() const;
   // The static vision graph for this picture size, or nullptr.
   const GraphEntry* vision(std::int64_t image_size) const;
 };

@@ -55,6 +55,8 @@ inline Manifest manifest_for_tests() {
   m.graphs.push_back(entry_for_tests(GraphRole::kDecoder, {.new_tokens = 8, .context = 24}));
   m.graphs.push_back(entry_for_tests(GraphRole::kDecoder, {.new_tokens = 1, .context = 24, .part = 2, .parts = 3}));
   m.graphs.push_back(entry_for_tests(GraphRole::kFused, {.vision_tokens = 4, .text_tokens = 6}));
+  m.graphs.push_back(entry_for_tests(GraphRole::kDecoder, {.new_tokens = 1, .context = 24, .part = 2, .parts = 3, .recipe = "w4"}));
+  m.graphs.back().weight_bits = 4;
   return m;
 }
 

@@ -14,6 +14,8 @@ OrderedJson values_json(const std::vector<ValueEntry>& values) {
 void add_extents(const GraphEntry& graph, OrderedJson& row) {
   if (!graph.group.empty()) row["group"] = graph.group;
   if (graph.extents.image_size > 0) row["image_size"] = graph.extents.image_size;
+  if (!graph.extents.recipe.empty()) row["recipe"] = graph.extents.recipe;
+  if (graph.weight_bits > 0) row["weight_bits"] = graph.weight_bits;
   if (graph.extents.new_tokens > 0) row["new_tokens"] = graph.extents.new_tokens, row["context"] = graph.extents.context;
 }
 

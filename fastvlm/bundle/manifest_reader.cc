@@ -182,20 +182,36 @@ bool parse_pair(std::string_view text, std::string_view prefix, std::string_view
   return b.ec == std::errc() && b.ptr == end && first >= 1 && second >= 1;
 }
 
+// The group as it is called without its recipe: "decoder_w8_part_1_of_3" -> "decoder_part_1_of_3".
+std::string group_without_recipe(const ObjectReader& row, const GraphEntry& graph) {
+  std::string group = graph.group;
+  const std::string mark = "_" + graph.extents.recipe;
+  if (mark.size() == 1) return group;
+  const std::size_t at = group.starts_with("decoder") ? group.find('_') : group.rfind(mark);
+  if (at == std::string::npos || group.compare(at, mark.size(), mark) != 0)
+    row.refuse("the key \"group\" must bear the recipe \"{}\", but is \"{}\"", graph.extents.recipe, graph.group);
+  else
+    group.erase(at, mark.size());
+  return group;
+}
+
 // Role and extents of a static graph, from its group and the numbers beside it.
 void read_static(const ObjectReader& row, GraphEntry& graph) {
   GraphExtents& e = graph.extents;
-  if (graph.group == "vision") {
+  if (row.has("recipe")) e.recipe = plain_name(row, "recipe");
+  if (row.has("weight_bits")) graph.weight_bits = static_cast<int>(row.integer("weight_bits", 1, 32));
+  const std::string group = group_without_recipe(row, graph);
+  if (row.failed()) return;
+  if (group == "vision") {
     graph.role = GraphRole::kVision;
     e.image_size = picture_side(row);
-  } else if (graph.group.starts_with("decoder")) {
+  } else if (group.starts_with("decoder")) {
     graph.role = GraphRole::kDecoder;
     e.context = row.integer("context", 2, kMaxTokens);
     e.new_tokens = row.integer("new_tokens", 1, std::max<std::int64_t>(1, e.context - 1));
-    if (graph.group != "decoder" &&
-        (!parse_pair(graph.group, "decoder_part_", "_of_", e.part, e.parts) || e.part > e.parts || e.parts > kMaxCount))
+    if (group != "decoder" && (!parse_pair(group, "decoder_part_", "_of_", e.part, e.parts) || e.part > e.parts || e.parts > kMaxCount))
       row.refuse("the key \"group\" must be of the form decoder_part_1_of_3, but is \"{}\"", graph.group);
-  } else if (parse_pair(graph.group, "fused_v", "_t", e.vision_tokens, e.text_tokens) && e.vision_tokens <= kMaxImageTokens &&
+  } else if (parse_pair(group, "fused_v", "_t", e.vision_tokens, e.text_tokens) && e.vision_tokens <= kMaxImageTokens &&
              e.text_tokens <= kMaxTokens) {
     graph.role = GraphRole::kFused;
   } else {

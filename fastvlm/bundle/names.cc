@@ -23,8 +23,8 @@ std::string graph_file(std::string_view name, bool npu) {
 
 std::string data_file_of(std::string_view graph_file) { return fmt::format("{}{}", graph_file, kDataEnd); }
 
-std::string data_file_of_group(std::string_view group) {
-  return fmt::format("{}{}{}", group.substr(0, group.find('_')), kGraphEnd, kDataEnd);
+std::string data_file_of_group(std::string_view group, std::string_view recipe) {
+  return fmt::format("{}{}{}{}{}", group.substr(0, group.find('_')), recipe.empty() ? "" : "_", recipe, kGraphEnd, kDataEnd);
 }
 
 std::string compiled_folder(std::string_view chip) { return npu_file(fmt::format("{}/", chip)); }

@@ -30,7 +30,8 @@ std::string graph_file(std::string_view name, bool npu);
 // The external data of a plain graph, beside it: "<file>.data".
 std::string data_file_of(std::string_view graph_file);
 // The external data of a group of static graphs, relative to npu/. Parts share one file: "decoder_part_1_of_3" -> "decoder.onnx.data".
-std::string data_file_of_group(std::string_view group);
+// Those of a recipe have a file of their own: "decoder_w8.onnx.data".
+std::string data_file_of_group(std::string_view group, std::string_view recipe);
 
 // What was compiled for a chip lies below "npu/<chip>/".
 std::string compiled_folder(std::string_view chip);

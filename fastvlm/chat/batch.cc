@@ -57,6 +57,7 @@ Result<std::string> batch_run_name(const ChatOptions& options, std::string_view 
   TRY_ASSIGN(const std::string manifest, sha256_of_file(options.folder / kManifestFile));
   const OrderedJson run = {{"manifest", manifest},
                            {"runner", runner},
+                           {"recipe", options.recipe},
                            {"image_size", options.image_size.value_or(0)},
                            {"temperature", options.sampling.temperature},
                            {"seed", options.sampling.temperature == 0 ? 0 : options.sampling.seed},

@@ -21,6 +21,7 @@ namespace fastvlm {
 struct ChatOptions {
   Path folder;                             // of export, with npu/
   OpenGraph open_graph;                    // decides where the graphs run
+  std::string recipe = {};                 // of the decoder; empty: fp16, or else the first there is
   std::optional<std::int64_t> image_size;  // nothing: what the model was trained with, or else the largest there is
   SamplingOptions sampling;
   std::int64_t max_new_tokens = 256;

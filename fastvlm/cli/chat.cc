@@ -23,6 +23,7 @@ struct ChatArguments {
   std::optional<std::string> prompt;  // nothing: interactive
   std::string runner = "cpu";
   std::string target = "sm8750";
+  std::string recipe;
   std::optional<std::int64_t> image_size;
   std::uint64_t max_pixels = ImageDecodeOptions().max_pixels;
   std::int64_t max_new_tokens = 256;
@@ -39,6 +40,7 @@ void add_options(OptionTable& options, ChatArguments& a, CommonArguments& common
   options.path("--image", a.image, "Picture file");
   options.value("--prompt", a.prompt, "TEXT", "One question; default: read questions from standard input");
   add_runner_options(options, a.runner, a.target, "cpu: ONNX Runtime; htp: the NPU, emulated on x86");
+  options.value("--recipe", a.recipe, "NAME", "Decoder to talk to, of those exported; default: fp16, or else the first");
   options.value("--image-size", a.image_size, "N", "Side in pixels; default: what the model was trained with");
   options.value("--max-pixels", a.max_pixels, "N", "Largest picture that is read").show_default();
   options.value("--max-new-tokens", a.max_new_tokens, "N", "Longest answer").show_default();
@@ -66,6 +68,7 @@ Status check_arguments(const ChatArguments& a, const CommonArguments& common) {
 Result<ChatOptions> options_of(const ChatArguments& a, const CommonArguments& common) {
   TRY(check_arguments(a, common));
   ChatOptions options{.folder = a.output_dir,
+                      .recipe = a.recipe,
                       .image_size = a.image_size,
                       .sampling = {.temperature = a.temperature, .seed = a.seed},
                       .max_new_tokens = a.max_new_tokens,

@@ -4,6 +4,7 @@
 
 #include "fastvlm/base/try.h"
 #include "fastvlm/cli/print.h"
+#include "fastvlm/quant/recipe.h"
 
 namespace fastvlm::cli {
 namespace {
@@ -27,6 +28,10 @@ Result<NpuOptions> npu_options(const NpuArguments& arguments) {
                      .prefill_logits = arguments.prefill_logits == "all",
                      .io_dtype = arguments.io_dtype == "float16" ? Dtype::kFloat16 : Dtype::kFloat32,
                      .part_limit_bytes = static_cast<std::uint64_t>(arguments.part_limit_gb * 1e9)};
+  options.recipes.clear();
+  for (const std::string& name : arguments.recipes) {
+    TRY_ASSIGN(options.recipes.emplace_back(), find_recipe(name));
+  }
   for (const std::string& text : arguments.fused) {
     TRY_ASSIGN(FusedSize size, fused_size(text));
     options.fused.push_back(size);
@@ -43,6 +48,10 @@ void add_npu_options(OptionTable& options, NpuArguments& npu) {
   options.value("--context", npu.context, "N", "Tokens of prompt and reply together").show_default();
   options.choice("--prefill-logits", npu.prefill_logits, {"all", "none"}, "Whether prefill graphs compute logits");
   options.list("--fused", npu.fused, "VxT,VxT", "Vision tokens x text tokens of graphs that do both at once, such as 256x512");
+  options
+      .list("--recipe", npu.recipes, "NAME,NAME",
+            "How the decoder's weights are stored: fp16, w8, w4 or the file of a recipe; several stand side by side")
+      .show_default();
   options.choice("--io-dtype", npu.io_dtype, {"float32", "float16"}, "Element type of inputs and outputs");
   options
       .value("--part-limit", npu.part_limit_gb, "GB", "Cut decoders above this many GB (1e9 bytes) into parts; default: the chip's limit")

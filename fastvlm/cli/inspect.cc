@@ -191,7 +191,7 @@ void print_compiled_targets(const OrderedJson& targets) {
 }
 
 void print_output_tables(const OrderedJson& facts) {
-  Rows rows = {{"graph", "inputs", "outputs", "nodes"}};
+  Rows rows = {{"graph", "weights", "inputs", "outputs", "nodes"}};
   for (const auto& graph : facts["graphs"]) {
     std::string sides[2];
     for (int i = 0; i < 2; ++i)
@@ -200,7 +200,8 @@ void print_output_tables(const OrderedJson& facts) {
         if (!sides[i].ends_with("…"))
           sides[i] += fmt::format("{}{} {}", sides[i].empty() ? "" : ", ", plain_at(value, "name"), plain_at(value, "shape"));
       }
-    rows.push_back({plain_at(graph, "file"), sides[0], sides[1], plain_at(graph, "nodes")});
+    rows.push_back({plain_at(graph, "file"), graph.contains("weight_bits") ? plain_at(graph, "weight_bits") + " bit" : "float", sides[0],
+                    sides[1], plain_at(graph, "nodes")});
   }
   print_line("");
   print_table(rows);

@@ -42,6 +42,28 @@ TEST_F(EmulatedNpu, GoldenModelsCompileForThreeChipsAndComputeWhatTheCpuComputes
   }
 }
 
+TEST_F(EmulatedNpu, ATrainedModelAnswersRightlyInHalfPrecisionAndWithWeightsOfEightAndFourBits) {
+  const std::string trained = FASTVLM_TEST_DATA "/trained";
+  const ProcessResult exported =
+      run_program({"export", "--model-dir", trained + "/checkpoint", "--output-dir", at("out"), "--image-size", "256", "--target", "sm8750",
+                   "--prefill", "32", "--context", "128", "--recipe", "fp16,w8,w4"});
+  ASSERT_EQ(exported.exit_code, 0) << exported.output;
+  struct Question {
+    const char *image, *prompt, *answer;
+  };
+  for (const char* recipe : {"fp16", "w8", "w4"})
+    for (const auto& [image, prompt, answer] :
+         {Question{"000.png", "What color is the cross?", "purple"}, Question{"001.png", "What shape is orange?", "cross"}}) {
+      const Json reply = run_json({"chat", "--output-dir", at("out"), "--recipe", recipe, "--runner", "htp", "--target", "sm8750",
+                                   "--image", trained + "/eval/" + image, "--prompt", prompt, "--max-new-tokens", "8"});
+      EXPECT_EQ(reply["text"], answer) << recipe;
+      EXPECT_EQ(reply["finish"], "stop") << recipe;
+    }
+  const Json checked = run_json({"check-ops", at("out/npu/decoder_ar32_cl128_w4.onnx"), "--target", "sm8750"});
+  EXPECT_TRUE(checked["accepted"] == true && checked["warnings"] == 0) << checked.dump();
+  EXPECT_EQ(run_json({"inspect", at("out")})["graphs"].back()["recipe"], "w4");
+}
+
 TEST_F(EmulatedNpu, OlderChipsWithoutWeightSharingGetOneContextForEachGraph) {
   const ProcessResult exported = run_program(export_arguments("apple-tied", "sm8450,sm8850,x-elite"));
   ASSERT_EQ(exported.exit_code, 0) << exported.output;

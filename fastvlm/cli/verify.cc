@@ -18,6 +18,7 @@ struct VerifyArguments {
   Path reference;  // empty: without expected values
   std::string runner = "cpu";
   std::string target = "sm8750";
+  std::string recipe;
 };
 
 void add_options(OptionTable& options, VerifyArguments& a, CommonArguments& common) {
@@ -27,12 +28,13 @@ void add_options(OptionTable& options, VerifyArguments& a, CommonArguments& comm
       "--model-dir";
   options.path("--reference", a.reference, "safetensors file of expected values");
   add_runner_options(options, a.runner, a.target, "cpu: ONNX Runtime; htp: the NPU as well, emulated on x86");
+  options.value("--recipe", a.recipe, "NAME", "Check the decoder graphs of this recipe only");
   add_json(options, common);
   add_runtime_options(options, common);
 }
 
 Result<VerifyOptions> options_of(const VerifyArguments& a, const CommonArguments& common) {
-  VerifyOptions options{.output_dir = a.output_dir};
+  VerifyOptions options{.output_dir = a.output_dir, .recipe = a.recipe};
   if (!a.model_dir.empty()) options.model_dir = a.model_dir;
   options.base_model = a.base_model;
   if (!a.reference.empty()) options.reference = a.reference;

@@ -62,7 +62,7 @@ Status add_npu_graphs(PreparedExport& p, const Weights& weights) {
   for (NpuGraph& npu : graphs) {
     const GraphKind kind{.role = npu.role, .extents = npu.extents, .precision = options.io_dtype};
     PreparedGraph prepared = prepared_graph(std::move(npu.graph), kind, p.options.passes);
-    p.npu_data.place_graph(*prepared.graph, data_file_of_group(prepared.entry.group));
+    p.npu_data.place_graph(*prepared.graph, data_file_of_group(prepared.entry.group, prepared.entry.extents.recipe));
     p.graphs.push_back(std::move(prepared));
   }
   return {};

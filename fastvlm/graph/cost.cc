@@ -11,6 +11,7 @@ std::optional<std::int64_t> extent(const Dim& dim, const Extents& extents) {
 
 // Products behind one element of the node's output; 0 for a node without any.
 std::optional<std::int64_t> products(const Graph& graph, const Node& node, const Extents& extents) {
+  if (node.domain == kMicrosoftDomain && node.op == "MatMulNBits") return node.integer("K");
   if (!node.domain.empty()) return 0;
   const auto dims = [&](std::size_t input) -> const Dims& { return graph.value(node.inputs[input]).dims; };
   if (node.op == "MatMul") return extent(dims(0).back(), extents);
@@ -19,6 +20,19 @@ std::optional<std::int64_t> products(const Graph& graph, const Node& node, const
   std::int64_t taps = 1;  // weight [out, in / groups, height, width]
   for (std::size_t axis = 1; axis < dims(1).size(); ++axis) taps *= dims(1)[axis].value;
   return taps;
+}
+
+constexpr std::uint64_t kHalfBytes = byte_size(Dtype::kFloat16);
+
+WeightBytes bytes_of(const ValueInfo& value) {
+  const auto elements = static_cast<std::uint64_t>(element_count(value.weight->shape()));
+  if (value.weight->is_packed()) return {.bytes = elements, .packed = elements};
+  if (!value.encoding) return {.bytes = elements * kHalfBytes};
+  const BlockFormat& blocks = value.encoding->blocks;
+  const std::int64_t columns = value.weight->shape().back();
+  const std::uint64_t rows = elements / static_cast<std::uint64_t>(columns);
+  const std::uint64_t codes = rows * static_cast<std::uint64_t>(blocks.row_bytes(columns));
+  return {.bytes = codes + rows * static_cast<std::uint64_t>(blocks.blocks_of(columns)) * kHalfBytes, .packed = codes};
 }
 
 }  // namespace
@@ -39,16 +53,16 @@ std::optional<std::int64_t> macs(const Graph& graph, const Extents& extents) {
   return sum;
 }
 
-std::map<std::string, std::uint64_t> weight_elements(const Graph& graph) {
-  std::map<std::string, std::uint64_t> elements;
+std::map<std::string, WeightBytes> weight_bytes(const Graph& graph) {
+  std::map<std::string, WeightBytes> bytes;
   for (const ValueInfo& value : graph.values())
-    if (value.weight != nullptr) elements[value.weight->identity()] = static_cast<std::uint64_t>(element_count(value.weight->shape()));
-  return elements;
+    if (value.weight != nullptr) bytes[value.weight->identity()] = bytes_of(value);
+  return bytes;
 }
 
-std::uint64_t parameters(const Graph& graph) {
+std::uint64_t total_weight_bytes(const Graph& graph) {
   std::uint64_t sum = 0;
-  for (const auto& [identity, elements] : weight_elements(graph)) sum += elements;
+  for (const auto& [identity, weight] : weight_bytes(graph)) sum += weight.bytes;
   return sum;
 }
 

@@ -52,19 +52,27 @@ TEST(Macs, NeedEveryExtentOfTheNodesThatCount) {
   EXPECT_EQ(macs(Graph("empty")), 0);
 }
 
-TEST(Parameters, CountAWeightOnceHoweverOftenItIsNamed) {
+TEST(WeightBytes, CountAWeightOnceHoweverOftenItIsNamed) {
   Graph graph("weights");
   const WeightPtr shared = weight({4, 5}, 1);
   graph.add_weight(shared, "a");
   graph.add_weight(shared, "b");
   graph.add_weight(weight({4, 5}, 2), "c");
   graph.add_constant(Tensor::zeros(Dtype::kFloat32, {100}));
-  EXPECT_EQ(parameters(graph), 40u);
+  EXPECT_EQ(total_weight_bytes(graph), 2 * 40u) << "in half precision";
   Graph other("other");
   other.add_weight(shared, "again");
-  auto both = weight_elements(graph);
-  both.merge(weight_elements(other));
+  auto both = weight_bytes(graph);
+  both.merge(weight_bytes(other));
   EXPECT_EQ(both.size(), 2u);
+}
+
+TEST(WeightBytes, AreThoseOfCodesAndScalesWhereAWeightHasAnEncoding) {
+  Graph graph("weights");
+  const Value value = graph.add_weight(weight({3, 64}, 1), "a");
+  graph.set_encoding(value.index(), {.blocks = {.bits = 4, .block = 32}});
+  EXPECT_EQ(total_weight_bytes(graph), 3u * 32 + 3 * 2 * 2) << "two blocks of 32 codes and their scales in each row";
+  EXPECT_EQ(weight_bytes(graph).begin()->second.packed, 3u * 32);
 }
 
 }  // namespace

@@ -1,6 +1,9 @@
 #include "fastvlm/session/output_folder.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
+
 #include "fastvlm/base/try.h"
 
 namespace fastvlm {
@@ -12,6 +15,26 @@ Result<OutputFolder> open_output_folder(const Path& path) {
     if (folder.manifest.find(role) == nullptr)
       return bad_input("{}: the graph \"{}\" is not listed", (path / kManifestFile).string(), graph_name(role, {}));
   return folder;
+}
+
+Result<OutputFolder> with_recipe(OutputFolder folder, const std::string& wanted) {
+  const std::vector<std::string> recipes = folder.manifest.recipes();
+  if (recipes.empty() && wanted.empty()) return folder;
+  const auto is_there = [&](std::string_view name) { return std::ranges::find(recipes, name) != recipes.end(); };
+  const std::string recipe = !wanted.empty() ? wanted : is_there(kFloatRecipe) ? std::string(kFloatRecipe) : recipes.front();
+  if (!is_there(recipe))
+    return bad_usage("--recipe {}: {} has {}; export again with --recipe {}", recipe, folder.path.string(),
+                     recipes.empty() ? "no decoder graphs for an NPU" : fmt::format("decoder graphs of {} only", fmt::join(recipes, ", ")),
+                     recipe);
+  std::erase_if(folder.manifest.graphs, [&](const GraphEntry& graph) {
+    return (graph.role == GraphRole::kDecoder || graph.role == GraphRole::kFused) && graph.recipe() != recipe;
+  });
+  return folder;
+}
+
+std::string OutputFolder::recipe() const {
+  const std::vector<std::string> recipes = manifest.recipes();
+  return recipes.empty() ? std::string(kFloatRecipe) : recipes.front();
 }
 
 const GraphEntry& OutputFolder::plain(GraphRole role) const {

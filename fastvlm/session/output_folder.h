@@ -22,6 +22,8 @@ struct OutputFolder {
   std::int64_t image_tokens() const { return manifest.preprocessing.image_tokens; }
   // The plain graphs compute in float16.
   bool half() const { return manifest.dtype == Dtype::kFloat16; }
+  // Of the decoder graphs, where all have one: after with_recipe().
+  std::string recipe() const;
   // One of the three graphs that every folder has.
   const GraphEntry& plain(GraphRole role) const;
   // Static vision graph for this picture size, or nullptr.
@@ -30,6 +32,10 @@ struct OutputFolder {
 
 // Reads the manifest; an Error also when one of the three plain graphs is not listed.
 Result<OutputFolder> open_output_folder(const Path& folder);
+
+// The folder with the decoder and fused graphs of one recipe only. Empty: fp16, or else the first there is. A recipe that the folder
+// has no graphs of is an Error of wrong usage; without any static graphs only the empty one is none.
+Result<OutputFolder> with_recipe(OutputFolder folder, const std::string& recipe);
 
 // The float32 embedding table of a folder, mapped: rows are read when they are used.
 class EmbeddingTable {

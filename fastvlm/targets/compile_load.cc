@@ -1,7 +1,6 @@
 #include "fastvlm/targets/compile_load.h"
 
 #include "fastvlm/base/try.h"
-#include "fastvlm/graph/cost.h"
 #include "fastvlm/onnx/model_file.h"
 
 namespace fastvlm {
@@ -12,7 +11,7 @@ constexpr std::uint64_t kHalfBytes = 2;
 }  // namespace
 
 void CompileLoadSum::add(const Graph& graph) {
-  elements_.merge(weight_elements(graph));
+  weights_.merge(weight_bytes(graph));
   ++graphs_;
 }
 
@@ -21,8 +20,10 @@ Status CompileLoadSum::add(const Path& onnx) {
   for (const OnnxInitializer& initializer : model.initializers) {
     if (!initializer.external) continue;
     const auto elements = checked_element_count(initializer.shape);
-    elements_[fmt::format("{} {}", initializer.external->location, initializer.external->offset)] =
-        static_cast<std::uint64_t>(elements.value_or(0));
+    const auto count = static_cast<std::uint64_t>(elements.value_or(0));
+    const bool packed = initializer.dtype == Dtype::kUint8;
+    weights_[fmt::format("{} {}", initializer.external->location, initializer.external->offset)] = {
+        .bytes = packed ? count : count * kHalfBytes, .packed = packed ? count : 0};
   }
   ++graphs_;
   return {};
@@ -30,7 +31,7 @@ Status CompileLoadSum::add(const Path& onnx) {
 
 CompileLoad CompileLoadSum::load() const {
   CompileLoad load{.graphs = graphs_};
-  for (const auto& [identity, elements] : elements_) load.weight_bytes += elements * kHalfBytes;
+  for (const auto& [identity, weight] : weights_) load.weight_bytes += weight.bytes, load.packed_bytes += weight.packed;
   return load;
 }
 

@@ -7,13 +7,15 @@
 
 #include "fastvlm/base/files.h"
 #include "fastvlm/base/result.h"
+#include "fastvlm/graph/cost.h"
 #include "fastvlm/graph/graph.h"
 
 namespace fastvlm {
 
 // Of one context.
 struct CompileLoad {
-  std::uint64_t weight_bytes = 0;  // of all graphs in half precision; what they share counts once
+  std::uint64_t weight_bytes = 0;  // of all graphs, in half precision what is not packed; what they share counts once
+  std::uint64_t packed_bytes = 0;  // of these, in integers
   std::size_t graphs = 0;
 };
 
@@ -26,7 +28,7 @@ class CompileLoadSum {
   CompileLoad load() const;
 
  private:
-  std::map<std::string, std::uint64_t> elements_;  // of the weights, by what they are
+  std::map<std::string, WeightBytes> weights_;  // by what they are
   std::size_t graphs_ = 0;
 };
 

@@ -111,7 +111,7 @@ struct Target {
   std::span<const Chip> (*chips)();  // the first is the one that help shows as the default
   // Reference rows with this target's own in their place.
   const ops::ExpansionTable& (*expansions)();
-  // What its static graphs may be made of, all in the ONNX domain.
+  // What its static graphs may be made of; "domain::op" outside the ONNX domain.
   std::span<const std::string_view> operators;
   // Whether the value lies within nodes that the NPU joins into one: a probe there would take them apart. May be null.
   bool (*is_joined)(const OnnxIndex& index, const std::string& value) = nullptr;

@@ -43,13 +43,16 @@ Status compare_fused(const CheckContext& c, Plain& plain, const GraphEntry& grap
   TRY_ASSIGN(PlainDecoding expected, run_plain_decoder(*plain.decoder, plain.projected, vision, ids));
   TRY_ASSIGN(auto runner, c.open(c.folder.path / graph.file));
   TRY_ASSIGN(Tensor actual, run_for(*runner, {{"vision_features", vision}, {"input_ids", ids}}, "logits"));
-  c.report.compare({kCheck, graph.file + " logits", "the plain decoder", gate_for(c.folder, edge_dtype(*runner))}, actual, expected.logits);
+  c.report.compare(
+      {kCheck, graph.file + " logits", "the plain decoder", gate_of_bits(graph.weight_bits, gate_for(c.folder, edge_dtype(*runner)))},
+      actual, expected.logits);
   return {};
 }
 
 // The plain decoder sees the whole sequence at once, the static graphs a prompt in chunks and then single tokens.
-Status compare_decoder(const CheckContext& c, Plain& plain) {
-  const OutputFolder& f = c.folder;
+Status compare_decoder(const CheckContext& c, Plain& plain, const OutputFolder& f) {
+  const GraphEntry& decoder = *f.manifest.find(GraphRole::kDecoder);
+  const std::string subject = decoder_subject(decoder);
   TRY_ASSIGN(EmbeddingTable table, EmbeddingTable::open(f));
   TRY_ASSIGN(DecoderSession session, open_decoder_session(f, c.open));
   if (session.hidden_size() != f.text().hidden_size || session.vocab_size() != f.text().vocab_size)
@@ -70,12 +73,12 @@ Status compare_decoder(const CheckContext& c, Plain& plain) {
   const Tensor parts[] = {reshaped(std::move(expected.image_features), {vision_tokens, f.text().hidden_size}), std::move(text)};
   const Tensor embeds = stack_rows(parts);
   const Tensor logits = reshaped(std::move(expected.logits), {total, f.text().vocab_size});
-  const Gate& gate = gate_for(f, session.dtype());
+  const Gate& gate = gate_of_bits(decoder.weight_bits, gate_for(f, session.dtype()));
   const bool all = session.prefill_has_logits();
   const auto head = embeds.floats().first(static_cast<std::size_t>(prompt * f.text().hidden_size));
   TRY_ASSIGN(std::vector<float> prefill, all ? session.prefill_all(head) : session.prefill(head));
   const std::int64_t rows = all ? prompt : 1;
-  c.report.compare({kCheck, "npu/decoder logits of the prompt", fmt::format("the plain decoder, {} tokens in chunks", prompt), gate},
+  c.report.compare({kCheck, subject + " logits of the prompt", fmt::format("the plain decoder, {} tokens in chunks", prompt), gate},
                    Tensor::of_floats({rows, f.text().vocab_size}, prefill), slice_rows(logits, prompt - rows, prompt));
   std::vector<float> stepped;
   for (std::int64_t i = prompt; i < total; ++i) {
@@ -83,7 +86,7 @@ Status compare_decoder(const CheckContext& c, Plain& plain) {
     TRY_ASSIGN(std::vector<float> step, session.step(row.floats()));
     stepped.insert(stepped.end(), step.begin(), step.end());
   }
-  c.report.compare({kCheck, "npu/decoder logits of single tokens", fmt::format("the plain decoder, {} steps with the cache", steps), gate},
+  c.report.compare({kCheck, subject + " logits of single tokens", fmt::format("the plain decoder, {} steps with the cache", steps), gate},
                    Tensor::of_floats({steps, f.text().vocab_size}, stepped), slice_rows(logits, prompt, total));
   return {};
 }
@@ -126,8 +129,13 @@ Status check_forms(const CheckContext& c) {
     if (!status.ok()) TRY(c.report.fail(kCheck, graph.file, std::move(status).error()));
   }
   check_picture_sizes(c);
-  if (c.folder.manifest.find(GraphRole::kDecoder) == nullptr) return {};
-  if (Status status = compare_decoder(c, plain); !status.ok()) return c.report.fail(kCheck, "npu/decoder", std::move(status).error());
+  for (const std::string& recipe : c.folder.manifest.recipes()) {
+    TRY_ASSIGN(const OutputFolder folder, with_recipe(c.folder, recipe));
+    const GraphEntry* decoder = folder.manifest.find(GraphRole::kDecoder);
+    if (decoder == nullptr) continue;
+    if (Status status = compare_decoder(c, plain, folder); !status.ok())
+      TRY(c.report.fail(kCheck, decoder_subject(*decoder), std::move(status).error()));
+  }
   return {};
 }
 

@@ -45,7 +45,13 @@ constexpr std::array kPlainOperators = {"Add",
 std::vector<OperatorId> operators_of(const GraphEntry& graph, const Target& target) {
   std::vector<OperatorId> list;
   if (graph.npu())
-    for (const std::string_view op : target.operators) list.push_back({std::string(op), ""});
+    for (const std::string_view op : target.operators) {
+      const std::size_t end = op.find("::");
+      if (end == std::string_view::npos)
+        list.push_back({std::string(op), ""});
+      else
+        list.push_back({std::string(op.substr(end + 2)), std::string(op.substr(0, end))});
+    }
   else
     for (const char* op : kPlainOperators) list.push_back({op, ""});
   return list;
@@ -135,6 +141,8 @@ Status check_extents(const OutputFolder& f, const GraphEntry& graph, VerifyRepor
 }
 
 }  // namespace
+
+std::string decoder_subject(const GraphEntry& graph) { return npu_file(group_name(GraphRole::kDecoder, {.recipe = graph.extents.recipe})); }
 
 Status check_files(const OutputFolder& folder, VerifyReport& report) {
   TRY_ASSIGN(auto problems, check_manifest_files(folder.path, folder.manifest, /*hashes=*/true));

@@ -8,6 +8,9 @@
 
 namespace fastvlm {
 
+// "npu/decoder", "npu/decoder_w8": the decoder graphs of one recipe in a report.
+std::string decoder_subject(const GraphEntry& graph);
+
 struct CheckContext {
   const OutputFolder& folder;
   const OpenGraph& open;  // on the CPU

@@ -80,7 +80,7 @@ OpenGraph remembering(const OpenGraph& open, Memory& memory) {
 // ---- Comparing ----------------------------------------------------------------------------------------------------------
 
 struct Both {
-  const OutputFolder& folder;
+  const OutputFolder& folder;  // with the decoder graphs of one recipe
   const NpuComparison& how;
   VerifyReport& report;
 };
@@ -156,9 +156,9 @@ class DecoderComparison {
     good = steps == 0 || compare_logits("single tokens", all_expected, all_actual);
     good = compare_cache("single tokens", begin, reference_.cached()) && good;
     if (first_other < 0)
-      b_.report.pass(kCheck, "npu/decoder greedy ids", fmt::format("all {} greedy choices are the same", steps + 1));
+      b_.report.pass(kCheck, subject_ + " greedy ids", fmt::format("all {} greedy choices are the same", steps + 1));
     else
-      b_.report.miss(kCheck, "npu/decoder greedy ids", fmt::format("the NPU's greedy choice {} differs from the CPU's", first_other));
+      b_.report.miss(kCheck, subject_ + " greedy ids", fmt::format("the NPU's greedy choice {} differs from the CPU's", first_other));
     return good ? Status() : explain_graphs(/*prompt=*/false);
   }
 
@@ -172,7 +172,7 @@ class DecoderComparison {
     auto tensor = [&](const std::vector<float>& values) {
       return Tensor::of_floats({static_cast<std::int64_t>(values.size()) / vocabulary, vocabulary}, values);
     };
-    return b_.report.compare({kCheck, fmt::format("npu/decoder logits of the {}", what), "NPU against CPU", b_.how.gates.logits},
+    return b_.report.compare({kCheck, fmt::format("{} logits of the {}", subject_, what), "NPU against CPU", b_.how.gates.logits},
                              tensor(actual), tensor(expected));
   }
 
@@ -182,7 +182,7 @@ class DecoderComparison {
     for (std::int64_t layer = 0; layer < reference_.num_layers(); ++layer) {
       auto compare = [&](const char* kind, const Tensor& actual, const Tensor& expected) {
         good = b_.report.compare(
-                   {kCheck, fmt::format("npu/decoder {} of layer {}, {}", kind, layer, what), "NPU against CPU", b_.how.gates.cache},
+                   {kCheck, fmt::format("{} {} of layer {}, {}", subject_, kind, layer, what), "NPU against CPU", b_.how.gates.cache},
                    tokens_of(actual, begin, end), tokens_of(expected, begin, end)) &&
                good;
       };
@@ -207,6 +207,7 @@ class DecoderComparison {
   const Both& b_;
   DecoderSession reference_, candidate_;
   Memory& memory_;
+  const std::string subject_ = decoder_subject(*b_.folder.manifest.find(GraphRole::kDecoder));
 };
 
 // An example of exactly that shape, or nothing.
@@ -310,16 +311,18 @@ Status compare_npu_graphs(const OutputFolder& folder, const NpuComparison& compa
   auto is_wanted = [&](const GraphEntry& graph) {
     return comparison.only.empty() || std::ranges::find(comparison.only, graph.name) != comparison.only.end();
   };
-  bool decoder = false;
   for (const GraphEntry& graph : folder.manifest.graphs) {
-    if (!graph.npu() || !is_wanted(graph)) continue;
-    if (graph.role == GraphRole::kDecoder)
-      decoder = true;
-    else if (Status status = compare_one(both, graph); !status.ok())
-      TRY(report.fail(kCheck, graph.file, std::move(status).error()));
+    if (!graph.npu() || graph.role == GraphRole::kDecoder || !is_wanted(graph)) continue;
+    if (Status status = compare_one(both, graph); !status.ok()) TRY(report.fail(kCheck, graph.file, std::move(status).error()));
   }
-  if (!decoder) return {};
-  if (Status status = compare_decoders(both); !status.ok()) return report.fail(kCheck, "npu/decoder", std::move(status).error());
+  for (const std::string& recipe : folder.manifest.recipes()) {
+    TRY_ASSIGN(const OutputFolder one, with_recipe(folder, recipe));
+    const auto decoder = std::ranges::find_if(
+        one.manifest.graphs, [&](const GraphEntry& graph) { return graph.role == GraphRole::kDecoder && is_wanted(graph); });
+    if (decoder == one.manifest.graphs.end()) continue;
+    if (Status status = compare_decoders({one, comparison, report}); !status.ok())
+      TRY(report.fail(kCheck, decoder_subject(*decoder), std::move(status).error()));
+  }
   return {};
 }
 

@@ -20,6 +20,15 @@ inline constexpr Gate kStaticGate = {.max_relative = 1e-4};
 // Graphs in half precision on the CPU: eleven bits for each of many sums.
 inline constexpr Gate kHalfGate = {.max_relative = 3e-2, .min_snr_db = 36};
 
+// Decoders with weights in integers against the float graph: logits over a prompt, where rounding is noise that adds up over layers.
+// Measured: docs/quantisation.md. A wrong scale, order or place leaves 0 dB and less. Whether the answers are right is judged by
+// questions, not here.
+inline constexpr Gate kEightBitGate = {.min_snr_db = 20};
+inline constexpr Gate kFourBitGate = {.min_snr_db = 3};
+
+// The gate for a graph whose weights have at least so many bits (0: none in integers); `exact` is that of float weights.
+inline const Gate& gate_of_bits(int bits, const Gate& exact) { return bits == 0 ? exact : bits < 8 ? kFourBitGate : kEightBitGate; }
+
 // The NPU against the same graph on the CPU.
 struct NpuGates {
   Gate features = {.min_snr_db = 45};

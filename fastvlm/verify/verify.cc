@@ -24,6 +24,9 @@ Result<const Target*> target_of(const VerifyOptions& options, const OutputFolder
 
 Result<VerifyReport> verify(const VerifyOptions& options, Progress& progress) {
   TRY_ASSIGN(OutputFolder folder, open_output_folder(options.output_dir));
+  if (!options.recipe.empty()) {
+    TRY_ASSIGN(folder, with_recipe(std::move(folder), options.recipe));
+  }
   TRY_ASSIGN(const Target* target, target_of(options, folder));
   VerifyReport report;
   const CheckContext context{folder, options.open_cpu, report};

@@ -17,6 +17,7 @@ struct VerifyOptions {
   OpenGraph open_cpu;             // empty: nothing is run, which the report says
   OpenGraph open_npu;             // empty: the NPU is not compared
   std::string chip;               // that open_npu runs on
+  std::string recipe;             // whose decoder graphs are looked at; empty: all
   NpuGates gates;
   Targets known_targets = fastvlm::known_targets();
 };

@@ -18,7 +18,7 @@ namespace fastvlm::qnn {
 namespace {
 
 // What the rows of htp_expansions() and the semantic functions become.
-constexpr std::array<std::string_view, 24> kOperators = {"Abs",
+constexpr std::array<std::string_view, 25> kOperators = {"Abs",
                                                          "Add",
                                                          "Cast",
                                                          "Clip",
@@ -41,7 +41,8 @@ constexpr std::array<std::string_view, 24> kOperators = {"Abs",
                                                          "Softmax",
                                                          "Split",
                                                          "Sub",
-                                                         "Transpose"};
+                                                         "Transpose",
+                                                         "com.microsoft::MatMulNBits"};
 
 Result<std::vector<CompiledGroup>> compile(const CompileRequest& request, Progress& progress) {
   return request.sdk.empty() ? compile_groups(request, progress) : compile_groups_with_sdk(request, progress);

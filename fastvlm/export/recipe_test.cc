@@ -1,0 +1,131 @@
+// Decoders of several recipes in one folder: written, planned, told apart and held against the float graphs.
+#include <algorithm>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "fastvlm/export/export_and_compile.h"
+#include "fastvlm/export/golden_export_for_tests.h"
+#include "fastvlm/export/npu_plan.h"
+#include "fastvlm/quant/recipe.h"
+#include "fastvlm/verify/verify.h"
+
+namespace fastvlm {
+namespace {
+
+class Recipes : public testing::Test {
+ protected:
+  static ExportOptions options(const Path& output) {
+    ExportOptions options = golden_export("hf-unfused", output, 128);
+    options.npu = NpuOptions{.targets = {"sm8750"}, .image_sizes = {128}, .prefill = {16}, .context = 64, .fused = {{4, 11}}};
+    options.npu->recipes = {known_recipes().begin(), known_recipes().end()};
+    return options;
+  }
+  FolderForTests folder_;
+};
+
+std::set<std::string> graph_names(const OutputFolder& folder) {
+  std::set<std::string> names;
+  for (const GraphEntry& graph : folder.manifest.graphs)
+    if (graph.npu()) names.insert(graph.name);
+  return names;
+}
+
+TEST_F(Recipes, StandSideBySideAndEachIsHeldAgainstTheFloatGraphs) {
+  export_or_fail(options(folder_ / "out"));
+  Progress silent;
+  auto report = verify({.output_dir = folder_ / "out", .open_cpu = cpu_for_tests()}, silent);
+  ASSERT_TRUE(report.ok()) << report.error().message;
+  std::set<std::string> compared;
+  for (const VerifyRow& row : report->rows) {
+    EXPECT_EQ(row.outcome, Outcome::kPassed) << row.check << " " << row.subject << ": " << row.sentence;
+    if (row.check == "forms") compared.insert(row.subject);
+  }
+  for (const char* decoder : {"decoder", "decoder_w8", "decoder_w4"})
+    EXPECT_TRUE(compared.contains(fmt::format("npu/{} logits of single tokens", decoder))) << decoder;
+  EXPECT_TRUE(compared.contains("npu/fused_v4_t11_w4.onnx logits"));
+}
+
+TEST_F(Recipes, CodesInAnotherOrderDoNotPassTheGates) {
+  export_or_fail(options(folder_ / "out"));
+  auto folder = open_output_folder(folder_ / "out");
+  ASSERT_TRUE(folder.ok());
+  int changed = 0;
+  for (const WeightEntry& weight : folder->manifest.weights) {
+    if (!weight.name.ends_with("layers.1.mlp.down_proj.weight:codes") || !weight.file.ends_with("decoder_w8.onnx.data")) continue;
+    std::string text = text_of(folder_ / "out" / weight.file);
+    const auto begin = text.begin() + static_cast<std::ptrdiff_t>(weight.offset);
+    std::rotate(begin, begin + weight.shape[1] * weight.shape[2], begin + static_cast<std::ptrdiff_t>(weight.bytes));
+    write_text(folder_ / "out" / weight.file, text);
+    ++changed;
+  }
+  ASSERT_EQ(changed, 1) << "one matrix is a row off";
+  Progress silent;
+  auto report = verify({.output_dir = folder_ / "out", .recipe = "w8", .open_cpu = cpu_for_tests()}, silent);
+  ASSERT_TRUE(report.ok()) << report.error().message;
+  const bool missed = std::ranges::any_of(report->rows, [](const VerifyRow& row) {
+    return row.check == "forms" && row.subject == "npu/decoder_w8 logits of the prompt" && row.outcome == Outcome::kMissed;
+  });
+  EXPECT_TRUE(missed);
+}
+
+TEST_F(Recipes, OneIsChosenByNameAndTheRestLeftOut) {
+  export_or_fail(options(folder_ / "out"));
+  auto folder = open_output_folder(folder_ / "out");
+  ASSERT_TRUE(folder.ok());
+  EXPECT_EQ(folder->manifest.recipes(), (std::vector<std::string>{"fp16", "w8", "w4"}));
+  EXPECT_EQ(graph_names(with_recipe(*folder, "w4").value()),
+            (std::set<std::string>{"vision_128", "decoder_ar16_cl64_w4", "decoder_ar1_cl64_w4", "fused_v4_t11_w4"}));
+  EXPECT_EQ(with_recipe(*folder, "").value().recipe(), "fp16");
+  EXPECT_EQ(
+      with_recipe(*folder, "w5").error().message,
+      fmt::format("--recipe w5: {} has decoder graphs of fp16, w8, w4 only; export again with --recipe w5", (folder_ / "out").string()));
+}
+
+TEST_F(Recipes, ThePlanHasTheBytesThatAreWritten) {
+  auto prepared = prepare_export(options(folder_ / "out"));
+  ASSERT_TRUE(prepared.ok()) << prepared.error().message;
+  const ExportReport report = export_or_fail(options(folder_ / "out"));
+  std::uint64_t planned = 0;
+  for (const PlannedFile& file : planned_files(**prepared)) {
+    EXPECT_EQ(std::filesystem::file_size(folder_ / "out" / file.name), file.bytes) << file.name;
+    planned += file.bytes;
+  }
+  EXPECT_EQ(planned, report.bytes);
+  auto plan = npu_plan_json(**prepared);
+  ASSERT_TRUE(plan.ok());
+  std::map<std::string, std::uint64_t> weights;
+  for (const auto& context : (*plan)[0]["contexts"]) weights[context["group"]] = context["weight_bytes"].get<std::uint64_t>();
+  EXPECT_LT(weights.at("decoder_w8"), weights.at("decoder") * 56 / 100);
+  EXPECT_LT(weights.at("decoder_w4"), weights.at("decoder") * 45 / 100);
+}
+
+TEST_F(Recipes, TheSameInputGivesTheSameBytesOnAnyNumberOfThreads) {
+  std::vector<std::map<std::string, std::string>> hashes;
+  for (unsigned threads : {1u, 3u}) {
+    ExportOptions how = options(folder_ / fmt::format("on{}", threads));
+    how.threads = threads;
+    hashes.emplace_back();
+    for (const auto& [name, file] : export_or_fail(how).files) hashes.back()[name] = file.sha256;
+  }
+  EXPECT_TRUE(hashes[0].contains("npu/decoder_w4.onnx.data"));
+  EXPECT_EQ(hashes[0], hashes[1]);
+}
+
+TEST_F(Recipes, AreRefusedWhereTheyCannotRunOrAreNamedTwice) {
+  Progress silent;
+  FullExportOptions old{.graphs = options(folder_ / "out")};
+  old.graphs.npu->targets = {"sm8350"};
+  auto refused = export_and_compile(old, silent);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_NE(refused.error().message.find("choose a chip with HTP v69 or newer"), std::string::npos) << refused.error().message;
+  ExportOptions twice = options(folder_ / "out");
+  twice.npu->recipes = {known_recipes()[1], known_recipes()[1]};
+  auto named = run_export(twice, silent);
+  ASSERT_FALSE(named.ok());
+  EXPECT_EQ(named.error().message, "--recipe w8: is named twice");
+}
+
+}  // namespace
+}  // namespace fastvlm
