@@ -9,6 +9,7 @@
 #include "fastvlm/checkpoint/dialect.h"
 #include "fastvlm/checkpoint/model_files.h"
 #include "fastvlm/checkpoint/quantised_forms.h"
+#include "fastvlm/checkpoint/safetensors_writer.h"
 #include "fastvlm/checkpoint/stored_numbers.h"
 
 namespace fastvlm {
@@ -53,9 +54,32 @@ Result<Checkpoint> Checkpoint::open(const Path& folder, const Path& base_model) 
   checkpoint.note_wrappers();
   TRY(checkpoint.turn_channels_last());
   if (!base_model.empty()) TRY(checkpoint.add_overlay());
-  std::sort(checkpoint.tensors_.begin(), checkpoint.tensors_.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
-  for (std::size_t i = 0; i < checkpoint.tensors_.size(); ++i) checkpoint.index_[checkpoint.tensors_[i].name] = i;
+  checkpoint.sort_tensors();
   return checkpoint;
+}
+
+Result<Checkpoint> Checkpoint::declared(const Path& folder, const std::vector<TensorDeclaration>& tensors) {
+  Checkpoint checkpoint;
+  checkpoint.folder_ = checkpoint.model_folder_ = folder;
+  TRY(checkpoint.read_config());
+  for (const TensorDeclaration& tensor : tensors) {
+    const std::string canonical = canonical_name(tensor.name);
+    FASTVLM_ASSERT(!canonical.empty(), "a declared tensor has a place in the model");
+    if (is_ignored_tensor(canonical)) continue;
+    checkpoint.names_.push_back(tensor.name);
+    checkpoint.tensors_.push_back({.name = canonical,
+                                   .file_name = tensor.name,
+                                   .dtype = tensor.dtype,
+                                   .shape = tensor.shape,
+                                   .bytes = static_cast<std::uint64_t>(element_count(tensor.shape)) * byte_size(tensor.dtype)});
+  }
+  checkpoint.sort_tensors();
+  return checkpoint;
+}
+
+void Checkpoint::sort_tensors() {
+  std::sort(tensors_.begin(), tensors_.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
+  for (std::size_t i = 0; i < tensors_.size(); ++i) index_[tensors_[i].name] = i;
 }
 
 Path Checkpoint::side_file(std::string_view name) const {
@@ -227,6 +251,8 @@ const CheckpointTensor* Checkpoint::find(const std::string& canonical) const {
 std::uint64_t Checkpoint::total_bytes() const {
   std::uint64_t bytes = 0;
   for (const auto& input : inputs_) bytes += input->size();
+  for (const CheckpointTensor& tensor : tensors_)
+    if (tensor.file == nullptr) bytes += tensor.bytes;
   return bytes;
 }
 
@@ -259,8 +285,8 @@ WeightPtr Checkpoint::weight(const CheckpointTensor& tensor) const {
 
 Result<std::vector<float>> Checkpoint::read(const CheckpointTensor& tensor) const {
   if (!is_float(tensor.dtype))
-    return bad_input("{}: tensor \"{}\" holds {}, a floating type was expected", tensor.file->path().string(), tensor.file_name,
-                     name(tensor.dtype));
+    return bad_input("{}: tensor \"{}\" holds {}, a floating type was expected",
+                     tensor.file == nullptr ? folder_.string() : tensor.file->path().string(), tensor.file_name, name(tensor.dtype));
   return weight(tensor)->read_all();
 }
 

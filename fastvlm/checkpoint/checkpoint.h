@@ -14,6 +14,7 @@
 namespace fastvlm {
 
 struct AdapterUpdate;
+struct TensorDeclaration;
 
 struct CheckpointTensor {
   std::string name;       // canonical
@@ -23,7 +24,7 @@ struct CheckpointTensor {
   bool channels_last = false;  // the file has [out, height, width, in], as MLX does
   std::uint64_t offset = 0;
   std::uint64_t bytes = 0;
-  const InputFile* file = nullptr;
+  const InputFile* file = nullptr;              // nullptr: declared only
   std::shared_ptr<const AdapterUpdate> update;  // what a LoRA adapter adds
 };
 
@@ -39,6 +40,8 @@ class Checkpoint {
   // Reads headers only. Errors name the file and the tensor. With `base_model`, `folder` holds what is put over that model: a LoRA
   // adapter of peft, tensors that were trained beside it, or a projector.
   static Result<Checkpoint> open(const Path& folder, const Path& base_model = {});
+  // Only the config is in the folder: these tensors are taken to be stored, and their numbers are made up. Good for sizes only.
+  static Result<Checkpoint> declared(const Path& folder, const std::vector<TensorDeclaration>& tensors);
 
   const Path& folder() const { return folder_; }
   // Where a small file is taken from: the folder, or else the base model.
@@ -74,6 +77,7 @@ class Checkpoint {
 
  private:
   Status read_config();
+  void sort_tensors();
   Status add_model();
   Status add_projector(const Path& path);
   Status add_overlay();

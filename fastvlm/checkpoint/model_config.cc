@@ -294,6 +294,7 @@ Result<bool> stored_head_equals_embedding(const Checkpoint& checkpoint) {
   const CheckpointTensor* table = checkpoint.find("model.embed_tokens.weight");
   if (head == nullptr || table == nullptr) return true;
   if (head->shape != table->shape || head->dtype != table->dtype) return false;
+  if (head->file == nullptr || table->file == nullptr) return true;
   constexpr std::uint64_t kPiece = std::uint64_t{1} << 20;
   std::atomic<bool> equal{true};
   TRY(parallel_for(static_cast<std::size_t>((head->bytes + kPiece - 1) / kPiece), 0, [&](std::size_t i) -> Status {

@@ -205,6 +205,13 @@ Result<ModelFiles> choose_model_files(const Path& folder) {
   return files;
 }
 
+bool is_config_only(const Path& folder) {
+  return is_there(folder / "config.json") && !is_adapter_folder(folder) &&
+         std::ranges::none_of(names_in(folder), [](const std::string& name) {
+           return (holds_weights(name) && !name.ends_with(".json")) || !unfinished_suffix(name).empty();
+         });
+}
+
 bool is_adapter_folder(const Path& folder) { return is_there(folder / kAdapterConfig); }
 
 Result<OverlayFiles> choose_overlay_files(const Path& folder) {

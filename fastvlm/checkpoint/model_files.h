@@ -22,6 +22,9 @@ struct ModelFiles {
 // say what was found instead: PyTorch files, unfinished downloads, links without a target, a folder one level too high.
 Result<ModelFiles> choose_model_files(const Path& folder);
 
+// A config.json and no file that holds weights or part of them; an index alone is none.
+bool is_config_only(const Path& folder);
+
 // What lies in a folder that is to be put over a base model.
 struct OverlayFiles {
   Path adapter_config;                   // of peft

@@ -33,7 +33,8 @@ const CheckpointTensor& Weights::require(std::string_view name, const Shape& sha
     model_error("weight", path, "the checkpoint {} has no such tensor; {}", checkpoint_->folder().string(), checkpoint_->instead_of(path));
   if (tensor->shape != shape)
     model_error("weight", path, "tensor \"{}\" of {} has shape {}, expected {}", tensor->file_name,
-                tensor->file->path().filename().string(), to_string(tensor->shape), to_string(shape));
+                tensor->file == nullptr ? "config.json" : tensor->file->path().filename().string(), to_string(tensor->shape),
+                to_string(shape));
   if (!is_float(tensor->dtype))
     model_error("weight", path, "tensor \"{}\" holds {}, a floating type was expected", tensor->file_name, fastvlm::name(tensor->dtype));
   taken_->insert(path);

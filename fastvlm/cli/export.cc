@@ -15,7 +15,7 @@ namespace fastvlm::cli {
 namespace {
 
 void add_options(OptionTable& options, ExportArguments& a, CommonArguments& common) {
-  add_export_options(options, a, common, /*output_required=*/true);
+  add_export_options(options, a, common, /*plan=*/false);
 }
 
 std::string known_chips() {

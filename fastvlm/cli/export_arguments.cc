@@ -4,6 +4,7 @@
 
 #include "fastvlm/base/try.h"
 #include "fastvlm/cli/print.h"
+#include "fastvlm/export/prepare_plan.h"
 #include "fastvlm/quant/recipe.h"
 
 namespace fastvlm::cli {
@@ -64,15 +65,17 @@ void add_npu_options(OptionTable& options, NpuArguments& npu) {
 
 }  // namespace
 
-void add_export_options(OptionTable& options, ExportArguments& arguments, CommonArguments& common, bool output_required) {
+void add_export_options(OptionTable& options, ExportArguments& arguments, CommonArguments& common, bool plan) {
   options.path("--model-dir", arguments.model_dir, "Checkpoint folder: config.json, safetensors and tokenizer files")
       .complete(Completes::kFolder)
-      .set_required();
+      .set_required(!plan);
+  if (plan)
+    options.choice("--size", arguments.size, planned_sizes(), "Plan a FastVLM of this size without any folder").excludes = "--model-dir";
   options.path("--base-model", arguments.base_model, "Model that a LoRA adapter in --model-dir is merged into")
       .complete(Completes::kFolder);
   options.path("--output-dir", arguments.output_dir, "Folder to write; must be new or empty")
       .complete(Completes::kFolder)
-      .set_required(output_required);
+      .set_required(!plan);
   options.value("--image-size", arguments.image_size, "N", "Picture side in pixels, a multiple of 64; default: the checkpoint's own");
   options.choice("--dtype", arguments.dtype, {"float32", "float16"}, "Element type of the weights in the ONNX files");
   options.flag("--force", arguments.force, "Replace the output folder when it is an earlier export");

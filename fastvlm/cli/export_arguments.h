@@ -27,6 +27,7 @@ struct NpuArguments {
 
 struct ExportArguments {
   Path model_dir;
+  std::string size;  // plan only: instead of model_dir
   Path base_model;
   Path output_dir;
   std::optional<std::int64_t> image_size;
@@ -36,7 +37,7 @@ struct ExportArguments {
   NpuArguments npu;
 };
 
-void add_export_options(OptionTable& options, ExportArguments& arguments, CommonArguments& common, bool output_required);
+void add_export_options(OptionTable& options, ExportArguments& arguments, CommonArguments& common, bool plan);
 
 // Texts such as "256x512" become numbers; what cannot be one is an Error of wrong usage.
 Result<ExportOptions> export_options(const ExportArguments& arguments, const CommonArguments& common);

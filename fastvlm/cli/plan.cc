@@ -8,12 +8,13 @@
 #include "fastvlm/cli/verbs.h"
 #include "fastvlm/export/export.h"
 #include "fastvlm/export/npu_plan.h"
+#include "fastvlm/export/prepare_plan.h"
 
 namespace fastvlm::cli {
 namespace {
 
 void add_options(OptionTable& options, ExportArguments& a, CommonArguments& common) {
-  add_export_options(options, a, common, /*output_required=*/false);
+  add_export_options(options, a, common, /*plan=*/true);
 }
 
 void print_model(const OrderedJson& plan) {
@@ -85,7 +86,9 @@ void add_estimates(OrderedJson& plan, bool compile) {
 
 ExitCode run(const ExportArguments& arguments, const CommonArguments& common) {
   TRY_ASSIGN(const ExportOptions options, export_options(arguments, common));
-  TRY_ASSIGN(const auto prepared, prepare_export(options));
+  if (arguments.size.empty() && arguments.model_dir.empty())
+    return bad_usage("--model-dir is required, or --size for a plan without a folder");
+  TRY_ASSIGN(const auto prepared, arguments.size.empty() ? prepare_plan(options) : prepare_plan_of_size(options, arguments.size));
   OrderedJson plan = plan_json(*prepared);
   TRY_ASSIGN(plan["npu"], npu_plan_json(*prepared));
   add_estimates(plan, arguments.npu.compile);
@@ -100,12 +103,14 @@ ExitCode run(const ExportArguments& arguments, const CommonArguments& common) {
 }  // namespace
 
 Verb plan_verb(CommonArguments& common) {
-  return make_verb<ExportArguments>({.name = "plan",
-                                     .group = kConvertGroup,
-                                     .summary = "Show what export would write: files, bytes, memory; writes nothing",
-                                     .details = "Takes the options of export; --output-dir is optional.",
-                                     .examples = "  fastvlm-npu plan --model-dir FastVLM-0.5B --target sm8750"},
-                                    common, add_options, run);
+  return make_verb<ExportArguments>(
+      {.name = "plan",
+       .group = kConvertGroup,
+       .summary = "Show what export would write: files, bytes, memory; writes nothing",
+       .details = "Takes the options of export; --output-dir is optional. A folder with config.json alone will do.",
+       .examples = "  fastvlm-npu plan --model-dir FastVLM-0.5B --target sm8750\n"
+                   "  fastvlm-npu plan --size 7b --target sm8750"},
+      common, add_options, run);
 }
 
 }  // namespace fastvlm::cli

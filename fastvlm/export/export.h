@@ -59,6 +59,7 @@ struct PreparedExport {
 // Wrong options, a checkpoint that is damaged or not FastVLM, a model that does not fit: an Error.
 // Everything but the small files, which take longer than the graphs because a tokenizer is large.
 Result<std::unique_ptr<PreparedExport>> prepare_graphs(const ExportOptions& options);
+Result<std::unique_ptr<PreparedExport>> prepare_graphs(const ExportOptions& options, Checkpoint checkpoint);
 Status add_side_files(PreparedExport& prepared);
 // Both.
 Result<std::unique_ptr<PreparedExport>> prepare_export(const ExportOptions& options);

@@ -103,8 +103,6 @@ Status check_leftovers(const PreparedExport& p, const Weights& weights) {
 }
 
 Status prepare(PreparedExport& p) {
-  TRY_ASSIGN(Checkpoint checkpoint, Checkpoint::open(p.options.model_dir, p.options.base_model));
-  p.checkpoint = std::make_unique<Checkpoint>(std::move(checkpoint));
   TRY_ASSIGN(p.config, read_model_config(*p.checkpoint));
   p.findings = p.config.findings;
   p.image_size = p.options.image_size.value_or(p.config.preprocessing.settings.size);
@@ -122,8 +120,14 @@ Status prepare(PreparedExport& p) {
 }  // namespace
 
 Result<std::unique_ptr<PreparedExport>> prepare_graphs(const ExportOptions& options) {
+  TRY_ASSIGN(Checkpoint checkpoint, Checkpoint::open(options.model_dir, options.base_model));
+  return prepare_graphs(options, std::move(checkpoint));
+}
+
+Result<std::unique_ptr<PreparedExport>> prepare_graphs(const ExportOptions& options, Checkpoint checkpoint) {
   auto prepared = std::make_unique<PreparedExport>();
   prepared->options = options;
+  prepared->checkpoint = std::make_unique<Checkpoint>(std::move(checkpoint));
   try {
     TRY(prepare(*prepared));
   } catch (const ModelError& error) {

@@ -233,8 +233,7 @@ std::optional<CheckpointDialect> checkpoint_dialect_from(std::string_view name) 
   return std::nullopt;
 }
 
-std::vector<MadeTensor> checkpoint_tensors(CheckpointSize size, CheckpointDialect dialect) {
-  const CheckpointSizeFacts& row = facts(size);
+std::vector<MadeTensor> checkpoint_tensors(const CheckpointSizeFacts& row, CheckpointDialect dialect) {
   const std::int64_t vocab = vocab_of(row, dialect);
   std::vector<MadeTensor> tensors = shared_tensors(row, dialect, vocab);
   // The same modules in the same order under Apple's names; only the unused CLIP head has no partner.

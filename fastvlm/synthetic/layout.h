@@ -135,7 +135,10 @@ struct MadeTensor {
 };
 
 // Every tensor, in the order in which the model registers them (the shards follow it).
-std::vector<MadeTensor> checkpoint_tensors(CheckpointSize size, CheckpointDialect dialect);
+std::vector<MadeTensor> checkpoint_tensors(const CheckpointSizeFacts& size, CheckpointDialect dialect);
+inline std::vector<MadeTensor> checkpoint_tensors(CheckpointSize size, CheckpointDialect dialect) {
+  return checkpoint_tensors(facts(size), dialect);
+}
 
 struct MadeShard {
   std::string file;  // "model.safetensors" or "model-00001-of-00004.safetensors"
