@@ -83,7 +83,8 @@ void add_estimates(OrderedJson& plan, bool compile) {
 }
 
 ExitCode run(const ExportArguments& arguments, const CommonArguments& common) {
-  TRY_ASSIGN(const ExportOptions options, export_options(arguments, common));
+  TRY_ASSIGN(ExportOptions options, export_options(arguments, common));
+  TRY(add_ranges(options, arguments, common));
   TRY_ASSIGN(const auto prepared, prepare_export(options));
   OrderedJson plan = plan_json(*prepared);
   TRY_ASSIGN(plan["npu"], npu_plan_json(*prepared));
