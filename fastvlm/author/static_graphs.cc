@@ -13,15 +13,33 @@ namespace {
 
 using namespace models;
 
+// The seams between the parts of a decoder carry the scaled stream.
+constexpr const char* kSeamInput = "hidden_states_in";
+constexpr const char* kSeamOutput = "hidden_states_out";
+
+// A semantic graph as the target wants it: streams scaled, weights encoded, operators expanded.
+std::unique_ptr<Graph> finished(Graph& semantic, const NpuOptions& options, const Target& target,
+                                const std::vector<EncodingRule>& rules = {}) {
+  std::unique_ptr<Graph> scaled;
+  if (!options.scales.empty()) scaled = ops::rescaled(semantic, options.scales.halvings, {kSeamInput, kSeamOutput});
+  Graph& graph = scaled ? *scaled : semantic;
+  encode_weights(graph, rules);
+  return ops::expand(graph, target.expansions());
+}
+
 // pixel_values [1, 3, S, S] -> image_features [1, N, H], tower and projector.
-NpuGraph vision_graph(const ModelConfig& config, const Weights& w, const NpuOptions& options, const Target& target, std::int64_t size) {
-  const GraphExtents extents{.image_size = size};
-  Graph graph(graph_name(GraphRole::kVision, extents));
-  Value pixels = graph.add_input("pixel_values", options.io_dtype, {1, 3, size, size});
+void add_vision(Graph& graph, const ModelConfig& config, const Weights& w, Dtype io_dtype, std::int64_t size) {
+  Value pixels = graph.add_input("pixel_values", io_dtype, {1, 3, size, size});
   const Module model(graph, w);
   Value tokens = fastvithd(pixels, config.vision, model);
   graph.add_output(mlp2x_gelu(tokens, config.text.hidden_size, model), "image_features");
-  return {.role = GraphRole::kVision, .extents = extents, .graph = ops::expand(graph, target.expansions())};
+}
+
+NpuGraph vision_graph(const ModelConfig& config, const Weights& w, const NpuOptions& options, const Target& target, std::int64_t size) {
+  const GraphExtents extents{.image_size = size};
+  Graph graph(graph_name(GraphRole::kVision, extents));
+  add_vision(graph, config, w, options.io_dtype, size);
+  return {.role = GraphRole::kVision, .extents = extents, .graph = finished(graph, options, target)};
 }
 
 // What a recipe makes of a graph: its name stands in that of the graph, unless it leaves all as it is.
@@ -48,7 +66,7 @@ void add_decoder(Graph& graph, const ModelConfig& config, const Weights& w, cons
   const TextConfig& text = config.text;
   const std::int64_t past_slots = o.context - d.new_tokens, a = d.new_tokens;
   const Module model(graph, w);
-  Value hidden = graph.add_input(d.part.begin == 0 ? "inputs_embeds" : "hidden_states_in", o.io_dtype, {1, a, text.hidden_size});
+  Value hidden = graph.add_input(d.part.begin == 0 ? "inputs_embeds" : kSeamInput, o.io_dtype, {1, a, text.hidden_size});
   CachedInputs inputs{.begin = d.part.begin, .end = d.part.end};
   if (d.part.begin < d.part.end) inputs.positions = position_inputs(graph, config, o, a);
   for (std::int64_t i = d.part.begin; i < d.part.end; ++i)
@@ -59,7 +77,7 @@ void add_decoder(Graph& graph, const ModelConfig& config, const Weights& w, cons
   if (d.part.head && (o.prefill_logits || a == 1)) {
     graph.add_output(qwen2_lm_head(qwen2_norm(layers.hidden, text, model), text, model), "logits");
   } else if (!d.part.head) {
-    graph.add_output(layers.hidden, "hidden_states_out");
+    graph.add_output(layers.hidden, kSeamOutput);
   }
   for (std::size_t i = 0; i < layers.present.size(); ++i) {
     const auto layer = d.part.begin + static_cast<std::int64_t>(i);
@@ -73,8 +91,7 @@ NpuGraph decoder_graph(const ModelConfig& config, const Weights& w, const NpuOpt
       .new_tokens = d.new_tokens, .context = o.context, .part = d.index, .parts = d.count, .recipe = recipe_name(d.recipe)};
   Graph graph(graph_name(GraphRole::kDecoder, extents));
   add_decoder(graph, config, w, o, d);
-  encode_weights(graph, d.recipe.rules);
-  return {.role = GraphRole::kDecoder, .extents = extents, .graph = ops::expand(graph, target.expansions())};
+  return {.role = GraphRole::kDecoder, .extents = extents, .graph = finished(graph, o, target, d.recipe.rules)};
 }
 
 struct FusedGraph {
@@ -93,8 +110,7 @@ NpuGraph fused_graph(const ModelConfig& config, const Weights& w, const NpuOptio
   Value image = mlp2x_gelu(vision, config.text.hidden_size, model);
   Value sequence = ops::concat({image, qwen2_embed_tokens(ids, config.text, model, o.io_dtype)}, 1);
   graph.add_output(qwen2_lm_head(qwen2_decoder(sequence, config.text, model), config.text, model), "logits");
-  encode_weights(graph, fused.recipe.rules);
-  return {.role = GraphRole::kFused, .extents = extents, .graph = ops::expand(graph, target.expansions())};
+  return {.role = GraphRole::kFused, .extents = extents, .graph = finished(graph, o, target, fused.recipe.rules)};
 }
 
 // In the order given; what is said twice is made once.
@@ -167,6 +183,17 @@ std::vector<DecoderPart> decoder_parts(const DecoderBytes& bytes, std::uint64_t 
     parts.push_back({.begin = layers, .end = layers, .head = true, .bytes = head});
   }
   return parts;
+}
+
+ops::ScalePlan plan_stream_scales(const ModelConfig& config, const Weights& weights, const Target& target,
+                                  const std::map<std::string, float>& peaks, double limit) {
+  Graph vision("vision"), decoder("decoder");
+  add_vision(vision, config, weights, Dtype::kFloat32, kVisionStride);
+  const DecoderPart whole{.begin = 0, .end = config.text.num_hidden_layers, .head = true};
+  add_decoder(decoder, config, weights, {.context = 2}, {.new_tokens = 1, .part = whole});
+  ops::ScalePlan plan = ops::plan_scales(vision, target.expansions(), peaks, limit);
+  plan.add(ops::plan_scales(decoder, target.expansions(), peaks, limit));
+  return plan;
 }
 
 std::vector<NpuGraph> npu_graphs(const ModelConfig& config, const Weights& weights, const NpuOptions& options, const Target& target,

@@ -1,6 +1,7 @@
 // The static graphs for an NPU: several image sizes, several prompt lengths, one set of weights.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "fastvlm/checkpoint/weights.h"
 #include "fastvlm/graph/encoding.h"
 #include "fastvlm/graph/graph.h"
+#include "fastvlm/ops/rescale.h"
 #include "fastvlm/targets/registry.h"
 
 namespace fastvlm {
@@ -32,6 +34,7 @@ struct NpuOptions {
   Dtype io_dtype = Dtype::kFloat32;    // float16: the whole graph in half precision, edges included
   std::vector<Recipe> recipes = {{}};  // decoder and fused graphs are made for each
   std::uint64_t part_limit_bytes = 0;  // 0: the SoC's own; decoders above it are cut into parts
+  ops::ScalePlan scales;               // streams that are halved for half precision; see plan_stream_scales()
 };
 
 // Refuses extents that cannot be, with the reason.
@@ -61,6 +64,11 @@ struct DecoderPart {
 };
 // One part where the whole fits `limit` bytes; else as many as needed, cut at layer borders, the head last.
 std::vector<DecoderPart> decoder_parts(const DecoderBytes& bytes, std::uint64_t limit);
+
+// Which streams of the tower and of the decoder come above `limit` and are scaled. `peaks`: the largest absolute values by the
+// names that they have in the static graphs.
+ops::ScalePlan plan_stream_scales(const ModelConfig& config, const Weights& weights, const Target& target,
+                                  const std::map<std::string, float>& peaks, double limit);
 
 std::vector<NpuGraph> npu_graphs(const ModelConfig& config, const Weights& weights, const NpuOptions& options, const Target& target,
                                  std::uint64_t part_limit);

@@ -35,6 +35,7 @@ ExitCode run(const ExportArguments& arguments, const CommonArguments& common) {
     if (possible.error().kind != ErrorKind::kEnvironment) return std::move(possible).error();
     return std::move(possible).error().within("--target (--no-compile writes the graphs alone)");
   }
+  TRY(add_ranges(options.graphs, arguments, common));
   auto progress = make_progress(common.quiet || common.json);
   TRY_ASSIGN(const auto full, export_and_compile(options, *progress));
   const ExportReport& report = full.graphs;

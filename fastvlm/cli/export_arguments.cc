@@ -4,6 +4,7 @@
 
 #include "fastvlm/base/try.h"
 #include "fastvlm/cli/print.h"
+#include "fastvlm/export/calibrate_checkpoint.h"
 #include "fastvlm/export/prepare_plan.h"
 #include "fastvlm/quant/recipe.h"
 
@@ -57,6 +58,9 @@ void add_npu_options(OptionTable& options, NpuArguments& npu) {
   options
       .value("--part-limit", npu.part_limit_gb, "GB", "Cut decoders above this many GB (1e9 bytes) into parts; default: the chip's limit")
       .refuse_negative();
+  options.path("--calibration", npu.calibration,
+               "Ranges (calibrate) or a folder of pictures: streams that come near the end of half precision are scaled");
+  options.value("--range-share", npu.range_share, "X", "How near, as a part of 65504").show_default().refuse_negative();
   options.value("--jobs", npu.jobs, "N", "Contexts compiled at a time; default: as many as memory allows");
   options.flag("--no-compile", npu.compile, "Write the graphs of npu/ but no context binaries", /*given=*/false);
   for (std::size_t row = first + 1; row < options.rows().size(); ++row) options.rows()[row].needs = "--target";
@@ -98,6 +102,21 @@ Result<ExportOptions> export_options(const ExportArguments& arguments, const Com
     TRY_ASSIGN(options.npu, npu_options(arguments.npu));
   }
   return options;
+}
+
+Status add_ranges(ExportOptions& options, const ExportArguments& a, const CommonArguments& common) {
+  if (a.npu.calibration.empty()) return {};
+  auto progress = make_progress(common.quiet || common.json);
+  options.ranges.emplace(RangeOptions{.share = a.npu.range_share});
+  TRY_ASSIGN(options.ranges->ranges, ranges_of(a.npu.calibration,
+                                               {.model_dir = a.model_dir,
+                                                .base_model = a.base_model,
+                                                .image_size = a.image_size,
+                                                .chip = a.npu.targets.front(),
+                                                .runtimes = common.runtimes,
+                                                .threads = common.threads},
+                                               *progress));
+  return {};
 }
 
 void print_findings(const std::vector<std::string>& findings) {

@@ -23,6 +23,8 @@ struct NpuArguments {
   double part_limit_gb = 0;
   unsigned jobs = 0;
   bool compile = true;  // false: write the graphs only
+  Path calibration;     // ranges, or pictures to measure them with; empty: none
+  double range_share = RangeOptions().share;
 };
 
 struct ExportArguments {
@@ -41,6 +43,9 @@ void add_export_options(OptionTable& options, ExportArguments& arguments, Common
 
 // Texts such as "256x512" become numbers; what cannot be one is an Error of wrong usage.
 Result<ExportOptions> export_options(const ExportArguments& arguments, const CommonArguments& common);
+
+// The ranges that --calibration names, measured now where it is a folder of pictures.
+Status add_ranges(ExportOptions& options, const ExportArguments& arguments, const CommonArguments& common);
 
 // A line for each.
 void print_findings(const std::vector<std::string>& findings);

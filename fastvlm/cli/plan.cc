@@ -85,9 +85,10 @@ void add_estimates(OrderedJson& plan, bool compile) {
 }
 
 ExitCode run(const ExportArguments& arguments, const CommonArguments& common) {
-  TRY_ASSIGN(const ExportOptions options, export_options(arguments, common));
+  TRY_ASSIGN(ExportOptions options, export_options(arguments, common));
   if (arguments.size.empty() && arguments.model_dir.empty())
     return bad_usage("--model-dir is required, or --size for a plan without a folder");
+  TRY(add_ranges(options, arguments, common));
   TRY_ASSIGN(const auto prepared, arguments.size.empty() ? prepare_plan(options) : prepare_plan_of_size(options, arguments.size));
   OrderedJson plan = plan_json(*prepared);
   TRY_ASSIGN(plan["npu"], npu_plan_json(*prepared));

@@ -7,6 +7,7 @@ namespace fastvlm::cli {
 
 Verb export_verb(CommonArguments& common);
 Verb plan_verb(CommonArguments& common);
+Verb calibrate_verb(CommonArguments& common);
 Verb inspect_verb(CommonArguments& common);
 Verb verify_verb(CommonArguments& common);
 Verb compile_verb(CommonArguments& common);
@@ -21,8 +22,8 @@ Verb man_verb(CommonArguments& common);
 
 // In the order of --help.
 inline constexpr Verb (*kVerbs[])(CommonArguments& common) = {
-    export_verb, plan_verb,      inspect_verb,    verify_verb,   compile_verb,    chat_verb, make_checkpoint_verb,
-    doctor_verb, check_ops_verb, preprocess_verb, tokenize_verb, completion_verb, man_verb,
+    export_verb,          plan_verb,   calibrate_verb, inspect_verb,    verify_verb,   compile_verb,    chat_verb,
+    make_checkpoint_verb, doctor_verb, check_ops_verb, preprocess_verb, tokenize_verb, completion_verb, man_verb,
 };
 
 }  // namespace fastvlm::cli

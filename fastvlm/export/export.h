@@ -14,10 +14,18 @@
 #include "fastvlm/checkpoint/model_config.h"
 #include "fastvlm/checkpoint/weights.h"
 #include "fastvlm/onnx/data_layout.h"
+#include "fastvlm/quant/ranges.h"
 #include "fastvlm/rewrite/pipeline.h"
 #include "fastvlm/tensor/convert.h"
 
 namespace fastvlm {
+
+// What was measured, and how near to the largest number of half precision a stream may come, as a part of it.
+struct RangeOptions {
+  Ranges ranges;
+  double share = 0.125;
+};
+inline constexpr double kLargestHalf = 65504;
 
 struct ExportOptions {
   Path model_dir;
@@ -29,6 +37,7 @@ struct ExportOptions {
   bool refuse_not_finite = false;          // NaN or infinite weights are an error, not a finding
   unsigned threads = 0;                    // 0: as many as pay
   std::optional<NpuOptions> npu;           // adds npu/ with the static graphs
+  std::optional<RangeOptions> ranges;      // streams of the static graphs that come too near to the limit are scaled
   rewrite::PipelineOptions passes;
 };
 
@@ -47,8 +56,9 @@ struct PreparedExport {
   std::int64_t image_size = 0;
   std::vector<std::string> findings;
   std::vector<PreparedGraph> graphs;
-  DataLayout data;      // of the plain graphs, beside them
-  DataLayout npu_data;  // of npu/, beside those: ONNX Runtime refuses data outside the graph's folder
+  ops::ScalePlan scales;  // of the static graphs
+  DataLayout data;        // of the plain graphs, beside them
+  DataLayout npu_data;    // of npu/, beside those: ONNX Runtime refuses data outside the graph's folder
   WeightPtr embedding;
   std::map<std::string, std::string> small_files;  // tokenizer and configs: name -> bytes
   std::map<std::string, std::string> made;         // name -> how

@@ -6,6 +6,7 @@
 #include "fastvlm/base/version.h"
 #include "fastvlm/export/export.h"
 #include "fastvlm/export/manifest_of.h"
+#include "fastvlm/export/model_identity.h"
 #include "fastvlm/export/side_files.h"
 #include "fastvlm/graph/cost.h"
 #include "fastvlm/onnx/data_writer.h"
@@ -52,12 +53,37 @@ std::uint64_t part_limit(const NpuOptions& options, std::span<const ChosenChip> 
   return std::ranges::min(chips, {}, [](const ChosenChip& c) { return c.chip->context_limit_bytes; }).chip->context_limit_bytes;
 }
 
+// Streams that come too near to the largest number of half precision.
+Status plan_scales(PreparedExport& p, const Weights& weights, const Target& target) {
+  const RangeOptions& o = *p.options.ranges;
+  if (!(o.share > 0 && o.share <= 1)) return bad_usage("--range-share {}: must be above 0 and at most 1", o.share);
+  TRY_ASSIGN(const std::string identity, model_identity(*p.checkpoint));
+  if (o.ranges.model != identity)
+    return bad_input("the ranges are those of another model ({:.12}), not of {} ({:.12}); calibrate it", o.ranges.model,
+                     p.options.model_dir.string(), identity);
+  std::map<std::string, float> peaks;
+  for (const auto& [key, range] : o.ranges.values) {
+    peaks[key] = range.absmax();
+    if (range.not_finite > 0)
+      p.findings.push_back(fmt::format("\"{}\" was NaN or infinite {} times when calibrating", key, range.not_finite));
+  }
+  p.scales = plan_stream_scales(p.config, weights, target, peaks, o.share * kLargestHalf);
+  for (const ops::UnscaledValue& value : p.scales.unscaled)
+    p.findings.push_back(fmt::format("\"{}\" reaches {:.4g} and cannot be scaled ({}); half precision ends at {}", value.name, value.absmax,
+                                     value.why, kLargestHalf));
+  return {};
+}
+
 Status add_npu_graphs(PreparedExport& p, const Weights& weights) {
   NpuOptions options = *p.options.npu;
   if (options.image_sizes.empty()) options.image_sizes = {p.image_size};
   TRY(check_npu_options(options, p.config));
   TRY_ASSIGN(const auto chips, find_chips(options.known_targets, options.targets));
   if (chips.empty()) return bad_usage("static graphs are made for chips; name at least one");
+  if (p.options.ranges) {
+    TRY(plan_scales(p, weights, *chips[0].target));
+    options.scales = p.scales;
+  }
   auto graphs = npu_graphs(p.config, weights, options, *chips[0].target, part_limit(options, chips));
   for (NpuGraph& npu : graphs) {
     const GraphKind kind{.role = npu.role, .extents = npu.extents, .precision = options.io_dtype};

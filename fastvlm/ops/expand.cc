@@ -37,14 +37,15 @@ Value ExpansionContext::add_weight(const WeightPtr& weight, std::size_t named_af
   return to_.add_weight(weight, info.name + suffix, info.dtype);
 }
 
-std::unique_ptr<Graph> expand(const Graph& graph, const ExpansionTable& table) {
+std::unique_ptr<Graph> expand(const Graph& graph, const ExpansionTable& table, std::vector<int>* origin) {
   auto to = std::make_unique<Graph>(graph.name());
   std::vector<Value> mapped(graph.values().size());
   for (int input : graph.inputs()) {
     const ValueInfo& info = graph.value(input);
     mapped[static_cast<std::size_t>(input)] = to->add_input(info.name, info.dtype, info.dims);
   }
-  for (const Node& node : graph.nodes()) {
+  for (std::size_t index = 0; index < graph.nodes().size(); ++index) {
+    const Node& node = graph.nodes()[index];
     Scope scope(*to, module_of(node), /*absolute=*/true);
     std::vector<Value> results;
     if (node.domain != kSemanticDomain) {
@@ -55,6 +56,7 @@ std::unique_ptr<Graph> expand(const Graph& graph, const ExpansionTable& table) {
       results = row->second(ExpansionContext(*to, graph, node, mapped));
     }
     FASTVLM_ASSERT(results.size() == node.outputs.size(), "one value for each output");
+    if (origin != nullptr) origin->resize(to->nodes().size(), static_cast<int>(index));
     for (std::size_t i = 0; i < results.size(); ++i) {
       const ValueInfo& info = graph.value(node.outputs[i]);
       FASTVLM_ASSERT(results[i].dims() == info.dims, "an expansion keeps the shape");

@@ -38,7 +38,8 @@ class ExpansionContext {
 using Expansion = std::vector<Value> (*)(const ExpansionContext&);
 using ExpansionTable = std::map<std::string, Expansion>;
 
-// Inputs, outputs and names of the module outputs stay. A semantic op without a row is a ModelError.
-std::unique_ptr<Graph> expand(const Graph& graph, const ExpansionTable& table);
+// Inputs, outputs and names of the module outputs stay. A semantic op without a row is a ModelError. `origin` gets, for each node
+// of the new graph, the index of the node that it came from.
+std::unique_ptr<Graph> expand(const Graph& graph, const ExpansionTable& table, std::vector<int>* origin = nullptr);
 
 }  // namespace fastvlm::ops

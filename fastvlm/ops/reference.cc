@@ -1,9 +1,11 @@
 #include "fastvlm/ops/reference.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
 #include "fastvlm/ops/basic.h"
+#include "fastvlm/ops/rescale.h"
 
 namespace fastvlm::ops {
 namespace {
@@ -101,18 +103,33 @@ std::vector<Value> expand_linear(const ExpansionContext& context) {
   return {y};
 }
 
-std::vector<Value> expand_gelu(const ExpansionContext& context) { return {gelu_of_erf(context.input(0))}; }
+// What an activation with a scaled input computes its nonlinear part of.
+Value true_numbers(const ExpansionContext& context) { return times(context.input(0), 1 / scale_of(context.node())); }
+
+std::vector<Value> expand_gelu(const ExpansionContext& context) {
+  return {times(gelu_of_erf(true_numbers(context)), scale_of(context.node()))};
+}
 
 std::vector<Value> expand_silu(const ExpansionContext& context) {
   Value x = context.input(0);
-  return {mul(x, sigmoid_node(x))};
+  return {mul(x, sigmoid_node(true_numbers(context)))};
 }
 
-std::vector<Value> expand_sigmoid(const ExpansionContext& context) { return {sigmoid_node(context.input(0))}; }
+std::vector<Value> expand_sigmoid(const ExpansionContext& context) { return {sigmoid_node(true_numbers(context))}; }
 
 std::vector<Value> expand_embedding(const ExpansionContext& context) { return {gather_rows(context.input(1), context.input(0))}; }
 
 }  // namespace
+
+Value times(Value x, float factor) {
+  constexpr float kLargest = 0x1p14F;
+  while (factor != 1) {
+    const float step = std::clamp(factor, 1 / kLargest, kLargest);
+    x = mul(x, scalar(x.graph(), x.dtype(), step));
+    factor /= step;
+  }
+  return x;
+}
 
 Value gelu_of_erf(Value x) {
   Graph& graph = x.graph();

@@ -10,6 +10,9 @@ namespace fastvlm::ops {
 
 const ExpansionTable& reference_expansions();
 
+// x times a power of two; by several Muls where half precision could not hold the factor.
+Value times(Value x, float factor);
+
 // GELU of x in the exact form, with Erf.
 Value gelu_of_erf(Value x);
 

@@ -3,6 +3,7 @@
 #include "fastvlm/base/model_error.h"
 #include "fastvlm/ops/basic.h"
 #include "fastvlm/ops/reference.h"
+#include "fastvlm/ops/rescale.h"
 #include "fastvlm/tensor/quantised_weight.h"
 
 namespace fastvlm::qnn {
@@ -24,10 +25,13 @@ std::vector<Value> expand_rms_norm(const ExpansionContext& context) {
 
 // gelu(x) = relu(x) + gelu(-|x|).  HTP's Gelu is 0.1 % too large for x above 4, which adds up over the forty of a tower; below
 // zero it is not. The plug-in takes the Erf chain for one Gelu; a com.microsoft.Gelu would get a Transpose on either side.
+// A scaled x is scaled back for the second part only, which is zero below -16: cut there, nothing overflows.
 std::vector<Value> expand_gelu(const ExpansionContext& context) {
   Value x = context.input(0);
+  const float scale = scale_of(context.node());
   Value positive = relu(x), below_zero = neg(abs(x));
-  return {add(positive, gelu_of_erf(below_zero))};
+  if (scale != 1) below_zero = times(clip(below_zero, -16 * scale, 0), 1 / scale);
+  return {add(positive, times(gelu_of_erf(below_zero), scale))};
 }
 
 // HTP joins an activation with the convolution or fully connected layer in front of it and then computes it to 43-50 dB
@@ -35,11 +39,16 @@ std::vector<Value> expand_gelu(const ExpansionContext& context) {
 // between them. GELU is kept apart by its form.
 Value keep_apart(Value x) { return clip(x, -65504, 65504); }
 
-std::vector<Value> expand_sigmoid(const ExpansionContext& context) { return {sigmoid_node(keep_apart(context.input(0)))}; }
+// The sigmoid of the true number behind a scaled one. It is 0 or 1 beyond 88.
+Value sigmoid_of(Value x, float scale) {
+  return sigmoid_node(scale == 1 ? keep_apart(x) : times(clip(x, -88 * scale, 88 * scale), 1 / scale));
+}
+
+std::vector<Value> expand_sigmoid(const ExpansionContext& context) { return {sigmoid_of(context.input(0), scale_of(context.node()))}; }
 
 std::vector<Value> expand_silu(const ExpansionContext& context) {
   Value x = context.input(0);
-  return {mul(x, sigmoid_node(keep_apart(x)))};
+  return {mul(x, sigmoid_of(x, scale_of(context.node())))};
 }
 
 // One MatMul pair for each head on plain slices; only the keys are turned, once.

@@ -1,0 +1,59 @@
+#include "fastvlm/export/calibrate_checkpoint.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "fastvlm/base/temporary_folder.h"
+#include "fastvlm/base/try.h"
+#include "fastvlm/compile/graph_opener.h"
+#include "fastvlm/export/model_identity.h"
+
+namespace fastvlm {
+namespace {
+
+constexpr std::int64_t kPromptTokens = 1024;  // at most, beside the picture
+
+Result<ExportOptions> graphs_to_measure(const CheckpointCalibration& o, const Checkpoint& checkpoint, const Path& output) {
+  TRY_ASSIGN(const ModelConfig config, read_model_config(checkpoint));
+  const std::int64_t size = o.image_size.value_or(config.preprocessing.settings.size), side = size / kVisionStride;
+  NpuOptions npu{.targets = {o.chip}, .known_targets = o.known_targets};
+  npu.prefill = kCalibrationPrefill;
+  npu.context = std::min(config.text.max_position_embeddings, side * side + kPromptTokens + o.reply_tokens);
+  npu.part_limit_bytes = std::numeric_limits<std::uint64_t>::max();
+  return ExportOptions{.model_dir = o.model_dir,
+                       .output_dir = output,
+                       .base_model = o.base_model,
+                       .image_size = o.image_size,
+                       .threads = o.threads,
+                       .npu = std::move(npu)};
+}
+
+}  // namespace
+
+Result<Ranges> calibrate_checkpoint(const CheckpointCalibration& o, Progress& progress) {
+  CalibrateOptions how{.reply_tokens = o.reply_tokens, .record = {.channels = o.channels}};
+  TRY_ASSIGN(how.pictures, pictures_in(o.pictures));
+  how.prompts = default_prompts();
+  if (!o.prompts.empty()) {
+    TRY_ASSIGN(how.prompts, read_prompts(o.prompts));
+  }
+  TRY_ASSIGN(const Checkpoint checkpoint, Checkpoint::open(o.model_dir, o.base_model));
+  TRY_ASSIGN(TemporaryFolder work, o.work_folder.empty() ? TemporaryFolder::create() : TemporaryFolder::create_in(o.work_folder));
+  how.folder = work.path() / "graphs";
+  TRY_ASSIGN(how.open, graph_opener({.output_dir = how.folder, .runtimes = o.runtimes, .threads = o.threads, .share_weights = true}));
+  TRY_ASSIGN(const ExportOptions graphs, graphs_to_measure(o, checkpoint, how.folder));
+  TRY_ASSIGN(const ExportReport exported, run_export(graphs, progress));
+  TRY_ASSIGN(Ranges ranges, calibrate(how, progress));
+  TRY_ASSIGN(ranges.model, model_identity(checkpoint));
+  return ranges;
+}
+
+Result<Ranges> ranges_of(const Path& source, const CheckpointCalibration& options, Progress& progress) {
+  std::error_code failure;
+  if (!std::filesystem::is_directory(source, failure)) return read_ranges(source);
+  CheckpointCalibration folder = options;
+  folder.pictures = source;
+  return calibrate_checkpoint(folder, progress);
+}
+
+}  // namespace fastvlm

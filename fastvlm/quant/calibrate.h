@@ -1,0 +1,36 @@
+// Calibration: pictures and questions go through the static graphs on the CPU, as they would on the NPU, and what the values
+// were is kept.
+#pragma once
+
+#include "fastvlm/base/progress.h"
+#include "fastvlm/image/decode.h"
+#include "fastvlm/quant/recorded_graph.h"
+
+namespace fastvlm {
+
+// Prompt lengths that calibration wants graphs for: any prompt is cut into these and single tokens without padding, whose values
+// would count as if they were real.
+inline const std::vector<std::int64_t> kCalibrationPrefill = {32, 4};
+
+struct CalibrateOptions {
+  Path folder;                       // of export, with float32 graphs in npu/ whose decoder is whole
+  OpenGraph open;                    // on the CPU
+  std::vector<Path> pictures;        // each is asked at least one question
+  std::vector<std::string> prompts;  // used in turn
+  std::int64_t reply_tokens = 16;    // of each answer, at most
+  RecordOptions record;
+  ImageDecodeOptions decode;
+};
+
+// The model's name (Ranges::model) is left to the caller. A picture that cannot be read is an Error.
+Result<Ranges> calibrate(const CalibrateOptions& options, Progress& progress);
+
+// The pictures of a folder, by name. An Error when there is none.
+Result<std::vector<Path>> pictures_in(const Path& folder);
+
+// One question a line; empty lines are skipped. An Error when there is none.
+Result<std::vector<std::string>> read_prompts(const Path& file);
+// What is asked when the user has no questions.
+const std::vector<std::string>& default_prompts();
+
+}  // namespace fastvlm
