@@ -18,6 +18,7 @@ FLOORS = [
     ["session", "targets"],
     ["author", "verify", "inspect", "compile", "quant", "chat"],
     ["export"],
+    ["clients"],
     ["api"],
     ["cli"],
 ]

@@ -2,12 +2,15 @@
 
 #include <fmt/format.h>
 
+#include <chrono>
+
 #include "fastvlm/base/try.h"
 #include "fastvlm/bundle/manifest_json.h"
 #include "fastvlm/cli/export_arguments.h"
 #include "fastvlm/cli/print.h"
 #include "fastvlm/cli/print_compiled.h"
 #include "fastvlm/cli/verbs.h"
+#include "fastvlm/clients/export_layouts.h"
 #include "fastvlm/process/process.h"
 #include "fastvlm/targets/registry.h"
 
@@ -24,7 +27,29 @@ std::string known_chips() {
   return names;
 }
 
+ExitCode run_layouts(const ExportArguments& arguments, const CommonArguments& common) {
+  clients::LayoutExportOptions options{.model = {}, .layouts = arguments.layouts, .variants = arguments.variants};
+  TRY_ASSIGN(options.model, export_options(arguments, common));
+  auto progress = make_progress(common.quiet || common.json);
+  const auto begin = std::chrono::steady_clock::now();
+  TRY_ASSIGN(const ExportReport report, clients::export_layouts(options, *progress));
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  if (common.json) {
+    print_json({{"output_dir", arguments.output_dir.string()},
+                {"bytes", report.bytes},
+                {"seconds", seconds},
+                {"files", to_json(report.files)},
+                {"findings", report.findings}});
+    return 0;
+  }
+  print_findings(report.findings);
+  print_line(
+      fmt::format("{}: {} files, {}, {:.1f} s", arguments.output_dir.string(), report.files.size(), human_bytes(report.bytes), seconds));
+  return 0;
+}
+
 ExitCode run(const ExportArguments& arguments, const CommonArguments& common) {
+  if (!arguments.layouts.empty()) return run_layouts(arguments, common);
   FullExportOptions options{.compile = arguments.npu.compile,
                             .runtimes = common.runtimes,
                             .program = own_executable(),

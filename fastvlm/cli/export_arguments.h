@@ -36,6 +36,8 @@ struct ExportArguments {
   std::string dtype = "float32";
   bool force = false;
   bool refuse_not_finite = false;
+  std::vector<std::string> layouts;
+  std::vector<std::string> variants = {"fp32"};
   NpuArguments npu;
 };
 

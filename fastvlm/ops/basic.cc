@@ -158,7 +158,7 @@ std::vector<Value> split_evenly(Value x, int axis, std::int64_t parts) {
   return split(x, axis, std::vector<std::int64_t>(static_cast<std::size_t>(parts), x.dim(axis).value / parts));
 }
 
-Value concat(std::vector<Value> parts, int axis) {
+Value concat(std::vector<Value> parts, int axis, std::optional<Dim> extent_name) {
   if (parts.size() == 1) return parts[0];
   Value first = parts[0];
   axis = positive_axis("Concat", first, axis);
@@ -176,6 +176,7 @@ Value concat(std::vector<Value> parts, int axis) {
       sum = (sum.is_static() ? std::to_string(sum.value) : sum.symbol) + "+" +
             (extent.is_static() ? std::to_string(extent.value) : extent.symbol);
   }
+  if (extent_name) sum = *extent_name;
   return one(first.graph(), "Concat", parts, {first.dtype(), dims}, {{"axis", std::int64_t{axis}}});
 }
 
@@ -246,11 +247,17 @@ Value conv(Value x, Value weight, Value bias, const ConvOptions& o) {
               {"strides", std::vector<std::int64_t>(2, o.stride)}});
 }
 
+Value extent_of(Value x, int axis) {
+  axis = positive_axis("Shape", x, axis);
+  Graph& graph = x.graph();
+  Value shape = one(graph, "Shape", {x}, {Dtype::kInt64, {1}}, {{"start", std::int64_t{axis}}, {"end", std::int64_t{axis} + 1}});
+  return one(graph, "Squeeze", {shape}, {Dtype::kInt64, {}});
+}
+
 Value range_along(Value x, int axis) {
   axis = positive_axis("Range", x, axis);
   Graph& graph = x.graph();
-  Value shape = one(graph, "Shape", {x}, {Dtype::kInt64, {1}}, {{"start", std::int64_t{axis}}, {"end", std::int64_t{axis} + 1}});
-  Value length = one(graph, "Squeeze", {shape}, {Dtype::kInt64, {}});
+  Value length = extent_of(x, axis);
   return one(graph, "Range", {scalar(graph, Dtype::kInt64, 0), length, scalar(graph, Dtype::kInt64, 1)}, {Dtype::kInt64, {x.dim(axis)}});
 }
 

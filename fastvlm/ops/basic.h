@@ -2,6 +2,7 @@
 // shape, and makes the node. A misfit is a ModelError that starts with the op and the module path.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -38,7 +39,8 @@ Value transpose(Value x, std::vector<std::int64_t> permutation);
 Value reshape(Value x, const Dims& dims);
 std::vector<Value> split(Value x, int axis, std::span<const std::int64_t> sizes);
 std::vector<Value> split_evenly(Value x, int axis, std::int64_t parts);
-Value concat(std::vector<Value> parts, int axis);
+// `extent` names the sum where it has a name of its own, such as past and new tokens together.
+Value concat(std::vector<Value> parts, int axis, std::optional<Dim> extent = {});
 Value softmax(Value x);  // last axis
 Value reduce_mean_last(Value x);
 Value global_average_pool(Value x);
@@ -59,6 +61,8 @@ struct ConvOptions {
 // x [B, C, H, W], weight [O, C/groups, k, k], bias [O] or empty.
 Value conv(Value x, Value weight, Value bias, const ConvOptions& options);
 
+// The extent of `axis` when the graph runs, an int64 scalar.
+Value extent_of(Value x, int axis);
 // 0, 1, … L-1 as int64, where L is the extent of `axis` (symbolic).
 Value range_along(Value x, int axis);
 Value unsqueeze(Value x, std::vector<std::int64_t> axes);

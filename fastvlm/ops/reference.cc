@@ -96,6 +96,46 @@ std::vector<Value> expand_rotary_attention(const ExpansionContext& context) {
   return {reshape(mixed, q.dims())};
 }
 
+std::vector<Value> expand_cached_positions(const ExpansionContext& context) {
+  Value x = context.input(0), attention_mask = context.input(2);
+  Graph& graph = context.graph();
+  const std::int64_t head_dim = context.node().integer("head_dim");
+  Value frequencies = floats(graph, Dtype::kFloat32, {1, head_dim / 2}, inverse_frequencies(head_dim, context.node().wide("rope_theta")));
+  Value angles = mul(cast(unsqueeze(context.input(1), {2}), Dtype::kFloat32), frequencies);
+  Value total = extent_of(attention_mask, 1), fresh = extent_of(x, 1);
+  Value past = sub(total, fresh);
+  Value rows = unsqueeze(add(range_along(x, 1), past), {1});
+  Value columns = unsqueeze(range_along(attention_mask, 1), {0});
+  Value later = greater(columns, rows);
+  // A row of padding sees nothing: with the lowest half its scores would become infinite, and their softmax no number.
+  const double lowest = x.dtype() == Dtype::kFloat16 ? double{kMaskHidden} : double{std::numeric_limits<float>::lowest()};
+  Value visible = scalar(graph, x.dtype(), 0), hidden = scalar(graph, x.dtype(), lowest);
+  Value causal = where(later, hidden, visible);
+  Value one = scalar(graph, Dtype::kInt64, 1), present = unsqueeze(attention_mask, {1, 2, 3});
+  Value padding = greater(one, present);
+  Value mask = where(padding, hidden, causal);
+  return {cast(cos(angles), x.dtype()), cast(sin(angles), x.dtype()), mask};
+}
+
+// The growing form; the static one looks different on each target.
+std::vector<Value> expand_cached_rotary_attention(const ExpansionContext& context) {
+  const Node& node = context.node();
+  const std::int64_t kv = node.integer("key_value_heads"), d = node.integer("head_dim"), group = node.integer("heads") / kv;
+  Value q = context.input(0), k = context.input(1), v = context.input(2), mask = context.input(5);
+  Value cos = unsqueeze(context.input(3), {2}), sin = unsqueeze(context.input(4), {2});
+  const Dim batch = q.dim(0), length = q.dim(1), total = mask.dim(-1);
+  auto rotated = [&](Value x, std::int64_t heads) { return rotate_half_split(reshape(x, {batch, length, heads, d}), cos, sin, -1); };
+  Value queries = transpose(reshape(rotated(q, kv * group), {batch, length, kv, group, d}), {0, 2, 3, 1, 4});
+  Value fresh_keys = transpose(rotated(k, kv), {0, 2, 1, 3});
+  Value fresh_values = transpose(reshape(v, {batch, length, kv, d}), {0, 2, 1, 3});
+  Value keys = concat({context.input(6), fresh_keys}, 2, total), values = concat({context.input(7), fresh_values}, 2, total);
+  Value columns = transpose(unsqueeze(keys, {2}), {0, 1, 2, 4, 3});
+  Value weights = softmax(add(matmul(queries, columns), mask));
+  Value shared = unsqueeze(values, {2});
+  Value mixed = transpose(matmul(weights, shared), {0, 3, 1, 2, 4});
+  return {reshape(mixed, q.dims()), keys, values};
+}
+
 std::vector<Value> expand_linear(const ExpansionContext& context) {
   Value weight = context.add_weight(context.weight(1)->transposed(), 1);
   Value y = matmul(context.input(0), weight);
@@ -172,6 +212,8 @@ const ExpansionTable& reference_expansions() {
       {"vocabulary_logits", expand_vocabulary_logits},
       {"causal_positions", expand_causal_positions},
       {"rotary_attention", expand_rotary_attention},
+      {"cached_positions", expand_cached_positions},
+      {"cached_rotary_attention", expand_cached_rotary_attention},
   };
   return table;
 }

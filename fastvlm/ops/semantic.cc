@@ -113,14 +113,42 @@ Positions causal_positions(Value x, std::int64_t head_dim, double rope_theta) {
   return {.cos = values[0], .sin = values[1], .mask = values[2]};
 }
 
+Positions cached_positions(Value x, Value position_ids, Value attention_mask, std::int64_t head_dim, double rope_theta) {
+  const Dim batch = x.dim(0), length = x.dim(1);
+  require(position_ids.dims() == Dims{batch, length} && attention_mask.rank() == 2 && attention_mask.dim(0) == batch, "cached_positions", x,
+          "positions {} and mask {} for input {}", to_string(position_ids.dims()), to_string(attention_mask.dims()), to_string(x.dims()));
+  auto values = node("cached_positions", {x, position_ids, attention_mask},
+                     {{x.dtype(), {batch, length, head_dim / 2}},
+                      {x.dtype(), {batch, length, head_dim / 2}},
+                      {x.dtype(), {batch, 1, 1, length, attention_mask.dim(1)}}},
+                     {{"head_dim", head_dim}, {"rope_theta", rope_theta}});
+  return {.cos = values[0], .sin = values[1], .mask = values[2]};
+}
+
 Value rotary_attention(Value q, Value k, Value v, const Positions& p, const RotaryAttentionOptions& o) {
   require_heads("rotary_attention", q, k, v, o);
   return node("rotary_attention", {q, k, v, p.cos, p.sin, p.mask}, {{q.dtype(), q.dims()}}, head_attributes(o))[0];
 }
 
+namespace {
+
+CachedAttention growing_rotary_attention(Value q, Value k, Value v, const Positions& p, const PastKeyValue& past,
+                                         const RotaryAttentionOptions& o) {
+  const Dims slots = {q.dim(0), o.key_value_heads, past.key.dim(2), o.head_dim};
+  require(past.key.dims() == slots && past.value.dims() == slots && p.mask.rank() == 5, "cached_rotary_attention", q,
+          "past key {}, value {} and mask {}", to_string(past.key.dims()), to_string(past.value.dims()), to_string(p.mask.dims()));
+  const Dims grown = {q.dim(0), o.key_value_heads, p.mask.dim(4), o.head_dim};
+  auto values = node("cached_rotary_attention", {q, k, v, p.cos, p.sin, p.mask, past.key, past.value},
+                     {{q.dtype(), q.dims()}, {q.dtype(), grown}, {q.dtype(), grown}}, head_attributes(o));
+  return {.output = values[0], .key = values[1], .value = values[2]};
+}
+
+}  // namespace
+
 CachedAttention cached_rotary_attention(Value q, Value k, Value v, const Positions& p, const PastKeyValue& past,
                                         const RotaryAttentionOptions& o) {
   require_heads("cached_rotary_attention", q, k, v, o);
+  if (past.key.rank() == 4 && !past.key.dim(2).is_static()) return growing_rotary_attention(q, k, v, p, past, o);
   const Dim tokens = q.dim(1);
   require(past.key.rank() == 4 && past.value.rank() == 4 && past.key.dim(0) == Dim(o.key_value_heads) &&
               past.value.dim(0) == Dim(o.key_value_heads) && past.key.dim(2) == Dim(o.head_dim) && past.value.dim(3) == Dim(o.head_dim) &&

@@ -50,6 +50,10 @@ struct Positions {
 };
 Positions causal_positions(Value x, std::int64_t head_dim, double rope_theta);
 
+// Positions of L new tokens of x [B, L, H] behind a cache of any length; T tokens in all. position_ids: [B, L] int64;
+// attention_mask: [B, T] int64, 0 where nobody looks. cos, sin: [B, L, head_dim/2]; mask: [B, 1, 1, L, T].
+Positions cached_positions(Value x, Value position_ids, Value attention_mask, std::int64_t head_dim, double rope_theta);
+
 struct RotaryAttentionOptions {
   std::int64_t heads = 0;
   std::int64_t key_value_heads = 0;
@@ -63,6 +67,9 @@ Value rotary_attention(Value q, Value k, Value v, const Positions& positions, co
 // The same with a cache, static: A new tokens behind `past` slots.
 // past_key: [kv, 1, head_dim, past], past_value: [kv, 1, past, head_dim]; cos, sin: [1, 1, A, head_dim/2];
 // mask: [1, 1, A, past + A].  The new keys and values have A slots in the same layout.
+//
+// Or growing, for any batch and length: past_key, past_value: [B, kv, past, head_dim] with a symbolic past, positions as of
+// cached_positions(). The keys and values are then the whole cache [B, kv, T, head_dim], past and new.
 struct CachedAttention {
   Value output;  // [1, A, heads*head_dim]
   Value key;

@@ -1,0 +1,54 @@
+#include "fastvlm/clients/layout.h"
+
+#include <algorithm>
+#include <array>
+
+#include "fastvlm/clients/transformers_js.h"
+#include "fastvlm/rewrite/pipeline.h"
+
+namespace fastvlm::clients {
+namespace {
+
+constexpr std::array kVariants = {
+    Variant{.name = "fp32", .suffix = "", .dtype = Dtype::kFloat32},
+    Variant{.name = "fp16", .suffix = "_fp16", .dtype = Dtype::kFloat16},
+};
+
+constexpr std::array kLayouts = {
+    Layout{.name = "transformers-js", .add = add_transformers_js},
+};
+
+template <class Row>
+Result<std::vector<Row>> find_rows(const char* option, std::span<const Row> rows, const std::vector<std::string>& names) {
+  std::vector<Row> found;
+  for (const std::string& name : names) {
+    const auto row = std::ranges::find(rows, name, [](const Row& r) { return std::string(r.name); });
+    if (row == rows.end()) {
+      std::string known;
+      for (const Row& r : rows) known += (known.empty() ? "" : ", ") + std::string(r.name);
+      return bad_usage("{} {}: not known; there are {}", option, name, known);
+    }
+    if (std::ranges::find(found, name, [](const Row& r) { return std::string(r.name); }) == found.end()) found.push_back(*row);
+  }
+  return found;
+}
+
+}  // namespace
+
+std::span<const Variant> variants() { return kVariants; }
+std::span<const Layout> layouts() { return kLayouts; }
+
+Result<std::vector<Layout>> find_layouts(const std::vector<std::string>& names) { return find_rows("--layout", layouts(), names); }
+Result<std::vector<Variant>> find_variants(const std::vector<std::string>& names) { return find_rows("--variants", variants(), names); }
+
+std::string data_file_beside(std::string_view graph_file) {
+  return std::string(graph_file.substr(graph_file.find_last_of('/') + 1)) + "_data";
+}
+
+void LayoutFiles::add_graph(std::string file, std::unique_ptr<Graph> graph) {
+  rewrite::run_passes(*graph);
+  LayoutGraph& added = graphs.emplace_back(LayoutGraph{.file = std::move(file), .graph = std::move(graph), .data = {}});
+  added.data.place_graph(*added.graph, data_file_beside(added.file));
+}
+
+}  // namespace fastvlm::clients

@@ -1,0 +1,61 @@
+// A layout is what one program of other people wants to find in a folder: its graphs, its names, its configs. One file each makes
+// it from the prepared export; the table of layout.cc lists them.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "fastvlm/author/cached_graphs.h"
+#include "fastvlm/export/export.h"
+#include "fastvlm/graph/graph.h"
+#include "fastvlm/onnx/data_layout.h"
+
+namespace fastvlm::clients {
+
+// In what numbers the graphs are written: "fp32".
+struct Variant {
+  const char* name;
+  const char* suffix;  // of the file, before ".onnx"
+  Dtype dtype = Dtype::kFloat32;
+};
+
+std::span<const Variant> variants();
+
+// A graph and its external data, which lies beside it as "<file>_data": browsers look for that name, so graphs share no data.
+struct LayoutGraph {
+  std::string file;  // below the folder: "onnx/embed_tokens.onnx"
+  std::unique_ptr<Graph> graph;
+  DataLayout data;
+};
+
+struct LayoutFiles {
+  std::map<std::string, std::string> bytes;  // small files
+  std::vector<LayoutGraph> graphs;
+
+  void add_graph(std::string file, std::unique_ptr<Graph> graph);
+};
+
+struct LayoutInput {
+  const PreparedExport& prepared;
+  std::vector<Variant> variants;
+};
+
+struct Layout {
+  const char* name;
+  Status (*add)(const LayoutInput& input, LayoutFiles& files);
+};
+
+std::span<const Layout> layouts();
+
+// The rows with these names, each once; an Error that lists all names for a wrong one.
+Result<std::vector<Layout>> find_layouts(const std::vector<std::string>& names);
+Result<std::vector<Variant>> find_variants(const std::vector<std::string>& names);
+
+// "vision_encoder.onnx_data" for "onnx/vision_encoder.onnx", relative to the graph.
+std::string data_file_beside(std::string_view graph_file);
+
+}  // namespace fastvlm::clients

@@ -1,0 +1,118 @@
+#include "fastvlm/clients/transformers_js.h"
+
+#include "fastvlm/base/json.h"
+#include "fastvlm/base/try.h"
+#include "fastvlm/clients/tokenizer_files.h"
+
+namespace fastvlm::clients {
+namespace {
+
+std::string text_of(const OrderedJson& json) { return json.dump(2) + "\n"; }
+
+void add_graphs(const LayoutInput& input, LayoutFiles& files) {
+  const PreparedExport& p = input.prepared;
+  const Weights weights(*p.checkpoint);
+  for (const Variant& variant : input.variants) {
+    const CachedGraphOptions options{.image_size = p.image_size, .dtype = variant.dtype, .encodings = {}};
+    auto file = [&](const char* name) { return std::string("onnx/") + name + variant.suffix + ".onnx"; };
+    files.add_graph(file("vision_encoder"), image_features_graph(p.config, weights, options));
+    files.add_graph(file("embed_tokens"), embed_tokens_graph(p.config, weights, options));
+    files.add_graph(file("decoder_model_merged"), merged_decoder_graph(p.config, weights, options));
+  }
+}
+
+// The client opens a "_data" file only where this says so, and fails where one is said and missing.
+OrderedJson client_section(const LayoutInput& input, const LayoutFiles& files) {
+  OrderedJson chunks = OrderedJson::object();
+  for (const LayoutGraph& graph : files.graphs)
+    if (!graph.data.weights().empty()) chunks[graph.file.substr(graph.file.find_last_of('/') + 1)] = 1;
+  OrderedJson section = {{"use_external_data_format", chunks}, {"kv_cache_dtype", {{"fp16", "float32"}}}};
+  // Without the full precision, which is the default, nothing would be found.
+  bool full = false;
+  for (const Variant& variant : input.variants) full = full || std::string_view(variant.suffix).empty();
+  if (!full) section["dtype"] = input.variants.front().name;
+  return section;
+}
+
+OrderedJson end_tokens(const ModelConfig& config) {
+  if (config.eos_token_ids.size() == 1) return config.eos_token_ids.front();
+  return config.eos_token_ids;
+}
+
+// One spelling whatever the dialect of the checkpoint: the client knows no other.
+OrderedJson config_json(const ModelConfig& config, const TokenizerFiles& tokenizer) {
+  const TextConfig& text = config.text;
+  return {{"architectures", {"LlavaQwen2ForCausalLM"}},
+          {"model_type", "llava_qwen2"},
+          {"hidden_act", "silu"},
+          {"hidden_size", text.hidden_size},
+          {"intermediate_size", text.intermediate_size},
+          {"num_hidden_layers", text.num_hidden_layers},
+          {"num_attention_heads", text.num_attention_heads},
+          {"num_key_value_heads", text.num_key_value_heads},
+          {"head_dim", text.head_dim},
+          {"vocab_size", text.vocab_size},
+          {"max_position_embeddings", text.max_position_embeddings},
+          {"rope_theta", text.rope_theta},
+          {"rms_norm_eps", text.rms_norm_eps},
+          {"tie_word_embeddings", text.tie_word_embeddings},
+          {"mm_hidden_size", config.vision.hidden_size},
+          {"image_token_index", tokenizer.image_token_id},
+          {"eos_token_id", end_tokens(config)},
+          {"pad_token_id", tokenizer.pad_token_id}};
+}
+
+// The longest edge beside the shortest makes the client fit the picture in and centre it on black, as the model was trained.
+OrderedJson size_of(const PreprocessSettings& settings) {
+  if (settings.mode == ImageMode::kStretch) return {{"height", settings.resized_side()}, {"width", settings.resized_side()}};
+  OrderedJson size = {{"shortest_edge", settings.resized_side()}};
+  if (settings.mode == ImageMode::kPad) size["longest_edge"] = settings.resized_side();
+  return size;
+}
+
+OrderedJson preprocessor_json(const PreprocessSettings& settings) {
+  return {{"processor_class", "LlavaProcessor"},
+          {"image_processor_type", "CLIPImageProcessor"},
+          {"do_convert_rgb", true},
+          {"do_resize", true},
+          {"size", size_of(settings)},
+          {"resample", static_cast<int>(settings.filter)},
+          {"do_center_crop", true},
+          {"crop_size", {{"height", settings.size}, {"width", settings.size}}},
+          {"do_rescale", true},
+          {"rescale_factor", settings.rescale_factor},
+          {"do_normalize", true},
+          {"image_mean", settings.mean},
+          {"image_std", settings.std}};
+}
+
+OrderedJson generation_json(const PreparedExport& p, const TokenizerFiles& tokenizer) {
+  const auto own = p.small_files.find("generation_config.json");
+  OrderedJson json = own == p.small_files.end() ? OrderedJson::object() : OrderedJson::parse(own->second);
+  if (!json.contains("eos_token_id")) json["eos_token_id"] = end_tokens(p.config);
+  if (!json.contains("pad_token_id")) json["pad_token_id"] = tokenizer.pad_token_id;
+  return json;
+}
+
+}  // namespace
+
+Status add_transformers_js(const LayoutInput& input, LayoutFiles& files) {
+  const PreparedExport& p = input.prepared;
+  TRY_ASSIGN(const TokenizerFiles tokenizer, tokenizer_files(p));
+  add_graphs(input, files);
+  OrderedJson config = config_json(p.config, tokenizer);
+  config["transformers.js_config"] = client_section(input, files);
+  files.bytes["config.json"] = text_of(config);
+  files.bytes["generation_config.json"] = text_of(generation_json(p, tokenizer));
+  files.bytes["preprocessor_config.json"] = text_of(preprocessor_json(p.config.preprocessing.settings.at_size(static_cast<int>(p.image_size))));
+  files.bytes["processor_config.json"] = text_of({{"processor_class", "LlavaProcessor"},
+                                                  {"image_token", kImageToken},
+                                                  {"patch_size", kVisionStride},
+                                                  {"num_additional_image_tokens", 0},
+                                                  {"vision_feature_select_strategy", "full"}});
+  files.bytes["tokenizer.json"] = tokenizer.tokenizer_json;
+  files.bytes["tokenizer_config.json"] = tokenizer.tokenizer_config_json;
+  return {};
+}
+
+}  // namespace fastvlm::clients
