@@ -133,10 +133,10 @@ std::vector<std::int64_t> decoder_lengths(const NpuOptions& options) {
 }  // namespace
 
 Status check_npu_options(const NpuOptions& o, const ModelConfig& config) {
-  if (o.recipes.empty()) return bad_usage("--recipe: name at least one");
+  if (o.recipes.empty()) return bad_option("recipe", "name at least one");
   for (std::size_t i = 0; i < o.recipes.size(); ++i)
     for (std::size_t j = 0; j < i; ++j)
-      if (recipe_name(o.recipes[i]) == recipe_name(o.recipes[j])) return bad_usage("--recipe {}: is named twice", o.recipes[i].name);
+      if (recipe_name(o.recipes[i]) == recipe_name(o.recipes[j])) return bad_option("recipe", "{}: is named twice", o.recipes[i].name);
   for (std::int64_t size : o.image_sizes) TRY(check_image_size(size));
   if (o.context < 2 || o.context > config.text.max_position_embeddings)
     return bad_option("context", "{}: must be from 2 to the model's {} positions", o.context, config.text.max_position_embeddings);
@@ -190,7 +190,8 @@ ops::ScalePlan plan_stream_scales(const ModelConfig& config, const Weights& weig
   Graph vision("vision"), decoder("decoder");
   add_vision(vision, config, weights, Dtype::kFloat32, kVisionStride);
   const DecoderPart whole{.begin = 0, .end = config.text.num_hidden_layers, .head = true};
-  add_decoder(decoder, config, weights, {.context = 2}, {.new_tokens = 1, .part = whole});
+  const Recipe as_it_is;
+  add_decoder(decoder, config, weights, {.context = 2}, {.new_tokens = 1, .part = whole, .recipe = as_it_is});
   ops::ScalePlan plan = ops::plan_scales(vision, target.expansions(), peaks, limit);
   plan.add(ops::plan_scales(decoder, target.expansions(), peaks, limit));
   return plan;
