@@ -1,16 +1,13 @@
 #include "fastvlm/base/staged_folder.h"
 
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <atomic>
-#include <cerrno>
 #include <utility>
 #include <vector>
 
+#include "fastvlm/base/leftovers.h"
 #include "fastvlm/base/try.h"
 
 namespace fastvlm {
@@ -28,32 +25,12 @@ Path normalised(const Path& target) {
 std::string staging_prefix(const Path& target) { return "." + target.filename().string() + ".partial-"; }
 std::string replaced_prefix(const Path& target) { return "." + target.filename().string() + ".replaced-"; }
 
-bool is_running(std::string process) {
-  process.resize(std::min(process.size(), process.find('-')));
-  if (process.empty() || process.size() > 9 || process.find_first_not_of("0123456789") != std::string::npos) return true;
-  return ::kill(std::stoi(process), 0) == 0 || errno != ESRCH;
-}
-
-// "<process>" or "<process>-<count>": two stages of one process must not share a folder either.
-std::string own_suffix() {
-  static std::atomic<unsigned> counter{0};
-  const unsigned count = counter++;
-  return count == 0 ? std::to_string(::getpid()) : fmt::format("{}-{}", ::getpid(), count);
-}
-
-// Leftovers of killed runs: siblings named after a process that is gone. An old folder that was moved aside stays for the
-// user as long as nothing stands in its place.
-void remove_leftovers(const Path& target) {
+// An old folder that was moved aside stays for the user as long as nothing stands in its place.
+void remove_leftovers_of(const Path& target) {
   std::error_code ignored;
   std::vector<std::string> prefixes = {staging_prefix(target)};
   if (fs::exists(target, ignored)) prefixes.push_back(replaced_prefix(target));
-  std::vector<Path> stale;
-  for (const auto& entry : fs::directory_iterator(target.parent_path(), ignored)) {
-    const std::string name = entry.path().filename().string();
-    for (const std::string& prefix : prefixes)
-      if (name.starts_with(prefix) && !is_running(name.substr(prefix.size()))) stale.push_back(entry.path());
-  }
-  for (const Path& path : stale) fs::remove_all(path, ignored);
+  remove_leftovers(target.parent_path(), prefixes);
 }
 
 Error cannot(const Path& path, const char* what, const std::error_code& failure) {
@@ -97,13 +74,13 @@ Status check_target(const Path& target, const StageOptions& options) {
 Result<StagedFolder> StagedFolder::create(const Path& target, const StageOptions& options) {
   TRY(check_target(target, options));
   const Path path = normalised(target);
-  StagedFolder folder(path, path.parent_path() / (staging_prefix(path) + own_suffix()), options);
+  StagedFolder folder(path, path.parent_path() / (staging_prefix(path) + process_suffix()), options);
   std::error_code failure;
   for (Path parent = path.parent_path(); !fs::exists(parent, failure) && parent.has_relative_path(); parent = parent.parent_path())
     folder.made_parents_.push_back(parent);
   fs::create_directories(path.parent_path(), failure);
   if (failure) return cannot(path.parent_path(), "make the folder", failure);
-  remove_leftovers(path);
+  remove_leftovers_of(path);
   fs::remove_all(folder.staging_, failure);
   fs::create_directory(folder.staging_, failure);
   if (failure) return cannot(path.parent_path(), "write into the folder", failure);

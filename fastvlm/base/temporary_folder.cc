@@ -1,10 +1,13 @@
 #include "fastvlm/base/temporary_folder.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
 #include <utility>
+
+#include "fastvlm/base/leftovers.h"
 
 namespace fastvlm {
 
@@ -19,7 +22,9 @@ Result<TemporaryFolder> TemporaryFolder::create_in(const Path& parent) {
   std::error_code failure;
   std::filesystem::create_directories(parent, failure);
   if (failure) return bad_environment("{}: cannot make this folder ({})", parent.string(), failure.message());
-  std::string name = (parent / ".fastvlm-npu-XXXXXX").string();
+  const std::string prefix = ".fastvlm-npu-";
+  remove_leftovers(parent, {&prefix, 1});
+  std::string name = (parent / fmt::format("{}{}-XXXXXX", prefix, ::getpid())).string();
   if (::mkdtemp(name.data()) == nullptr)
     return bad_environment("{}: cannot write to this folder ({})", parent.string(), std::strerror(errno));
   return TemporaryFolder(name);

@@ -1,4 +1,4 @@
-// A folder with a name of its own, gone with the object.
+// A folder with a name of its own, gone with the object. What a killed run leaves is removed by the next one.
 #pragma once
 
 #include "fastvlm/base/files.h"
