@@ -69,6 +69,18 @@ Result<std::vector<std::pair<std::string, double>>> read_pattern(const OrderedJs
   return rows;
 }
 
+Result<std::vector<std::string>> read_names(const Json& json, const char* key, std::string_view what) {
+  std::vector<std::string> names;
+  const Json* list = json_find(json, key);
+  if (list == nullptr) return names;
+  if (!list->is_array()) return bad_input("{}: {} must be a list of names", what, key);
+  for (const Json& name : *list) {
+    if (!name.is_string()) return bad_input("{}: {} must be a list of names", what, key);
+    names.push_back(name.get<std::string>());
+  }
+  return names;
+}
+
 Status read_numbers(const Json& json, std::string_view what, AdapterConfig& config) {
   constexpr std::int64_t kMaxRank = 1 << 16;
   if (json_find(json, "r") != nullptr) {
@@ -149,12 +161,12 @@ Result<AdapterConfig> parse_adapter_config(std::string_view text, std::string_vi
   TRY_ASSIGN(config.alpha_pattern, read_pattern(ordered, "alpha_pattern", what));
   for (const auto& [module, rank] : config.rank_pattern)
     if (rank != std::floor(rank) || rank > 1 << 16) return bad_input("{}: rank_pattern of \"{}\" must be a whole number", what, module);
-  if (const Json* saved = json_find(json, "modules_to_save"); saved != nullptr) {
-    if (!saved->is_array()) return bad_input("{}: modules_to_save must be a list of names", what);
-    for (const Json& name : *saved) {
-      if (!name.is_string()) return bad_input("{}: modules_to_save must be a list of names", what);
-      config.modules_to_save.push_back(name.get<std::string>());
-    }
+  TRY_ASSIGN(config.modules_to_save, read_names(json, "modules_to_save", what));
+  const Json* targets = json_find(json, "target_modules");
+  if (targets != nullptr && targets->is_string()) {
+    config.target_modules = {targets->get<std::string>()};
+  } else {
+    TRY_ASSIGN(config.target_modules, read_names(json, "target_modules", what));
   }
   if (const Json* base = json_find(json, "base_model_name_or_path"); base != nullptr && base->is_string())
     config.base_model = base->get<std::string>();

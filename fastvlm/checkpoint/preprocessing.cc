@@ -56,11 +56,12 @@ Result<bool> pads_before(const Json& config, const std::string& what, std::vecto
 void note_other_sizes(const Json& config, CheckpointPreprocessing& p) {
   const std::string from = p.file.empty() ? "without a preprocessor_config.json" : "as " + p.file + " says";
   if (auto size = size_of_tower(config); size && *size != p.settings.size)
-    p.findings.push_back(fmt::format("mm_vision_tower names {} pixels, but pictures are made for {}, {}", *size, p.settings.size, from));
+    p.findings.push_back(
+        fmt::format("mm_vision_tower names {} pixels, but the checkpoint's pictures have {}, {}", *size, p.settings.size, from));
   const Json* tokens = json_find(config, "image_seq_length");
   const std::int64_t side = p.settings.size / 64;
   if (tokens != nullptr && tokens->is_number_integer() && tokens->get<std::int64_t>() != side * side)
-    p.findings.push_back(fmt::format("image_seq_length is {}, but pictures are made for {} pixels and so {} tokens, {}",
+    p.findings.push_back(fmt::format("image_seq_length is {}, but the checkpoint's pictures have {} pixels and so {} tokens, {}",
                                      tokens->get<std::int64_t>(), p.settings.size, side * side, from));
 }
 

@@ -40,7 +40,7 @@ TEST_F(Preprocessing, TheFileDecidesAboutTheSizeAndImageSeqLengthDoesNot) {
   const auto apple = read_with(kApple, OrderedJson::object());
   ASSERT_TRUE(apple.ok());
   EXPECT_EQ(apple->settings, (PreprocessSettings{.size = 512, .mode = ImageMode::kPad}));
-  EXPECT_NE(apple->findings.at(0).find("mm_vision_tower names 256 pixels, but pictures are made for 512"), std::string::npos);
+  EXPECT_NE(apple->findings.at(0).find("mm_vision_tower names 256 pixels, but the checkpoint's pictures have 512"), std::string::npos);
 }
 
 TEST_F(Preprocessing, ANestedImageProcessorGoesBeforeTheFile) {

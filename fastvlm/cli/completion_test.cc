@@ -42,6 +42,59 @@ TEST(Completion, BashOffersFoldersOnlyWhereAFolderIsWanted) {
   EXPECT_NE(offered({"inspect", start}).find("file.onnx"), std::string::npos);
 }
 
+// What fish offers after a line: the word before the tab of each row.
+std::string offered_by_fish(const std::string& line) {
+  const std::string script = std::string(FASTVLM_PROGRAM) + " completion fish | source; complete -C '" + line + "' | string split -f1 \\t";
+  auto result = run_process({.program = "/usr/bin/fish", .arguments = {"--no-config", "-c", script}});
+  EXPECT_TRUE(result.ok()) << line;
+  return result.ok() ? result->output : "";
+}
+
+TEST(Completion, FishOffersVerbsOptionsAndValues) {
+  if (!std::filesystem::exists("/usr/bin/fish")) GTEST_SKIP() << "there is no fish";
+  for (const auto& [line, words] : std::vector<std::pair<const char*, const char*>>{{"fastvlm-npu exp", "export\n"},
+                                                                                    {"fastvlm-npu export --dt", "--dtype\n"},
+                                                                                    {"fastvlm-npu export --dtype ", "float16\nfloat32\n"},
+                                                                                    {"fastvlm-npu chat --target sm875", "sm8750\n"},
+                                                                                    {"fastvlm-npu completion ", "bash\nfish\nzsh\n"},
+                                                                                    {"fastvlm-npu export --context ", ""},
+                                                                                    {"fastvlm-npu inspect --q", "--qnn-plugin\n--quiet\n"}})
+    EXPECT_EQ(offered_by_fish(line), words) << line;
+}
+
+// zsh completes in a terminal only: one is made with zpty, the script says itself what it offers.
+constexpr const char* kZshTrial = R"(
+zmodload zsh/zpty
+zpty z zsh -f -i
+zpty -w z "PS1=; stty -echo columns 200; unset zle_bracketed_paste; fpath=(\"$1\" \$fpath); autoload -Uz compinit; compinit -D -u"
+zpty -w z 'compadd() { local -a hits; builtin compadd -A hits "$@"; (( ${#hits} )) && print -rl -- "=${(@)^hits}="; builtin compadd "$@" }'
+zpty -w z 'done_now() { print "<"END">" }; comppostfuncs=(done_now); bindkey "^I" complete-word; print "<"READY">"'
+zpty -r z out '*<READY>*'
+zpty -w -n z "$2"$'\t'
+zpty -r z out '*<END>*'
+print -r -- "$out"
+zpty -d z
+)";
+
+TEST(Completion, ZshOffersVerbsOptionsAndValues) {
+  if (!std::filesystem::exists("/usr/bin/zsh")) GTEST_SKIP() << "there is no zsh";
+  FolderForTests folder;
+  folder.write("trial.zsh", kZshTrial);
+  folder.write("_fastvlm-npu", run_program({"completion", "zsh"}).output);
+  for (const auto& [line, word] : std::vector<std::pair<const char*, const char*>>{{"fastvlm-npu exp", "export"},
+                                                                                   {"fastvlm-npu export --dt", "--dtype"},
+                                                                                   {"fastvlm-npu export --dtype ", "float16"},
+                                                                                   {"fastvlm-npu chat --target sm875", "sm8750"},
+                                                                                   {"fastvlm-npu completion ", "fish"},
+                                                                                   {"fastvlm-npu make-checkpoint --size ", "7b"}}) {
+    auto result = run_process({.program = "/usr/bin/zsh",
+                               .arguments = {"-f", (folder.path() / "trial.zsh").string(), folder.path().string(), line},
+                               .limits = {.seconds = 20}});
+    ASSERT_TRUE(result.ok()) << line << ": " << result.error().message;
+    EXPECT_NE(result->output.find(std::string("=") + word + "="), std::string::npos) << line << ":\n" << result->output;
+  }
+}
+
 // A sample of the options, from several verbs and kinds.
 TEST(Completion, OptionsStandInEveryScriptAndInTheManual) {
   const std::string bash = run_program({"completion", "bash"}).output, zsh = run_program({"completion", "zsh"}).output;

@@ -105,6 +105,19 @@ void print_model(const OrderedJson& model, Rows& rows) {
                                        vision.value("training_form", false) ? ", in training form" : "")});
 }
 
+void print_adapter(const OrderedJson& adapter, Rows& rows) {
+  const auto row = [&](const char* label, const char* key) {
+    if (adapter.contains(key) && !adapter[key].empty()) rows.push_back({label, plain_at(adapter, key)});
+  };
+  row("base model", "base_model");
+  rows.push_back({"update", fmt::format("r = {}, lora_alpha = {}{}", plain_at(adapter, "rank"), plain_at(adapter, "alpha"),
+                                        adapter.value("rslora", false) ? ", rsLoRA" : "")});
+  row("target modules", "target_modules");
+  if (adapter.contains("adapted") && !adapter["adapted"].empty()) rows.push_back({"adapted", counts_text(adapter["adapted"])});
+  row("saved whole", "modules_to_save");
+  row("replaced", "replaced");
+}
+
 // A row for each key that is there, in this order; everything else has a table or a sentence of its own.
 struct Field {
   const char* key;
@@ -225,6 +238,7 @@ void print_facts(const OrderedJson& facts) {
   for (const Field& field : kFields)
     if (facts.contains(field.key) && !facts[field.key].empty()) rows.push_back({field.label, field.text(facts[field.key])});
   if (facts.contains("model")) print_model(facts["model"], rows);
+  if (facts.contains("adapter")) print_adapter(facts["adapter"], rows);
   print_table(rows);
   const bool output_folder = facts["kind"] == "output folder";
   if (output_folder) print_output_tables(facts);
@@ -264,7 +278,7 @@ Verb inspect_verb(CommonArguments& common) {
       {.name = "inspect",
        .group = kProveGroup,
        .summary = "Show what a folder or file is and what it holds",
-       .details = "Knows checkpoint folders, output folders, ONNX, safetensors and QNN context files, by their content.\n"
+       .details = "Knows checkpoint and adapter folders, output folders, ONNX, safetensors and QNN context files, by their content.\n"
                   "Context files need the QNN plug-in (see doctor). An output folder is held against its manifest:\n"
                   "exit code 1 when a file differs.",
        .examples = "  fastvlm-npu inspect FastVLM-0.5B\n"

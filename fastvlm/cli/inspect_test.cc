@@ -1,4 +1,6 @@
 // make-checkpoint, export and inspect, one behind the other.
+#include "fastvlm/checkpoint/safetensors.h"
+#include "fastvlm/checkpoint/safetensors_writer.h"
 #include "fastvlm/cli/program_for_tests.h"
 
 namespace fastvlm::cli {
@@ -32,6 +34,32 @@ TEST_F(InspectVerb, DescribesACheckpointAndItsWeights) {
   EXPECT_EQ(file["kind"], "safetensors");
   EXPECT_EQ(file["tensor_list"].size(), file["tensors"]["count"].get<std::size_t>());
   EXPECT_EQ(file["sha256"], checkpoint["files"][0]["sha256"]);
+}
+
+TEST_F(InspectVerb, DescribesAnAdapterAndSaysWhatWouldBeRefused) {
+  folder_.write("lora/adapter_config.json", R"({"peft_type": "LORA", "r": 4, "lora_alpha": 16, "use_rslora": true,
+    "base_model_name_or_path": "apple/FastVLM-0.5B", "target_modules": ".*q_proj", "modules_to_save": ["norm"]})");
+  const std::vector<float> numbers(8, 1);
+  const auto tensor = [&](const std::string& name, Shape shape) {
+    return NamedTensor{"base_model.model.model." + name, Tensor::of_floats(std::move(shape), numbers)};
+  };
+  const std::vector<NamedTensor> tensors = {tensor("layers.0.self_attn.q_proj.lora_A.weight", {4, 2}),
+                                            tensor("layers.0.self_attn.q_proj.lora_B.weight", {2, 4}), tensor("norm.weight", {8})};
+  ASSERT_TRUE(write_safetensors(folder_ / "lora/adapter_model.safetensors", tensors, {}).ok());
+  const Json facts = run_json({"inspect", at("lora")});
+  EXPECT_EQ(facts["kind"], "LoRA adapter");
+  const Json& adapter = facts["adapter"];
+  EXPECT_EQ(adapter["base_model"], "apple/FastVLM-0.5B");
+  EXPECT_EQ(adapter["rank"], 4);
+  EXPECT_EQ(adapter["alpha"], 16);
+  EXPECT_EQ(adapter["rslora"], true);
+  EXPECT_EQ(adapter["target_modules"], Json({".*q_proj"}));
+  EXPECT_EQ(adapter["adapted"], Json({{"q_proj", 1}}));
+  EXPECT_EQ(adapter["replaced"], Json({"model.norm.weight"}));
+  folder_.write("lora/adapter_config.json", R"({"peft_type": "LORA", "use_dora": true})");
+  const ProcessResult refused = run_program({"inspect", at("lora")});
+  EXPECT_EQ(refused.exit_code, 3);
+  EXPECT_NE(refused.output.find("use_dora"), std::string::npos) << refused.output;
 }
 
 TEST_F(InspectVerb, DescribesAnExportAndItsFiles) {

@@ -89,7 +89,6 @@ std::string zsh_rows(const CommandTables& tables, const OptionTable& options) {
 std::string fish_rows(const CommandTables& tables, const OptionTable& options, const std::string& condition) {
   std::string text;
   for (const Option& option : options.rows()) {
-    if (option.is_positional()) continue;
     std::string value;
     if (const auto words = offered(tables, option); !words.empty())
       value = fmt::format(" -x -a '{}'", joined(words));
@@ -99,6 +98,11 @@ std::string fish_rows(const CommandTables& tables, const OptionTable& options, c
       value = " -r -F";
     else if (!option.is_flag())
       value = " -x";
+    if (option.is_positional()) {
+      text += fmt::format("complete -c fastvlm-npu{}{} -d '{}'\n", condition, option.choices.empty() ? " -F" : value,
+                          quoted(option.help, "\\"));
+      continue;
+    }
     text += fmt::format("complete -c fastvlm-npu{} -l {}{} -d '{}'\n", condition, option.name.substr(2), value, quoted(option.help, "\\"));
   }
   return text;

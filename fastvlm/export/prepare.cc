@@ -133,6 +133,8 @@ Status prepare(PreparedExport& p) {
   p.findings = p.config.findings;
   p.image_size = p.options.image_size.value_or(p.config.preprocessing.settings.size);
   TRY(check_image_size(p.image_size));
+  if (const int own = p.config.preprocessing.settings.size; p.image_size != own)
+    p.findings.push_back(fmt::format("exported for pictures of {} pixels; the checkpoint's own have {}", p.image_size, own));
   TRY(note_head(p));
   Weights weights(*p.checkpoint);
   p.embedding = weights.at("model.embed_tokens").take("weight", {p.config.text.vocab_size, p.config.text.hidden_size});

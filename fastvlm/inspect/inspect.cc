@@ -7,6 +7,7 @@
 #include "fastvlm/base/hash.h"
 #include "fastvlm/base/try.h"
 #include "fastvlm/bundle/manifest.h"
+#include "fastvlm/checkpoint/model_files.h"
 #include "fastvlm/checkpoint/safetensors.h"
 #include "fastvlm/inspect/inspect_parts.h"
 #include "fastvlm/targets/qnn/context/context_wrapper.h"
@@ -124,6 +125,7 @@ Status inspect_file(const InspectOptions& options, InspectReport& report) {
 Status inspect_folder(const InspectOptions& options, InspectReport& report) {
   std::error_code ignored;
   if (fs::exists(options.path / kManifestFile, ignored)) return add_output_folder(options, report);
+  if (is_adapter_folder(options.path)) return add_adapter(options, report);
   if (fs::exists(options.path / "config.json", ignored)) return add_checkpoint(options, report);
   std::string first;
   std::size_t count = 0;

@@ -11,6 +11,8 @@
 namespace fastvlm::inspecting {
 
 Status add_checkpoint(const InspectOptions& options, InspectReport& report);
+// The problem is what export would refuse.
+Status add_adapter(const InspectOptions& options, InspectReport& report);
 Status add_safetensors(const InspectOptions& options, InspectReport& report);
 Status add_output_folder(const InspectOptions& options, InspectReport& report);
 Status add_onnx(const OnnxModel& model, const InspectOptions& options, InspectReport& report);
