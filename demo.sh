@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# Builds the program and takes a small checkpoint with random weights the whole way: export, compile for an NPU, verify,
-# chat about a photograph on the emulated NPU. Everything made here lies in ./demo-output. Safe to run again.
+# Builds the program and takes a small trained checkpoint the whole way: export, compile for an NPU, verify, and questions about a
+# picture on the emulated NPU, whose answers are checked. Everything made here lies in ./demo-output. Safe to run again.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 readonly program=build/release/fastvlm-npu
 readonly folder=demo-output
-readonly photograph=tests/data/images/input/chelsea.png
+readonly checkpoint=tests/data/trained/checkpoint
+readonly picture=tests/data/trained/eval/000.png
 
 step() { printf '\n== %s\n' "$*"; }
 run() {
@@ -22,16 +23,16 @@ cmake --build --preset release --target fastvlm-npu
 step "Runtimes: ONNX Runtime and the QNN plug-in, fetched once into the user's cache folder"
 run "$program" doctor --fetch
 
-step "A checkpoint with random weights, in Apple's form"
-mkdir -p "$folder"
-run "$program" make-checkpoint --size tiny --dialect apple --output-dir "$folder/checkpoint" --force
+step "The trained checkpoint: what is it?"
+run "$program" inspect "$checkpoint"
 
-step "Export: ONNX graphs, tables, static graphs and context binaries for Snapdragon 8 Elite"
-run "$program" export --model-dir "$folder/checkpoint" --output-dir "$folder/exported" --force \
-  --target sm8750 --image-sizes 256 --prefill 64 --context 256
+step "Export: ONNX graphs, tables, static graphs and context binaries for Snapdragon 8 Elite, in half precision and with weights of 8 bits"
+mkdir -p "$folder"
+run "$program" export --model-dir "$checkpoint" --output-dir "$folder/exported" --force \
+  --target sm8750 --image-sizes 256 --prefill 32 --context 256 --recipe fp16,w8
 
 step "Verify on the CPU"
-run "$program" verify --output-dir "$folder/exported" --model-dir "$folder/checkpoint"
+run "$program" verify --output-dir "$folder/exported" --model-dir "$checkpoint"
 
 step "Verify the NPU, emulated, against the CPU"
 run "$program" verify --output-dir "$folder/exported" --runner htp --target sm8750
@@ -39,9 +40,19 @@ run "$program" verify --output-dir "$folder/exported" --runner htp --target sm87
 step "What was made"
 run "$program" inspect "$folder/exported"
 
-step "Chat about $photograph on the emulated NPU"
-printf 'The words are nonsense because the weights are random; the mechanics are right.\n'
-run "$program" chat --output-dir "$folder/exported" --image "$photograph" --prompt "What is this?" \
-  --max-new-tokens 24 --temperature 0.7 --seed 2 --runner htp --target sm8750
+# An answer that is another one ends the demo with an error.
+ask() {
+  local recipe=$1 question=$2 expected=$3 answer
+  printf '$ %s chat --image %s --prompt "%s" --recipe %s --runner htp --target sm8750\n' "$program" "$picture" "$question" "$recipe"
+  answer=$("$program" chat --output-dir "$folder/exported" --image "$picture" --prompt "$question" --recipe "$recipe" \
+    --max-new-tokens 8 --runner htp --target sm8750)
+  printf '%s\n' "$answer"
+  [[ $answer == "$expected" ]] || { printf 'expected: %s\n' "$expected"; exit 1; }
+}
+
+step "Ask about $picture on the emulated NPU"
+for recipe in fp16 w8; do
+  ask "$recipe" "What color is the cross?" purple
+done
 
 printf '\nDone. The exported folder is %s/exported; README.md says how to use a real checkpoint.\n' "$folder"

@@ -10,6 +10,8 @@
 namespace fastvlm {
 namespace {
 
+constexpr std::int64_t kNumbersAtOnce = std::int64_t{1} << 20;
+
 // Scales of rows whose codes were made and whose scales nobody has asked for yet. Room is taken at the first row and given back
 // after the last one.
 class PendingScales {
@@ -66,10 +68,19 @@ Status make_codes(Quantiser& quantiser, std::int64_t begin, std::int64_t end, st
   return {};
 }
 
+// Rows of scales are short, so that a piece of them may stand for a whole matrix: a few rows at a time.
 Status make_scales(Quantiser& quantiser, std::int64_t begin, std::int64_t end, std::span<float> out) {
   if (quantiser.pending.take(begin, end, out)) return {};
-  std::vector<std::byte> codes(static_cast<std::size_t>((end - begin) * quantiser.format.row_bytes(quantiser.weight->row_size())));
-  return quantiser.make(begin, end, out, codes);
+  const std::int64_t columns = quantiser.weight->row_size(), step = std::max<std::int64_t>(1, kNumbersAtOnce / columns);
+  std::vector<std::byte> codes;
+  for (std::int64_t row = begin; row < end; row += step) {
+    const std::int64_t last = std::min(row + step, end);
+    codes.resize(static_cast<std::size_t>((last - row) * quantiser.format.row_bytes(columns)));
+    const auto scales = out.subspan(static_cast<std::size_t>((row - begin) * quantiser.blocks()),
+                                    static_cast<std::size_t>((last - row) * quantiser.blocks()));
+    TRY(quantiser.make(row, last, scales, codes));
+  }
+  return {};
 }
 
 }  // namespace
