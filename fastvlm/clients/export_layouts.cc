@@ -94,8 +94,11 @@ Status report_losses(const LayoutExportOptions& options, const Made& made, Expor
 std::string layouts_json(const LayoutExportOptions& options, const ExportReport& report) {
   OrderedJson files = OrderedJson::object();
   for (const auto& [name, file] : report.files) files[name] = {{"bytes", file.bytes}, {"sha256", file.sha256}};
-  const OrderedJson json = {
-      {"fastvlm_npu", kVersion}, {"layouts", options.layouts}, {"variants", options.variants}, {"findings", report.findings}, {"files", files}};
+  const OrderedJson json = {{"fastvlm_npu", kVersion},
+                            {"layouts", options.layouts},
+                            {"variants", options.variants},
+                            {"findings", report.findings},
+                            {"files", files}};
   return json.dump(2) + "\n";
 }
 

@@ -72,7 +72,8 @@ Result<TokenizerFiles> tokenizer_files(const PreparedExport& prepared) {
     row.update(image_token_row());
     tokenizer["added_tokens"].push_back(row);
   }
-  files.pad_token_id = added_id(tokenizer, "<|endoftext|>").value_or(prepared.config.eos_token_ids.empty() ? 0 : prepared.config.eos_token_ids.front());
+  files.pad_token_id =
+      added_id(tokenizer, "<|endoftext|>").value_or(prepared.config.eos_token_ids.empty() ? 0 : prepared.config.eos_token_ids.front());
   files.tokenizer_json = tokenizer.dump(2) + "\n";
   files.tokenizer_config_json = config_json(prepared, files.image_token_id);
   return files;

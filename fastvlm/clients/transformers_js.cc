@@ -104,7 +104,8 @@ Status add_transformers_js(const LayoutInput& input, LayoutFiles& files) {
   config["transformers.js_config"] = client_section(input, files);
   files.bytes["config.json"] = text_of(config);
   files.bytes["generation_config.json"] = text_of(generation_json(p, tokenizer));
-  files.bytes["preprocessor_config.json"] = text_of(preprocessor_json(p.config.preprocessing.settings.at_size(static_cast<int>(p.image_size))));
+  files.bytes["preprocessor_config.json"] =
+      text_of(preprocessor_json(p.config.preprocessing.settings.at_size(static_cast<int>(p.image_size))));
   files.bytes["processor_config.json"] = text_of({{"processor_class", "LlavaProcessor"},
                                                   {"image_token", kImageToken},
                                                   {"patch_size", kVisionStride},
