@@ -16,7 +16,7 @@ FLOORS = [
     ["ops", "rewrite", "onnx", "bundle", "synthetic"],
     ["models"],
     ["session", "targets"],
-    ["author", "verify", "inspect", "compile", "chat"],
+    ["author", "verify", "inspect", "compile", "quant", "chat"],
     ["export"],
     ["clients"],
     ["api"],

@@ -18,13 +18,22 @@ std::optional<WeightEncoding> fitted(WeightEncoding encoding, std::int64_t colum
 
 }  // namespace
 
+// Only the last '*' has to be tried again, so that no pattern takes long.
 bool matches(std::string_view pattern, std::string_view name) {
-  if (pattern.empty()) return name.empty();
-  if (pattern[0] != '*') return !name.empty() && pattern[0] == name[0] && matches(pattern.substr(1), name.substr(1));
-  const std::string_view rest = pattern.substr(1);
-  for (std::size_t skip = 0; skip <= name.size(); ++skip)
-    if (matches(rest, name.substr(skip))) return true;
-  return false;
+  std::size_t p = 0, n = 0, star = std::string_view::npos, from = 0;
+  while (n < name.size()) {
+    if (p < pattern.size() && pattern[p] == '*') {
+      star = p++, from = n;
+    } else if (p < pattern.size() && pattern[p] == name[n]) {
+      ++p, ++n;
+    } else if (star != std::string_view::npos) {
+      p = star + 1, n = ++from;
+    } else {
+      return false;
+    }
+  }
+  while (p < pattern.size() && pattern[p] == '*') ++p;
+  return p == pattern.size();
 }
 
 void encode_weights(Graph& graph, const std::vector<EncodingRule>& rules) {

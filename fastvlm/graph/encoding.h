@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "fastvlm/tensor/block_quantise.h"
@@ -21,9 +22,20 @@ struct WeightEncoding {
 struct EncodingRule {
   std::string match;                      // "model.layers.*.mlp.down_proj.weight"
   std::optional<WeightEncoding> weights;  // nothing: as it is
+  bool operator==(const EncodingRule&) const = default;
 };
 
 bool matches(std::string_view pattern, std::string_view name);
+
+// How the numbers of the text decoder are stored, under a name that graphs and folders bear: "w4".
+struct Recipe {
+  std::string name = "fp16";
+  std::string about;  // for whom it is, a sentence
+  std::vector<EncodingRule> rules;
+  bool operator==(const Recipe&) const = default;
+  // Leaves everything in half precision.
+  bool is_float() const { return rules.empty(); }
+};
 
 // Gives the weights of the linear layers and of the head in a semantic graph the encodings of the rules. A weight whose rows are
 // no multiple of the block gets the largest smaller block that fits (16 at least); one that none fits stays as it is.

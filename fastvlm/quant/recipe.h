@@ -1,0 +1,34 @@
+// Recipes: which numbers of the text decoder are stored as integers, and how. A recipe is a readable file that users copy and change:
+//
+//   {"name": "mine",
+//    "about": "the head in 8 bits, the rest in 4",
+//    "rules": [{"match": "lm_head.weight", "weights": {"bits": 8, "block": 64}},
+//              {"match": "*.norm.weight", "weights": "float"},
+//              {"match": "*", "weights": {"bits": 4, "block": 32}}]}
+//
+// The first rule whose pattern matches the name of a weight decides; '*' stands for any characters.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "fastvlm/base/files.h"
+#include "fastvlm/base/result.h"
+#include "fastvlm/graph/encoding.h"
+
+namespace fastvlm {
+
+// Those that need no file: fp16, w8, w4.
+std::span<const Recipe> known_recipes();
+
+// A built-in recipe, or what the file of that path holds (a name with a '/' or a '.').
+Result<Recipe> find_recipe(const std::string& name_or_file);
+
+// Reads strictly; `what` names the file in messages. The name of a built-in recipe may only stand for the same rules.
+Result<Recipe> parse_recipe(std::string_view text, const std::string& what);
+
+// The file of a recipe; parse_recipe() gives the recipe back.
+std::string recipe_text(const Recipe& recipe);
+
+}  // namespace fastvlm

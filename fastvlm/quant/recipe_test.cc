@@ -1,0 +1,94 @@
+#include "fastvlm/quant/recipe.h"
+
+#include <gtest/gtest.h>
+
+#include "fastvlm/base/folder_for_tests.h"
+
+namespace fastvlm {
+namespace {
+
+std::string with_rules(const std::string& rules) { return R"({"name": "mine", "rules": [)" + rules + "]}"; }
+
+TEST(Recipe, AFileSaysInOrderHowWhichWeightIsStored) {
+  auto recipe = parse_recipe(R"({"name": "mine", "about": "a try", "rules": [
+    {"match": "*.down_proj.weight", "weights": "float"},
+    {"match": "*", "weights": {"bits": 4, "block": 32}}]})",
+                             "mine.json");
+  ASSERT_TRUE(recipe.ok()) << recipe.error().message;
+  const Recipe expected{.name = "mine",
+                        .about = "a try",
+                        .rules = {{.match = "*.down_proj.weight"}, {.match = "*", .weights = WeightEncoding{{.bits = 4, .block = 32}}}}};
+  EXPECT_EQ(*recipe, expected);
+}
+
+TEST(Recipe, TheTextOfEveryBuiltInOneIsReadBackAsTheSame) {
+  for (const Recipe& recipe : known_recipes()) {
+    auto again = parse_recipe(recipe_text(recipe), "file");
+    ASSERT_TRUE(again.ok()) << again.error().message;
+    EXPECT_EQ(*again, recipe) << recipe.name;
+  }
+}
+
+TEST(Recipe, WhatIsNotAsExpectedIsRefusedWithOneSentence) {
+  struct Case {
+    std::string text, sentence;
+  };
+  const Case cases[] = {
+      {"[]", "r.json: "},
+      {R"({"name": "mine"})", R"(r.json: the key "rules")"},
+      {R"({"rules": []})", R"(r.json: the key "name")"},
+      {R"({"name": "Mine_1", "rules": []})", R"(the key "name" must be of a-z, 0-9 and '-')"},
+      {R"({"name": "w8", "rules": []})", R"("w8" is the name of a built-in recipe with other rules)"},
+      {R"({"name": "mine", "rules": [], "rule": 1})", R"(the key "rule" is not known; known are "name", "about", "rules")"},
+      {with_rules(R"({"weights": "float"})"), R"(r.json: rules[0]: the key "match")"},
+      {with_rules(R"({"match": "", "weights": "float"})"), R"(the key "match" must be the name of a weight)"},
+      {with_rules(R"({"match": "a[0]", "weights": "float"})"), R"(but is "a[0]")"},
+      {with_rules(R"({"match": "*"})"), R"(the key "weights" is missing)"},
+      {with_rules(R"({"match": "*", "weights": "int8"})"), R"(must be "float" or an object)"},
+      {with_rules(R"({"match": "*", "weights": {"bits": 5, "block": 32}})"), R"(the key "bits" must be 4 or 8, but is 5)"},
+      {with_rules(R"({"match": "*", "weights": {"bits": 4, "block": 48}})"), R"(the key "block" must be 16, 32, 64 or 128, but is 48)"},
+      {with_rules(R"({"match": "*", "weights": {"bits": 4}})"), R"(the key "block")"},
+      {with_rules(R"({"match": "*", "weights": {"bits": 4, "block": 32, "axis": 1}})"), R"(the key "axis" is not known)"},
+  };
+  for (const Case& c : cases) {
+    auto recipe = parse_recipe(c.text, "r.json");
+    ASSERT_FALSE(recipe.ok()) << c.text;
+    EXPECT_EQ(recipe.error().kind, ErrorKind::kBadInput) << c.text;
+    EXPECT_NE(recipe.error().message.find(c.sentence), std::string::npos) << recipe.error().message;
+  }
+}
+
+TEST(Recipe, IsFoundByNameOrByTheFileOfAPath) {
+  FolderForTests folder;
+  const Path file = folder.write("mine.json", with_rules(R"({"match": "*", "weights": {"bits": 8, "block": 128}})"));
+  auto built_in = find_recipe("w4"), own = find_recipe(file.string());
+  ASSERT_TRUE(built_in.ok() && own.ok());
+  EXPECT_EQ(built_in->name, "w4");
+  EXPECT_EQ(own->rules.size(), 1u);
+  EXPECT_EQ(find_recipe("w5").error().message,
+            "recipe \"w5\" is not known; built in are fp16, w8, w4, and a file is given by a path such as ./mine.json");
+  EXPECT_EQ(find_recipe((folder / "none.json").string()).error().kind, ErrorKind::kBadInput);
+}
+
+TEST(Recipe, APatternMatchesWholeNamesAndTakesNoTimeWithManyStars) {
+  struct Case {
+    std::string pattern, name;
+    bool matches;
+  };
+  const Case cases[] = {{"*", "", true},
+                        {"*", "model.norm.weight", true},
+                        {"", "", true},
+                        {"", "a", false},
+                        {"*.v_proj.weight", "model.layers.0.self_attn.v_proj.weight", true},
+                        {"*.v_proj.weight", "model.layers.0.self_attn.v_proj.bias", false},
+                        {"model.layers.1.*", "model.layers.11.mlp.up_proj.weight", false},
+                        {"*a*b", "xaab", true},
+                        {"*a*b", "xaabc", false},
+                        {"a**", "a", true},
+                        {std::string(40, '*') + "b", std::string(200, 'a'), false},
+                        {"*a*a*a*a*a*a*a*a*a*a*a*a*b", std::string(200, 'a'), false}};
+  for (const Case& c : cases) EXPECT_EQ(matches(c.pattern, c.name), c.matches) << c.pattern << " " << c.name;
+}
+
+}  // namespace
+}  // namespace fastvlm
