@@ -84,9 +84,11 @@ void add_export_options(OptionTable& options, ExportArguments& arguments, Common
   options.choice("--dtype", arguments.dtype, {"float32", "float16"}, "Element type of the weights in the ONNX files");
   options.flag("--force", arguments.force, "Replace the output folder when it is an earlier export");
   options.flag("--refuse-not-finite", arguments.refuse_not_finite, "Stop at NaN or infinite weights instead of noting them");
-  options.list("--layout", arguments.layouts, "NAME,NAME", "Write what another program opens instead: transformers-js").excludes = "--target";
-  options.list("--variants", arguments.variants, "NAME,NAME", "Numbers in the graphs of a layout: fp32, fp16").show_default().needs =
-      "--layout";
+  Option& layout =
+      options.list("--layout", arguments.layouts, "NAME,NAME", "Write a folder that another program opens instead: transformers-js");
+  layout.excludes = "--target";
+  Option& variants = options.list("--variants", arguments.variants, "NAME,NAME", "Numbers in the graphs of a layout: fp32, fp16");
+  variants.show_default().needs = "--layout";
   add_json(options, common);
   add_npu_options(options, arguments.npu);
   add_runtime_options(options, common);

@@ -6,6 +6,7 @@
 #include "fastvlm/cli/flags.h"
 #include "fastvlm/cli/print.h"
 #include "fastvlm/cli/verbs.h"
+#include "fastvlm/clients/export_layouts.h"
 #include "fastvlm/export/export.h"
 #include "fastvlm/export/npu_plan.h"
 #include "fastvlm/export/prepare_plan.h"
@@ -84,10 +85,35 @@ void add_estimates(OrderedJson& plan, bool compile) {
   plan["estimated_compile_memory_bytes"] = compile ? memory : 0;
 }
 
+ExitCode plan_layouts(const ExportArguments& arguments, const CommonArguments& common) {
+  clients::LayoutExportOptions options{.model = {}, .layouts = arguments.layouts, .variants = arguments.variants};
+  TRY_ASSIGN(options.model, export_options(arguments, common));
+  TRY_ASSIGN(const auto planned, clients::plan_layouts(options));
+  OrderedJson files = OrderedJson::array();
+  std::vector<std::vector<std::string>> rows = {{"file", "bytes", "made"}};
+  std::uint64_t total = 0;
+  for (const PlannedFile& file : planned) {
+    files.push_back({{"name", file.name}, {"bytes", file.bytes}, {"made", file.made}});
+    rows.push_back({file.name, std::to_string(file.bytes), file.made});
+    total += file.bytes;
+  }
+  if (common.json) {
+    print_json({{"files", files}, {"total_bytes", total}});
+    return 0;
+  }
+  print_table(rows);
+  print_line(fmt::format("\n{} in all, and {}", human_bytes(total), clients::kLayoutsFile));
+  return 0;
+}
+
 ExitCode run(const ExportArguments& arguments, const CommonArguments& common) {
-  TRY_ASSIGN(ExportOptions options, export_options(arguments, common));
   if (arguments.size.empty() && arguments.model_dir.empty())
     return bad_usage("--model-dir is required, or --size for a plan without a folder");
+  if (!arguments.layouts.empty()) {
+    if (!arguments.size.empty()) return bad_usage("--layout: is planned from a folder; give --model-dir in the place of --size");
+    return plan_layouts(arguments, common);
+  }
+  TRY_ASSIGN(ExportOptions options, export_options(arguments, common));
   TRY(add_ranges(options, arguments, common));
   TRY_ASSIGN(const auto prepared, arguments.size.empty() ? prepare_plan(options) : prepare_plan_of_size(options, arguments.size));
   OrderedJson plan = plan_json(*prepared);

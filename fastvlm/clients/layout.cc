@@ -26,7 +26,7 @@ Result<std::vector<Row>> find_rows(const char* option, std::span<const Row> rows
     if (row == rows.end()) {
       std::string known;
       for (const Row& r : rows) known += (known.empty() ? "" : ", ") + std::string(r.name);
-      return bad_usage("{} {}: not known; there are {}", option, name, known);
+      return bad_option(option, "{}: not known; there are {}", name, known);
     }
     if (std::ranges::find(found, name, [](const Row& r) { return std::string(r.name); }) == found.end()) found.push_back(*row);
   }
@@ -38,8 +38,8 @@ Result<std::vector<Row>> find_rows(const char* option, std::span<const Row> rows
 std::span<const Variant> variants() { return kVariants; }
 std::span<const Layout> layouts() { return kLayouts; }
 
-Result<std::vector<Layout>> find_layouts(const std::vector<std::string>& names) { return find_rows("--layout", layouts(), names); }
-Result<std::vector<Variant>> find_variants(const std::vector<std::string>& names) { return find_rows("--variants", variants(), names); }
+Result<std::vector<Layout>> find_layouts(const std::vector<std::string>& names) { return find_rows("layout", layouts(), names); }
+Result<std::vector<Variant>> find_variants(const std::vector<std::string>& names) { return find_rows("variants", variants(), names); }
 
 std::string data_file_beside(std::string_view graph_file) {
   return std::string(graph_file.substr(graph_file.find_last_of('/') + 1)) + "_data";
