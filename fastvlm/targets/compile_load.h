@@ -17,19 +17,21 @@ struct CompileLoad {
   std::uint64_t weight_bytes = 0;  // of all graphs, in half precision what is not packed; what they share counts once
   std::uint64_t packed_bytes = 0;  // of these, in integers
   std::size_t graphs = 0;
+  std::uint64_t largest_value_bytes = 0;  // of what one node gives, in half precision
 };
 
 // Adds up the graphs of a context, from the graphs themselves or from their ONNX files.
 class CompileLoadSum {
  public:
   void add(const Graph& graph);
-  // Reads the file without its weights.
+  // Reads the file without its weights; a child infers the shapes.
   Status add(const Path& onnx);
   CompileLoad load() const;
 
  private:
   std::map<std::string, WeightBytes> weights_;  // by what they are
   std::size_t graphs_ = 0;
+  std::uint64_t largest_value_ = 0;  // elements
 };
 
 }  // namespace fastvlm

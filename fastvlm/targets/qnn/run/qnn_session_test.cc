@@ -19,7 +19,7 @@ namespace {
 
 constexpr int kCpu = 0;
 
-class QnnSession : public testing::Test {
+class EmulatedQnnSession : public testing::Test {
  protected:
   Path write(const Graph& graph) {
     return folder_.write(graph.name() + ".onnx", to_onnx(*ops::expand(graph, htp_expansions()), {}, {}).value());
@@ -47,7 +47,7 @@ class QnnSession : public testing::Test {
   FolderForTests folder_;
 };
 
-TEST_F(QnnSession, RunsInAChildAsOftenAsAsked) {
+TEST_F(EmulatedQnnSession, RunsInAChildAsOftenAsAsked) {
   auto runner = open(doubled(), kCpu);
   ASSERT_TRUE(runner.ok()) << runner.error().message;
   ASSERT_EQ((*runner)->inputs().size(), 1u);
@@ -63,7 +63,7 @@ TEST_F(QnnSession, RunsInAChildAsOftenAsAsked) {
   }
 }
 
-TEST_F(QnnSession, WrongInputsAndOutputsAreErrorsAndTheSessionStays) {
+TEST_F(EmulatedQnnSession, WrongInputsAndOutputsAreErrorsAndTheSessionStays) {
   auto runner = open(doubled(), kCpu);
   ASSERT_TRUE(runner.ok());
   const std::vector<NamedTensor> x = {{"x", Tensor::zeros(Dtype::kFloat32, {1, 4})}},
@@ -75,14 +75,14 @@ TEST_F(QnnSession, WrongInputsAndOutputsAreErrorsAndTheSessionStays) {
   EXPECT_TRUE(run(**runner, x).ok());
 }
 
-TEST_F(QnnSession, AModelThatCannotBeOpenedIsAnErrorOfTheChild) {
+TEST_F(EmulatedQnnSession, AModelThatCannotBeOpenedIsAnErrorOfTheChild) {
   auto missing = open(folder_ / "missing.onnx", kCpu);
   ASSERT_FALSE(missing.ok());
   EXPECT_NE(missing.error().message.find("missing.onnx"), std::string::npos) << missing.error().message;
   EXPECT_FALSE(open(folder_.write("damaged.onnx", "no model"), kCpu).ok());
 }
 
-TEST_F(QnnSession, AChildThatDiesIsDescribedAndItsLogStays) {
+TEST_F(EmulatedQnnSession, AChildThatDiesIsDescribedAndItsLogStays) {
   folder_.write("crashing", "#!/bin/sh\necho the last words\nkill -SEGV $$\n");
   std::filesystem::permissions(folder_ / "crashing", std::filesystem::perms::owner_all);
   auto runner = open(doubled(), kCpu, folder_ / "crashing");
@@ -97,7 +97,7 @@ TEST_F(QnnSession, AChildThatDiesIsDescribedAndItsLogStays) {
 }
 
 // The whole tower of a tiny checkpoint on the emulated NPU against the CPU.
-TEST_F(QnnSession, TheEmulatedVisionTowerAgreesWithTheCpu) {
+TEST_F(EmulatedQnnSession, TheEmulatedVisionTowerAgreesWithTheCpu) {
   const auto checkpoint = Checkpoint::open(Path(FASTVLM_TEST_DATA) / "golden/apple-tied/checkpoint").value();
   const auto config = read_model_config(checkpoint).value();
   Graph graph("vision");
@@ -114,7 +114,7 @@ TEST_F(QnnSession, TheEmulatedVisionTowerAgreesWithTheCpu) {
 }
 
 // Each of these was 5 to 20 dB worse before it was written as it is (htp_expansions.cc).
-TEST_F(QnnSession, ActivationsKeepTheirAccuracyBehindALayer) {
+TEST_F(EmulatedQnnSession, ActivationsKeepTheirAccuracyBehindALayer) {
   auto weight = [](Shape shape, double size) {
     std::vector<float> values(static_cast<std::size_t>(element_count(shape)));
     for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(size * std::sin(static_cast<double>(3 * i * i % 1000)));
@@ -146,7 +146,7 @@ TEST_F(QnnSession, ActivationsKeepTheirAccuracyBehindALayer) {
 }
 
 // Weights in blocks of integers run whole on the NPU (CPU fallback is off) and mean the same numbers there.
-TEST_F(QnnSession, TheEmulatedNpuComputesWithWeightsInBlocks) {
+TEST_F(EmulatedQnnSession, TheEmulatedNpuComputesWithWeightsInBlocks) {
   std::vector<float> values(256 * 128);
   for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(0.2 * std::sin(static_cast<double>(3 * i * i % 1000)));
   for (const BlockFormat format : {BlockFormat{8, 64}, BlockFormat{8, 32}, BlockFormat{4, 64}, BlockFormat{4, 32}})
@@ -166,7 +166,7 @@ TEST_F(QnnSession, TheEmulatedNpuComputesWithWeightsInBlocks) {
 }
 
 // One cached attention, sixteen new tokens behind sixteen slots.
-TEST_F(QnnSession, TheEmulatedAttentionAgreesWithTheCpu) {
+TEST_F(EmulatedQnnSession, TheEmulatedAttentionAgreesWithTheCpu) {
   Graph graph("attention");
   auto input = [&](const char* name, Dims dims) { return graph.add_input(name, Dtype::kFloat32, std::move(dims)); };
   Value q = input("q", {1, 16, 64}), k = input("k", {1, 16, 32}), v = input("v", {1, 16, 32});
