@@ -123,15 +123,15 @@ Status check_npu_options(const NpuOptions& o, const ModelConfig& config) {
       if (recipe_name(o.recipes[i]) == recipe_name(o.recipes[j])) return bad_usage("--recipe {}: is named twice", o.recipes[i].name);
   for (std::int64_t size : o.image_sizes) TRY(check_image_size(size));
   if (o.context < 2 || o.context > config.text.max_position_embeddings)
-    return bad_usage("--context {}: must be from 2 to the model's {} positions", o.context, config.text.max_position_embeddings);
+    return bad_option("context", "{}: must be from 2 to the model's {} positions", o.context, config.text.max_position_embeddings);
   for (std::int64_t length : o.prefill)
     if (length < 1 || length >= o.context)
-      return bad_usage("--prefill {}: must be at least 1 and below the context of {}", length, o.context);
+      return bad_option("prefill", "{}: must be at least 1 and below the context of {}", length, o.context);
   for (const FusedSize& size : o.fused)
     if (size.vision_tokens < 1 || size.text_tokens < 1 || size.vision_tokens > config.text.max_position_embeddings ||
         size.text_tokens > config.text.max_position_embeddings - size.vision_tokens)
-      return bad_usage("--fused {}x{}: vision and text tokens must be at least 1 and together at most {}", size.vision_tokens,
-                       size.text_tokens, config.text.max_position_embeddings);
+      return bad_option("fused", "{}x{}: vision and text tokens must be at least 1 and together at most {}", size.vision_tokens,
+                        size.text_tokens, config.text.max_position_embeddings);
   return {};
 }
 

@@ -24,7 +24,7 @@ enum class ErrorKind {
   kInterrupted = 130,
 };
 
-// One sentence that names the thing that is wrong and what to do about it.
+// One sentence that names the thing that is wrong and what to do about it. Options in it stand in backquotes: `image_size`.
 struct Error {
   ErrorKind kind = ErrorKind::kBadInput;
   std::string message;

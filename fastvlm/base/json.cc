@@ -125,15 +125,20 @@ const Json* json_find(const Json& object, std::string_view key) {
   return it == object.end() || it->is_null() ? nullptr : &*it;
 }
 
-Json error_to_json(const Error& error) { return {{"kind", static_cast<int>(error.kind)}, {"message", error.message}}; }
+Json error_to_json(const Error& error) {
+  Json json = {{"kind", static_cast<int>(error.kind)}, {"message", error.message}};
+  if (!error.option.empty()) json["option"] = error.option;
+  return json;
+}
 
 Error error_from_json(const Json& json, std::string_view what) {
   const auto kind = json_integer(json, "kind", what);
   auto message = json_string(json, "message", what);
-  if (kind.ok() && message.ok())
+  auto option = json_find(json, "option") == nullptr ? std::string() : json_string(json, "option", what);
+  if (kind.ok() && message.ok() && option.ok())
     for (const ErrorKind known :
          {ErrorKind::kCheckFailed, ErrorKind::kUsage, ErrorKind::kBadInput, ErrorKind::kEnvironment, ErrorKind::kInterrupted})
-      if (*kind == static_cast<int>(known)) return {known, *std::move(message)};
+      if (*kind == static_cast<int>(known)) return {known, *std::move(message), *std::move(option)};
   return bad_environment("{}: gave a reason that cannot be read", what);
 }
 

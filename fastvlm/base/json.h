@@ -37,7 +37,8 @@ Result<const Json*> json_array(const Json& object, std::string_view key, std::st
 // The member, or nullptr when it is absent or null.
 const Json* json_find(const Json& object, std::string_view key);
 
-// {"kind": 3, "message": "…"}. What cannot be read as such comes back as an Error of the environment that says so.
+// {"kind": 2, "message": "…", "option": "image_size"}, without "option" when none is wrong. What cannot be read as such comes back as an
+// Error of the environment that says so.
 Json error_to_json(const Error& error);
 Error error_from_json(const Json& json, std::string_view what);
 

@@ -85,5 +85,15 @@ TEST(Json, AFileIsNamedInItsErrors) {
   EXPECT_FALSE(read_json_file(folder.write("large.json", "[1, 2, 3]"), 8).ok());
 }
 
+TEST(Json, AnErrorComesBackWithItsOption) {
+  for (const Error& error : {bad_option("context", "{}: must be at least 2", 1), Error{ErrorKind::kEnvironment, "the disk is full"}}) {
+    const Error back = error_from_json(error_to_json(error), "worker");
+    EXPECT_EQ(back.kind, error.kind);
+    EXPECT_EQ(back.message, error.message);
+    EXPECT_EQ(back.option, error.option);
+  }
+  EXPECT_EQ(error_from_json({{"kind", 2}, {"message", "m"}, {"option", 1}}, "worker").kind, ErrorKind::kEnvironment);
+}
+
 }  // namespace
 }  // namespace fastvlm

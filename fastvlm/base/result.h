@@ -3,6 +3,8 @@
 
 #include <fmt/core.h>
 
+#include <string>
+#include <string_view>
 #include <utility>
 
 #include "fastvlm/base/assert.h"
@@ -17,6 +19,12 @@ Error bad_input(fmt::format_string<Args...> text, Args&&... args) {
 template <class... Args>
 Error bad_usage(fmt::format_string<Args...> text, Args&&... args) {
   return {ErrorKind::kUsage, fmt::format(text, std::forward<Args>(args)...)};
+}
+// `option` has a wrong value: "`image_size` <text>". Options are named as in the options structs, and in backquotes wherever a
+// sentence speaks of one; a program writes its own spelling there (--image-size).
+template <class... Args>
+Error bad_option(std::string_view option, fmt::format_string<Args...> text, Args&&... args) {
+  return {ErrorKind::kUsage, fmt::format("`{}` {}", option, fmt::format(text, std::forward<Args>(args)...)), std::string(option)};
 }
 template <class... Args>
 Error bad_environment(fmt::format_string<Args...> text, Args&&... args) {

@@ -89,9 +89,9 @@ Status check_target(const Path& target, const StageOptions& options) {
   if (fs::is_empty(target, failure) && !failure) return {};
   if (failure) return cannot(target, "read the output folder", failure);
   if (!options.force)
-    return bad_usage("{}: exists already and is not empty; choose another folder or say --force to replace it", target.string());
+    return bad_usage("{}: exists already and is not empty; choose another folder or say `force` to replace it", target.string());
   if (!options.may_replace || options.may_replace(target)) return {};
-  return bad_usage("{}: --force replaces only {}, which this folder is not; choose another one", target.string(), options.replaceable);
+  return bad_usage("{}: `force` replaces only {}, which this folder is not; choose another one", target.string(), options.replaceable);
 }
 
 Result<StagedFolder> StagedFolder::create(const Path& target, const StageOptions& options) {

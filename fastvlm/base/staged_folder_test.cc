@@ -107,7 +107,7 @@ TEST(StagedFolder, RefusesWhatItMustNotReplace) {
       {"file", false, "exists and is not a folder"},
       {"file", true, "exists and is not a folder"},
       {"foreign", false, "exists already and is not empty"},
-      {"foreign", true, "--force replaces only an export, which this folder is not"},
+      {"foreign", true, "`force` replaces only an export, which this folder is not"},
       {"ours", false, "exists already and is not empty"},
       {"ours", true, ""},
       {"empty", false, ""},

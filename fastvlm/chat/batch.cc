@@ -24,7 +24,7 @@ Result<BatchReport> run_batch(const BatchOptions& options, const AnswerItem& ans
   TRY_ASSIGN(const std::vector<BatchItem> items, read_batch(options.file));
   std::error_code ignored;
   if (std::filesystem::equivalent(options.file, options.output, ignored))
-    return bad_usage("{}: the answers would overwrite the questions; name another file with --batch-output", options.output.string());
+    return bad_usage("{}: the answers would overwrite the questions; name another file with `batch_output`", options.output.string());
   TRY_ASSIGN(AnswerFile answers, AnswerFile::open(options.output, items, options.run));
   BatchReport report{.questions = items.size()};
   for (std::size_t i = 0; i < items.size(); ++i) report.answered_before += answers.answered(i) ? 1 : 0;

@@ -100,10 +100,10 @@ Result<KeptAnswers> keep_answers(std::string_view text, const std::vector<BatchI
       ++kept.dropped;
       break;
     }
-    if (!answer.ok()) return bad_input("{}; this is no file of answers, so name another with --batch-output", answer.error().message);
+    if (!answer.ok()) return bad_input("{}; this is no file of answers, so name another with `batch_output`", answer.error().message);
     if (answer->run != run)
       return bad_usage(
-          "{}: its answers were made with another model or other settings; name another file with --batch-output, or remove it", what);
+          "{}: its answers were made with another model or other settings; name another file with `batch_output`, or remove it", what);
     const auto item = index.find(answer->line);
     const bool good = !answer->failed && item != index.end() && items[item->second].hash == answer->hash && !kept.answered[item->second];
     if (!good) {
@@ -129,7 +129,7 @@ Result<AnswerFile> AnswerFile::open(const Path& file, const std::vector<BatchIte
   if (kept.text != text) TRY(write_file_atomically(file, kept.text));
   AnswerFile answers(file, std::string(run), std::move(kept));
   answers.stream_.open(file, std::ios::binary | std::ios::app);
-  if (!answers.stream_) return bad_environment("{}: cannot write; name another file with --batch-output", file.string());
+  if (!answers.stream_) return bad_environment("{}: cannot write; name another file with `batch_output`", file.string());
   return answers;
 }
 

@@ -22,12 +22,12 @@ Result<std::int64_t> choose_image_size(const OutputFolder& folder, std::optional
   for (const GraphEntry& graph : folder.manifest.graphs)
     if (graph.role == GraphRole::kVision) sizes.push_back(graph.extents.image_size);
   if (sizes.empty() || folder.manifest.find(GraphRole::kDecoder) == nullptr)
-    return bad_input("{}: has no static graphs to talk through; export again with --target, for example --target sm8750",
+    return bad_input("{}: has no static graphs to talk through; export again with `targets`, for example `targets` sm8750",
                      folder.path.string());
   const std::int64_t size = wanted.value_or(folder.image_size());
   if (std::ranges::find(sizes, size) != sizes.end()) return size;
   if (!wanted) return std::ranges::max(sizes);
-  return bad_usage("--image-size {}: the folder has vision graphs for {} only", size, fmt::join(sizes, ", "));
+  return bad_option("image_size", "{}: the folder has vision graphs for {} only", size, fmt::join(sizes, ", "));
 }
 
 std::vector<std::int32_t> stop_tokens(const PromptContract& prompt) { return {prompt.stop_token_ids.begin(), prompt.stop_token_ids.end()}; }
@@ -54,7 +54,7 @@ std::string_view name(Finish finish) {
 
 Result<std::unique_ptr<Chat>> Chat::open(ChatOptions options) {
   TRY(check_sampling(options.sampling));
-  if (options.max_new_tokens < 1) return bad_usage("--max-new-tokens {}: must be at least 1", options.max_new_tokens);
+  if (options.max_new_tokens < 1) return bad_option("max_new_tokens", "{}: must be at least 1", options.max_new_tokens);
   std::unique_ptr<Chat> chat(new Chat(std::move(options)));
   TRY(chat->read_folder());
   return chat;
@@ -129,7 +129,7 @@ Status Chat::check_rows(const std::vector<Segment>& segments) const {
   std::string parts = fmt::format("{} of text", rows - picture);
   if (picture > 0) parts += fmt::format(" and {} of the picture", picture);
   if (before == 0)
-    return bad_usage("the prompt has {} tokens ({}), but the context has {}; shorten it or export with a larger --context", rows, parts,
+    return bad_usage("the prompt has {} tokens ({}), but the context has {}; shorten it or export with a larger `context`", rows, parts,
                      context_);
   return bad_usage("the question has {} tokens ({}) behind the {} of the conversation, but the context has {}; shorten it or begin anew",
                    rows, parts, before, context_);

@@ -207,7 +207,7 @@ TEST(Chat, SaysWhatAFolderLacks) {
   chosen.folder = folder.path();
   auto chat = Chat::open(chosen);
   ASSERT_FALSE(chat.ok());
-  EXPECT_NE(chat.error().message.find("--target"), std::string::npos) << chat.error().message;
+  EXPECT_NE(chat.error().message.find("`targets`"), std::string::npos) << chat.error().message;
   chosen = options();
   chosen.image_size = 512;
   chat = Chat::open(chosen);

@@ -42,7 +42,7 @@ Status ask(Chat& chat, const std::string& question, const InteractiveOptions& op
   if (!answer.ok()) return std::move(answer).error();
   options.write_answer("\n");
   if (answer->finish == Finish::kInterrupted) options.write_note("(stopped)\n");
-  if (answer->finish == Finish::kMaxNewTokens) options.write_note("(cut off at --max-new-tokens)\n");
+  if (answer->finish == Finish::kMaxNewTokens) options.write_note("(cut off at `max_new_tokens`)\n");
   if (answer->finish == Finish::kContextFull) options.write_note("(the context is full; /reset begins anew)\n");
   if (options.after_answer) options.after_answer(*answer);
   return {};

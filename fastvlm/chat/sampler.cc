@@ -17,7 +17,8 @@ double uniform(std::mt19937_64& random) { return static_cast<double>(random() >>
 
 Status check_sampling(const SamplingOptions& options) {
   if (options.temperature == 0 || (options.temperature >= kLowestTemperature && options.temperature <= 100)) return {};
-  return bad_usage("--temperature {}: must be 0 (always the most likely token) or from {} to 100", options.temperature, kLowestTemperature);
+  return bad_option("temperature", "{}: must be 0 (always the most likely token) or from {} to 100", options.temperature,
+                    kLowestTemperature);
 }
 
 Sampler::Sampler(const SamplingOptions& options, std::vector<bool> allowed)

@@ -31,13 +31,13 @@ Error needs_base(const Path& folder, bool is_base) {
     return bad_input(
         "{}: holds a model and an adapter, of which transformers would load the adapter; remove adapter_config.json if the model is "
         "merged, "
-        "or name the adapter's base with --base-model",
+        "or name the adapter's base with `base_model`",
         what);
   auto text = read_file(path, kMaxAdapterConfig);
   if (!text.ok()) return std::move(text).error();
   auto config = parse_adapter_config(*text, path.string());
   if (!config.ok()) return std::move(config).error();
-  return bad_input("{}: a LoRA adapter; name the folder of its base model{} with --base-model", what,
+  return bad_input("{}: a LoRA adapter; name the folder of its base model{} with `base_model`", what,
                    config->base_model.empty() ? std::string() : fmt::format(" ({})", config->base_model));
 }
 

@@ -135,10 +135,10 @@ Error no_model(const Path& folder, const std::set<std::string>& names) {
   }
   const auto holds = [&](const char* name) { return std::ranges::find(tensors, name) != tensors.end(); };
   if (holds("adapter_model.safetensors"))
-    return bad_input("{}: holds adapter_model.safetensors but no adapter_config.json; download it too and name the model with --base-model",
+    return bad_input("{}: holds adapter_model.safetensors but no adapter_config.json; download it too and name the model with `base_model`",
                      what);
   if (tensors.size() + other.size() == 1 && (tensors.empty() ? other : tensors)[0].starts_with("mm_projector."))
-    return bad_input("{}: holds a projector but no model; name the model that it belongs to with --base-model", what);
+    return bad_input("{}: holds a projector but no model; name the model that it belongs to with `base_model`", what);
   if (!tensors.empty())
     return bad_input("{}: neither {} nor its index is there, only {}; if one of them is the model, name it {}", what, kSingleFile,
                      listed(tensors), kSingleFile);

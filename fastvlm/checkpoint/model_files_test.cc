@@ -71,7 +71,7 @@ TEST(ModelFiles, WithoutAModelWhatIsThereIsNamed) {
       {{"model-f16.gguf"}, "only model-f16.gguf"},
       {{"model.fp16.safetensors"}, "only model.fp16.safetensors; if one of them is the model, name it model.safetensors"},
       {{"consolidated.safetensors"}, "only consolidated.safetensors"},
-      {{"mm_projector.bin"}, "holds a projector but no model; name the model that it belongs to with --base-model"},
+      {{"mm_projector.bin"}, "holds a projector but no model; name the model that it belongs to with `base_model`"},
       {{"adapter_model.safetensors"}, "no adapter_config.json"},
       {{"model.safetensors.incomplete"}, "model.safetensors.incomplete: the download is not finished"},
       {{"model.safetensors.part"}, "not finished"},

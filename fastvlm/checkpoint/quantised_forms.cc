@@ -68,7 +68,7 @@ Status check_plain_names(std::span<const std::string> names, std::string_view wh
       if (row.form == "LoRA")
         return bad_input(
             "{}: the model file holds LoRA adapters (tensor \"{}\"); merge them into the weights (merge_and_unload of peft), or give the "
-            "adapter folder as --model-dir and the model as --base-model",
+            "adapter folder as `model_dir` and the model as `base_model`",
             what, name);
       return bad_input("{}: {} quantised checkpoint (tensor \"{}\"); {}", what, row.form, name, kWayOut);
     }

@@ -9,6 +9,7 @@
 #include "fastvlm/base/try.h"
 #include "fastvlm/chat/batch.h"
 #include "fastvlm/chat/interactive.h"
+#include "fastvlm/cli/flags.h"
 #include "fastvlm/cli/print.h"
 #include "fastvlm/cli/runner_arguments.h"
 #include "fastvlm/cli/verbs.h"
@@ -88,7 +89,7 @@ void write_now(std::string_view text) {
 
 void write_note(std::string_view text) {
   std::fflush(stdout);
-  fmt::print(stderr, "{}", text);
+  fmt::print(stderr, "{}", with_flags(text));
 }
 
 void print_timings(const Answer& answer) {
@@ -139,12 +140,18 @@ std::optional<std::string> read_line(bool terminal) {
   return line;
 }
 
+Result<BatchReply> told_item(Chat& chat, const BatchItem& item) {
+  TRY_ASSIGN(BatchReply reply, answer_item(chat, item));
+  reply.error = with_flags(reply.error);
+  return reply;
+}
+
 ExitCode answer_many(Chat& chat, const ChatArguments& a, const ChatOptions& options, const CommonArguments& common) {
   BatchOptions batch{.file = a.batch, .output = a.batch_output.empty() ? default_batch_output(a.batch) : a.batch_output};
   TRY_ASSIGN(batch.run, batch_run_name(options, a.runner == "cpu" ? a.runner : a.runner + " " + a.target));
   auto progress = make_progress(common.quiet || common.json);
   const auto begin = std::chrono::steady_clock::now();
-  TRY_ASSIGN(const BatchReport report, run_batch(batch, [&](const BatchItem& item) { return answer_item(chat, item); }, *progress));
+  TRY_ASSIGN(const BatchReport report, run_batch(batch, [&](const BatchItem& item) { return told_item(chat, item); }, *progress));
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   if (common.json) {
     print_json({{"output", batch.output.string()},

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "fastvlm/base/try.h"
+#include "fastvlm/cli/flags.h"
 #include "fastvlm/cli/print.h"
 #include "fastvlm/cli/verbs.h"
 #include "fastvlm/onnx/external_data.h"
@@ -176,9 +177,11 @@ ExitCode run(const CheckOpsArguments& arguments, const CommonArguments& common) 
   auto report = chosen.target->check_operators(model, *chosen.chip);
   if (!report) return std::move(report).error().within(arguments.model.string());
   add_missing_data(model, arguments.model, *report);
+  for (Finding& finding : report->graph) finding.message = with_flags(finding.message);
   std::optional<CompilerAnswer> answer;
   if (arguments.compile) {
     TRY_ASSIGN(answer, ask(arguments, common, chosen));
+    answer->sentence = with_flags(answer->sentence);
   }
   const bool accepted = report->accepted() && (!answer || answer->accepted);
   const int code = accepted ? 0 : static_cast<int>(ErrorKind::kCheckFailed);

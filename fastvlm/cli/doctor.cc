@@ -2,6 +2,7 @@
 
 #include "fastvlm/base/try.h"
 #include "fastvlm/base/version.h"
+#include "fastvlm/cli/flags.h"
 #include "fastvlm/cli/print.h"
 #include "fastvlm/cli/verbs.h"
 #include "fastvlm/inspect/doctor.h"
@@ -81,7 +82,9 @@ ExitCode run(const DoctorArguments& arguments, const CommonArguments& common) {
   if (arguments.fetch) {
     TRY_ASSIGN(fetched, fetch(common));
   }
-  TRY_ASSIGN(const DoctorReport report, run_doctor(common.runtimes, own_executable()));
+  TRY_ASSIGN(DoctorReport report, run_doctor(common.runtimes, own_executable()));
+  for (std::string& advice : report.advice) advice = with_flags(advice);
+  for (RuntimeHealth& health : report.runtimes) health.note = with_flags(health.note);
   if (common.json) {
     OrderedJson json = fastvlm::to_json(report);
     json["version"] = kVersion;

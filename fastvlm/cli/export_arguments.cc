@@ -17,7 +17,7 @@ Result<FusedSize> fused_size(const std::string& text) {
     auto second = std::from_chars(first.ptr + 1, end, size.text_tokens);
     if (second.ec == std::errc() && second.ptr == end) return size;
   }
-  return bad_usage("--fused {}: must be vision tokens x text tokens, such as 256x512", text);
+  return bad_option("fused", "{}: must be vision tokens x text tokens, such as 256x512", text);
 }
 
 Result<NpuOptions> npu_options(const NpuArguments& arguments) {

@@ -29,8 +29,8 @@ void add_options(OptionTable& options, MakeCheckpointArguments& a, CommonArgumen
 ExitCode run(const MakeCheckpointArguments& arguments, const CommonArguments& common) {
   const auto size = checkpoint_size_from(arguments.size);
   const auto dialect = checkpoint_dialect_from(arguments.dialect);
-  if (!size) return bad_usage("--size {}: must be tiny, 0.5b, 1.5b or 7b", arguments.size);
-  if (!dialect) return bad_usage("--dialect {}: must be apple or hf", arguments.dialect);
+  if (!size) return bad_option("size", "{}: must be tiny, 0.5b, 1.5b or 7b", arguments.size);
+  if (!dialect) return bad_option("dialect", "{}: must be apple or hf", arguments.dialect);
   auto progress = make_progress(common.quiet || common.json);
   TRY_ASSIGN(const auto report,
              make_checkpoint(

@@ -3,6 +3,7 @@
 
 #include "fastvlm/base/try.h"
 #include "fastvlm/cli/export_arguments.h"
+#include "fastvlm/cli/flags.h"
 #include "fastvlm/cli/print.h"
 #include "fastvlm/cli/verbs.h"
 #include "fastvlm/export/export.h"
@@ -88,6 +89,7 @@ ExitCode run(const ExportArguments& arguments, const CommonArguments& common) {
   OrderedJson plan = plan_json(*prepared);
   TRY_ASSIGN(plan["npu"], npu_plan_json(*prepared));
   add_estimates(plan, arguments.npu.compile);
+  spell_flags(plan);
   if (common.json)
     print_json(plan);
   else

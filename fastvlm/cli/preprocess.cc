@@ -63,9 +63,9 @@ Result<PreprocessSettings> settings_for(const PreprocessArguments& arguments) {
 Result<OrderedJson> run_preprocess(const PreprocessArguments& arguments) {
   const std::string kind = arguments.output.extension().string();
   std::error_code ignored;
-  if (kind != ".png" && kind != ".bin") return bad_usage("--output {}: must end in .png or .bin", arguments.output.string());
+  if (kind != ".png" && kind != ".bin") return bad_option("output", "{}: must end in .png or .bin", arguments.output.string());
   if (std::filesystem::equivalent(arguments.image, arguments.output, ignored))
-    return bad_usage("--output {}: is the picture itself", arguments.output.string());
+    return bad_option("output", "{}: is the picture itself", arguments.output.string());
   TRY_ASSIGN(const PreprocessSettings settings, settings_for(arguments));
   TRY_ASSIGN(Image picture, load_image(arguments.image, {.ignore_exif = arguments.ignore_exif, .max_pixels = arguments.max_pixels}));
   TRY_ASSIGN(Image seen, preprocess(picture, settings));

@@ -10,6 +10,8 @@
 #include <cstdio>
 #include <cstring>
 
+#include "fastvlm/cli/flags.h"
+
 namespace fastvlm::cli {
 namespace {
 
@@ -75,14 +77,14 @@ OrderedJson error_json(const Error& error) {
     }
     return "bug";
   };
-  OrderedJson facts = {{"kind", kind()}, {"message", error.message}};
-  if (!error.option.empty()) facts["option"] = error.option;
+  OrderedJson facts = {{"kind", kind()}, {"message", told_with_flags(error)}};
+  if (!error.option.empty()) facts["option"] = flag_of(error.option).substr(2);
   return {{"error", facts}};
 }
 
 int print_error(const Error& error) {
   std::fflush(stdout);
-  to_stderr(fmt::format("{}fastvlm-npu: {}\n", bar_is_open.exchange(false) ? "\n" : "", without_controls(error.message)));
+  to_stderr(fmt::format("{}fastvlm-npu: {}\n", bar_is_open.exchange(false) ? "\n" : "", without_controls(told_with_flags(error))));
   return static_cast<int>(error.kind);
 }
 

@@ -31,7 +31,7 @@ Result<std::string> chip_of(const std::string& runner, const std::string& target
   if (runner == kCpu) return std::string();
   TRY_ASSIGN(const ChosenChip chosen, find_chip(known_targets(), target));
   if (chosen.target->runner != runner)
-    return bad_usage("--runner {}: {} is run with --runner {}", runner, chosen.chip->name, chosen.target->runner);
+    return bad_option("runner", "{}: {} is run with --runner {}", runner, chosen.chip->name, chosen.target->runner);
   return chosen.chip->name;
 }
 

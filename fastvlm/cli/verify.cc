@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "fastvlm/base/try.h"
+#include "fastvlm/cli/flags.h"
 #include "fastvlm/cli/print.h"
 #include "fastvlm/cli/runner_arguments.h"
 #include "fastvlm/cli/verbs.h"
@@ -48,7 +49,8 @@ Result<VerifyOptions> options_of(const VerifyArguments& a, const CommonArguments
 ExitCode run(const VerifyArguments& arguments, const CommonArguments& common) {
   TRY_ASSIGN(const VerifyOptions options, options_of(arguments, common));
   auto progress = make_progress(common.quiet || common.json);
-  TRY_ASSIGN(const auto report, verify(options, *progress));
+  TRY_ASSIGN(auto report, verify(options, *progress));
+  for (VerifyRow& row : report.rows) row.sentence = with_flags(row.sentence);
   if (common.json) {
     print_json(to_json(report));
   } else {

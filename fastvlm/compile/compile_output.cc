@@ -19,7 +19,7 @@ Result<std::vector<CompileGroup>> groups_of(const Manifest& manifest, const Path
     if (group == groups.end()) group = groups.insert(groups.end(), {.name = graph.group, .weights_sha256 = weights});
     group->graphs.push_back(graph.name);
   }
-  if (groups.empty()) return bad_input("{}: holds no static graphs for an NPU; export again with --target", folder.string());
+  if (groups.empty()) return bad_input("{}: holds no static graphs for an NPU; export again with `targets`", folder.string());
   return groups;
 }
 

@@ -204,7 +204,7 @@ TEST_F(AdapterTest, WhatDoesNotFitIsRefusedByName) {
     bool with_base = true;
   };
   const Row rows[] = {
-      {"no base", [](Adapter&) {}, "a LoRA adapter; name the folder of its base model (apple/FastVLM-0.5B) with --base-model", false},
+      {"no base", [](Adapter&) {}, "a LoRA adapter; name the folder of its base model (apple/FastVLM-0.5B) with `base_model`", false},
       {"a tensor of another model", [](Adapter& a) { a.pair("model.layers.7.self_attn.q_proj", 64, 64, 4); }, "fits no weight of the base"},
       {"a factor alone", [](Adapter& a) { a.tensor("base_model.model.model.layers.0.self_attn.k_proj.lora_A.weight", {4, 64}, 1); },
        "has no counterpart"},

@@ -118,7 +118,7 @@ const Case kCases[] = {
     {"int8 by its tensors", kApple, ADD("model.layers.0.mlp.up_proj.SCB", {4}), "bitsandbytes 8-bit", true},
     {"fp8 by its tensors", kApple, ADD("model.layers.0.mlp.up_proj.weight_scale_inv", {1, 1}), "fp8", true},
     {"gptq by its tensors", kApple, ADD("model.layers.0.mlp.up_proj.g_idx", {4}), "GPTQ", true},
-    {"lora inside", kApple, ADD("model.layers.0.mlp.up_proj.lora_A.weight", {4, 64}), "--base-model", true},
+    {"lora inside", kApple, ADD("model.layers.0.mlp.up_proj.lora_A.weight", {4, 64}), "`base_model`", true},
 };
 
 std::ostream& operator<<(std::ostream& out, const Case& row) { return out << row.title; }

@@ -285,10 +285,10 @@ TEST(Export, RefusesStaticExtentsThatCannotBe) {
     const char* part;
   };
   const Row rows[] = {{{.targets = {"sm8750"}, .image_sizes = {100}}, "image size 100"},
-                      {{.targets = {"sm8750"}, .prefill = {64}, .context = 64}, "--prefill 64"},
-                      {{.targets = {"sm8750"}, .context = 1}, "--context 1"},
-                      {{.targets = {"sm8750"}, .context = 100000}, "--context 100000"},
-                      {{.targets = {"sm8750"}, .fused = {{0, 5}}}, "--fused 0x5"},
+                      {{.targets = {"sm8750"}, .prefill = {64}, .context = 64}, "`prefill` 64"},
+                      {{.targets = {"sm8750"}, .context = 1}, "`context` 1"},
+                      {{.targets = {"sm8750"}, .context = 100000}, "`context` 100000"},
+                      {{.targets = {"sm8750"}, .fused = {{0, 5}}}, "`fused` 0x5"},
                       {{.targets = {"sm9999"}}, "sm9999"}};
   FolderForTests folder;
   for (const Row& row : rows) {
@@ -308,7 +308,7 @@ TEST(Export, ReplacesAnEarlierExportOnlyWhenAskedTo) {
   auto again = run_export(options, silent);
   ASSERT_FALSE(again.ok());
   EXPECT_EQ(again.error().kind, ErrorKind::kUsage);
-  EXPECT_NE(again.error().message.find("--force"), std::string::npos);
+  EXPECT_NE(again.error().message.find("`force`"), std::string::npos);
   options.force = true;
   options.image_size = 192;
   export_or_fail(options);

@@ -44,7 +44,7 @@ OrderedJson contexts_json(const PreparedExport& p, const ChosenChip& chosen, std
       findings.push_back(
           fmt::format("{} needs {}, more than the {} that one context of {} may have; {}", name, gigabytes(load.weight_bytes),
                       gigabytes(chip.context_limit_bytes), chip.name,
-                      name.starts_with("decoder") ? "cut the decoder with a smaller --part-limit" : "this graph cannot be cut"));
+                      name.starts_with("decoder") ? "cut the decoder with a smaller `part_limit_bytes`" : "this graph cannot be cut"));
     if (needed > memory)
       findings.push_back(
           fmt::format("compiling {} takes about {} of memory, this machine has {} available", name, gigabytes(needed), gigabytes(memory)));

@@ -158,7 +158,7 @@ TEST_F(SecondTarget, AFolderWithoutStaticGraphsDoesNotPassForAnNpu) {
   ASSERT_TRUE(report.ok());
   EXPECT_FALSE(report->passed());
   EXPECT_EQ(report->rows.back().sentence,
-            "nothing ran on the NPU, because the folder holds no static graphs; export it again with --target");
+            "nothing ran on the NPU, because the folder holds no static graphs; export it again with `targets`");
 }
 
 }  // namespace

@@ -42,7 +42,7 @@ void advise_on_glibc(const std::string& glibc, std::vector<std::string>& advice)
     const PinnedWheel* wheel = pinned_wheel(kind);
     int major = 0, minor = 0;
     if (wheel == nullptr) {
-      advice.push_back("doctor --fetch knows no runtimes for this machine; name your own with --ort-library and --qnn-plugin");
+      advice.push_back("doctor --fetch knows no runtimes for this machine; name your own with `onnxruntime_library` and `qnn_plugin`");
       return;
     }
     if (std::sscanf(std::string(wheel->platform).c_str(), "manylinux_%d_%d", &major, &minor) != 2) continue;
@@ -69,7 +69,7 @@ Result<DoctorReport> run_doctor(const RuntimeSearch& search, const Path& program
     auto free = free_bytes(search.cache_folder);
     report.cache_free_bytes = free.ok() ? *free : 0;
   } else {
-    report.advice.push_back("no cache folder: HOME and XDG_CACHE_HOME are not set; name one with --cache");
+    report.advice.push_back("no cache folder: HOME and XDG_CACHE_HOME are not set; name one with `cache_folder`");
   }
   RuntimeHealth onnxruntime{
       .name = "ONNX Runtime", .path = paths.onnxruntime_library, .version = paths.onnxruntime_version, .note = paths.onnxruntime_missing};

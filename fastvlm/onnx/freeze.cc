@@ -52,21 +52,21 @@ std::string open_names(const onnx::GraphProto& graph, const std::set<std::string
 }
 
 Status freeze_input(onnx::ValueInfoProto& input, const Freeze& freeze, Numbers& numbers) {
-  if (!input.type().has_tensor_type()) return bad_usage("--freeze {}: the input is no tensor", freeze.name);
+  if (!input.type().has_tensor_type()) return bad_option("freeze", "{}: the input is no tensor", freeze.name);
   auto& tensor = *input.mutable_type()->mutable_tensor_type();
   auto& shape = *tensor.mutable_shape();
   const auto rank = static_cast<std::size_t>(shape.dim_size());
   if (tensor.has_shape() && rank != 0 && rank != freeze.extents.size())
-    return bad_usage("--freeze {}: the input has {} extents, {} are given", freeze.name, rank, freeze.extents.size());
+    return bad_option("freeze", "{}: the input has {} extents, {} are given", freeze.name, rank, freeze.extents.size());
   while (static_cast<std::size_t>(shape.dim_size()) < freeze.extents.size()) shape.add_dim();
   for (std::size_t i = 0; i < freeze.extents.size(); ++i) {
     auto& dim = *shape.mutable_dim(static_cast<int>(i));
     if (dim.has_dim_value() && dim.dim_value() > 0 && dim.dim_value() != freeze.extents[i])
-      return bad_usage("--freeze {}: extent {} is fixed at {} and cannot be {}", freeze.name, i, dim.dim_value(), freeze.extents[i]);
+      return bad_option("freeze", "{}: extent {} is fixed at {} and cannot be {}", freeze.name, i, dim.dim_value(), freeze.extents[i]);
     if (dim.has_dim_param() && !dim.dim_param().empty()) {
       const auto [known, added] = numbers.emplace(dim.dim_param(), freeze.extents[i]);
       if (!added && known->second != freeze.extents[i])
-        return bad_usage("--freeze {}: \"{}\" is to be {} and {}", freeze.name, dim.dim_param(), known->second, freeze.extents[i]);
+        return bad_option("freeze", "{}: \"{}\" is to be {} and {}", freeze.name, dim.dim_param(), known->second, freeze.extents[i]);
     }
     dim.set_dim_value(freeze.extents[i]);
   }
@@ -108,7 +108,7 @@ Status freeze_inputs(onnx::ModelProto& model, std::span<const Freeze> freezes) {
     }
     auto input = std::ranges::find(*graph.mutable_input(), freeze.name, &onnx::ValueInfoProto::name);
     if (input == graph.mutable_input()->end())
-      return bad_usage("--freeze {}: the model has no such symbol or input; it has {}", freeze.name, open_names(graph, symbols));
+      return bad_option("freeze", "{}: the model has no such symbol or input; it has {}", freeze.name, open_names(graph, symbols));
     TRY(freeze_input(*input, freeze, numbers));
   }
   for (auto* values : {graph.mutable_input(), graph.mutable_output(), graph.mutable_value_info()})

@@ -105,7 +105,8 @@ Result<std::vector<FetchedRuntime>> fetch_runtimes(const FetchOptions& options) 
   std::vector<FetchedRuntime> fetched;
   for (RuntimeKind kind : options.kinds) {
     const PinnedWheel* wheel = pinned_wheel(kind);
-    if (wheel == nullptr) return bad_environment("there is no pinned runtime for this kind of machine; use --ort-library and --qnn-plugin");
+    if (wheel == nullptr)
+      return bad_environment("there is no pinned runtime for this kind of machine; use `onnxruntime_library` and `qnn_plugin`");
     const Path folder = runtime_folder(options.cache_folder, *wheel);
     const bool was_there = is_complete(folder, *wheel);
     if (!was_there) TRY(fetch(options, *wheel, folder));

@@ -28,12 +28,12 @@ constexpr Names kOnnxRuntime{.kind = RuntimeKind::kOnnxRuntime,
                              .title = "ONNX Runtime",
                              .library = "libonnxruntime.so",
                              .loader_name = "libonnxruntime.so.1",
-                             .option = "--ort-library"};
+                             .option = "onnxruntime_library"};
 constexpr Names kQnn{.kind = RuntimeKind::kQnn,
                      .title = "the QNN plug-in of ONNX Runtime",
                      .library = "libonnxruntime_providers_qnn.so",
                      .loader_name = "",
-                     .option = "--qnn-plugin"};
+                     .option = "qnn_plugin"};
 
 bool is_file(const Path& path) {
   std::error_code ignored;
@@ -52,7 +52,7 @@ Path library_in(const Path& folder, std::string_view beginning) {
 Result<Path> given_library(const Path& given, const Names& names) {
   if (is_file(given)) return fs::absolute(given);
   if (Path inside = library_in(given, names.library); !inside.empty()) return fs::absolute(inside);
-  return bad_usage("{} {}: neither a file nor a folder with {}", names.option, given.string(), names.library);
+  return bad_option(names.option, "{}: neither a file nor a folder with {}", given.string(), names.library);
 }
 
 Path cached_library(const Path& cache_folder, const Names& names) {
@@ -87,7 +87,7 @@ Result<Path> find_library(const Path& given, const Path& cache_folder, const Nam
 }
 
 std::string how_to_get(const Names& names) {
-  return fmt::format("{} is missing; run \"fastvlm-npu doctor --fetch\", or name the library with {}", names.title, names.option);
+  return fmt::format("{} is missing; run \"fastvlm-npu doctor --fetch\", or name the library with `{}`", names.title, names.option);
 }
 
 // "1.29.0" of libonnxruntime.so.1.29.0, through links.

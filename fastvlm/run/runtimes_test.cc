@@ -104,7 +104,7 @@ TEST_F(RuntimesTest, APathThatLeadsNowhereIsWrongUsage) {
   ASSERT_FALSE(paths.ok());
   EXPECT_EQ(paths.error().kind, ErrorKind::kUsage);
   EXPECT_EQ(paths.error().message,
-            fmt::format("--ort-library {}: neither a file nor a folder with libonnxruntime.so", (folder_ / "nowhere").string()));
+            fmt::format("`onnxruntime_library` {}: neither a file nor a folder with libonnxruntime.so", (folder_ / "nowhere").string()));
 }
 
 TEST_F(RuntimesTest, SaysHowToGetWhatIsMissing) {
@@ -116,7 +116,7 @@ TEST_F(RuntimesTest, SaysHowToGetWhatIsMissing) {
   EXPECT_EQ(paths.error().kind, ErrorKind::kEnvironment);
   EXPECT_EQ(paths.error().message,
             "the QNN plug-in of ONNX Runtime is missing; run \"fastvlm-npu doctor --fetch\", or name the library with "
-            "--qnn-plugin");
+            "`qnn_plugin`");
 }
 
 TEST(Runtimes, TheCacheFollowsTheUsersFolders) {

@@ -159,7 +159,7 @@ Result<std::vector<float>> DecoderSession::feed(std::span<const float> embeds, R
   if (embeds.empty() || embeds.size() % width != 0) return bad_usage("{} numbers are no rows of {}", embeds.size(), width);
   auto remaining = static_cast<std::int64_t>(embeds.size() / width);
   if (remaining > context_ - position_)
-    return bad_usage("{} tokens behind {} do not fit the context of {}; export with a larger --context or shorten the prompt", remaining,
+    return bad_usage("{} tokens behind {} do not fit the context of {}; export with a larger `context` or shorten the prompt", remaining,
                      position_, context_);
   std::vector<float> logits;
   while (remaining > 0) {
@@ -352,7 +352,7 @@ Result<DecoderSession> open_decoder_session(const OutputFolder& folder, const Op
     TRY_ASSIGN(auto runner, open(folder.path / graph.file));
     graphs.push_back({.name = graph.name, .new_tokens = graph.extents.new_tokens, .part = graph.extents.part, .runner = std::move(runner)});
   }
-  if (graphs.empty()) return bad_input("{}: has no static decoder graphs (npu/); export with --target", folder.path.string());
+  if (graphs.empty()) return bad_input("{}: has no static decoder graphs (npu/); export with `targets`", folder.path.string());
   return DecoderSession::create(std::move(graphs), {.rope_theta = folder.text().rope_theta, .keep_hidden = keep_hidden});
 }
 

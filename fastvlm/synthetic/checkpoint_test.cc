@@ -75,7 +75,7 @@ TEST_F(MakeCheckpoint, AFolderInUseIsRefusedAndForceReplacesOnlyCheckpoints) {
   ASSERT_TRUE(make("one", CheckpointDialect::kApple).ok());
   auto refused = make("one", CheckpointDialect::kHf);
   ASSERT_FALSE(refused.ok());
-  EXPECT_NE(refused.error().message.find("--force"), std::string::npos);
+  EXPECT_NE(refused.error().message.find("`force`"), std::string::npos);
   ASSERT_TRUE(make("one", CheckpointDialect::kHf, 0, true).ok());
   EXPECT_TRUE(fs::exists(root_ / "one/tokenizer.json"));
   EXPECT_FALSE(fs::exists(root_ / "one/vocab.json"));

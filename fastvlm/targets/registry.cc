@@ -80,8 +80,10 @@ Result<ChosenChip> find_chip(Targets targets, std::string_view name) {
         if (const std::size_t d = edit_distance(wanted, plain); d < distance) distance = d, nearest = chip.name;
       }
   const std::string guess = nearest.empty() ? "" : fmt::format("; did you mean {}?", nearest);
-  return bad_usage("\"{}\" is not a chip we know{} Known are {}; --target help shows them with their phones", name.substr(0, kMaxName),
-                   guess.empty() ? "." : guess, fmt::join(chip_names(targets), ", "));
+  Error error = bad_usage("\"{}\" is not a chip we know{} Known are {}", name.substr(0, kMaxName), guess.empty() ? "." : guess,
+                          fmt::join(chip_names(targets), ", "));
+  error.option = "targets";
+  return error;
 }
 
 Result<std::vector<ChosenChip>> find_chips(Targets targets, std::span<const std::string> names) {

@@ -110,7 +110,7 @@ void check_picture_sizes(const CheckContext& c) {
     c.report.miss(
         kCheck, "npu/vision",
         fmt::format("no picture graph could be compared: those under npu/ take {} pixels, the plain encoder takes {}; export again "
-                    "with {} among --image-sizes, or with --image-size {}",
+                    "with {} among `image_sizes`, or with `image_size` {}",
                     sizes, plain, plain, sizes.substr(0, sizes.find(','))));
 }
 

@@ -56,7 +56,7 @@ Result<VerifyReport> verify(const VerifyOptions& options, Progress& progress) {
       TRY(stage("npu", [&] { return compare_npu_graphs(folder, npu, report); }));
       if (!report.compared("npu"))
         report.miss("npu", kManifestFile,
-                    "nothing ran on the NPU, because the folder holds no static graphs; export it again with --target");
+                    "nothing ran on the NPU, because the folder holds no static graphs; export it again with `targets`");
     }
   } else {
     report.skip("run", kManifestFile, "not compared: no graph was run");

@@ -94,7 +94,7 @@ TEST(CheckOps, NamesTheInputsToFixOnce) {
   ASSERT_EQ(report.graph.size(), 1u);
   EXPECT_EQ(report.graph[0].message,
             "the inputs are not fixed (\"batch\" of \"w\", \"x\"; \"n\" of \"w\"): HTP compiles fixed shapes only; fix them, or try "
-            "--freeze batch=1,n=1");
+            "`freeze` batch=1,n=1");
   for (const NodeVerdict& node : report.nodes) {
     ASSERT_EQ(node.issues.size(), 1u) << node.op;
     EXPECT_TRUE(node.issues[0].of_inputs) << node.op;

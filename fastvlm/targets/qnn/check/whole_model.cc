@@ -71,7 +71,7 @@ void find_open_inputs(const OnnxModel& model, std::vector<Finding>& out) {
   if (!unnamed.empty()) open += fmt::format("{}unnamed extents of {}", open.empty() ? "" : "; ", listed(unnamed));
   out.push_back(
       {Severity::kError, "inputs",
-       fmt::format("the inputs are not fixed ({}): HTP compiles fixed shapes only; fix them, or try --freeze {}", open, example)});
+       fmt::format("the inputs are not fixed ({}): HTP compiles fixed shapes only; fix them, or try `freeze` {}", open, example)});
 }
 
 void find_foreign_inputs(const OnnxModel& model, std::vector<Finding>& out) {

@@ -63,7 +63,7 @@ Status check_room(const CompileRequest& request, const Batch& batch, std::uint64
   if (needed > memory)
     return bad_environment(
         "compiling {} for {} takes about {:.1f} GB of memory, but only {:.1f} GB are available; stop other programs, "
-        "compile on a larger machine, or export smaller parts (--part-limit)",
+        "compile on a larger machine, or export smaller parts (`part_limit_bytes`)",
         batch.name, request.chip->name, gigabytes(needed), gigabytes(memory));
   TRY_ASSIGN(const std::uint64_t space, free_bytes(request.output_folder));
   if (const std::uint64_t bytes = context_bytes(batch.load); bytes > space)

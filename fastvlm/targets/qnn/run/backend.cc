@@ -19,11 +19,12 @@ struct KnownFailure {
   ErrorKind kind = ErrorKind::kBadInput;
 };
 constexpr std::array kKnownFailures = {
-    KnownFailure{"1002",
-                 "the context does not fit this chip or uses arithmetic it lacks (error 1002); cut the decoder with --part-limit, shorten "
-                 "--context, or choose another --target"},
+    KnownFailure{
+        "1002",
+        "the context does not fit this chip or uses arithmetic it lacks (error 1002); cut the decoder with `part_limit_bytes`, shorten "
+        "`context`, or choose another `targets`"},
     KnownFailure{"5000", "the context was made by a newer QNN than this runtime (error 5000); compile again with this runtime"},
-    KnownFailure{"dynamic shape", "HTP takes no symbolic extents; export static graphs with --target"},
+    KnownFailure{"dynamic shape", "HTP takes no symbolic extents; export static graphs with `targets`"},
     KnownFailure{"already exists", "the output file exists; remove it or choose another folder"},
     KnownFailure{"Failed to write context cache file", "the context could not be written; the disk is full or does not let us write",
                  ErrorKind::kEnvironment},

@@ -55,7 +55,7 @@ Result<std::unique_ptr<RemoteRunner>> open_htp_runner(const NpuRunnerRequest& r)
   if (!is_emulated()) {
     const Path wrapper = r.graph.parent_path() / r.chip->name / (r.graph.stem().string() + kContextWrapperEnd);
     if (!fs::exists(wrapper, failure))
-      return bad_input("{}: not compiled for {}; run compile --target {} first", wrapper.string(), r.chip->name, r.chip->name);
+      return bad_input("{}: not compiled for {}; run compile with `targets` {} first", wrapper.string(), r.chip->name, r.chip->name);
     return open_in_child(request_for(r, wrapper, {}));
   }
   if (r.cache_folder.empty()) return open_in_child(request_for(r, r.graph, {}));

@@ -1,0 +1,115 @@
+#include "fastvlm/quant/ranges.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "fastvlm/base/try.h"
+
+namespace fastvlm {
+namespace {
+
+int bin_of(float number) {
+  int exponent = 0;
+  std::frexp(number, &exponent);  // |number| is in [2^(exponent-1), 2^exponent)
+  return std::clamp(exponent - 1 - kFirstBinExponent, 0, kHistogramBins - 1);
+}
+
+bool moves_only(std::string_view op) {
+  static constexpr std::string_view kMoving[] = {"Reshape",   "Transpose", "Split",  "Concat",   "Slice",  "Squeeze",
+                                                 "Unsqueeze", "Flatten",   "Expand", "Identity", "Gather", "Cast"};
+  return std::ranges::find(kMoving, op) != std::end(kMoving);
+}
+
+void widen(std::optional<Extremes>& known, const Extremes& more) {
+  if (known)
+    known = Extremes{std::min(known->min, more.min), std::max(known->max, more.max)};
+  else
+    known = more;
+}
+
+}  // namespace
+
+float ValueRange::absmax() const { return std::max(std::abs(min), std::abs(max)); }
+
+void ValueRange::observe(std::span<const float> numbers) {
+  for (const float number : numbers) {
+    if (!std::isfinite(number)) {
+      ++not_finite;
+      continue;
+    }
+    min = count == 0 ? number : std::min(min, number);
+    max = count == 0 ? number : std::max(max, number);
+    ++count;
+    square_sum += static_cast<double>(number) * number;
+    if (number != 0) ++histogram[static_cast<std::size_t>(bin_of(number))];
+  }
+}
+
+void ValueRange::observe_channels(std::span<const float> numbers, std::int64_t channels, std::int64_t inner) {
+  FASTVLM_ASSERT(channels > 0 && inner > 0, "channels with numbers");
+  if (channel_square_sums.empty()) channel_square_sums.resize(static_cast<std::size_t>(channels));
+  FASTVLM_ASSERT(static_cast<std::int64_t>(channel_square_sums.size()) == channels, "as many channels as before");
+  for (std::size_t i = 0; i < numbers.size(); ++i)
+    if (std::isfinite(numbers[i]))
+      channel_square_sums[i / static_cast<std::size_t>(inner) % channel_square_sums.size()] += static_cast<double>(numbers[i]) * numbers[i];
+}
+
+void ValueRange::merge(const ValueRange& other) {
+  if (other.count > 0) {
+    min = count == 0 ? other.min : std::min(min, other.min);
+    max = count == 0 ? other.max : std::max(max, other.max);
+  }
+  count += other.count;
+  not_finite += other.not_finite;
+  square_sum += other.square_sum;
+  for (std::size_t i = 0; i < histogram.size(); ++i) histogram[i] += other.histogram[i];
+  if (channel_square_sums.empty()) channel_square_sums.resize(other.channel_square_sums.size());
+  for (std::size_t i = 0; i < other.channel_square_sums.size(); ++i) channel_square_sums[i] += other.channel_square_sums[i];
+}
+
+const ValueRange* Ranges::find(std::string_view key) const {
+  auto at = values.find(std::string(key));
+  return at == values.end() ? nullptr : &at->second;
+}
+
+Status Ranges::merge(const Ranges& other) {
+  if (model != other.model) return bad_input("these are ranges of another model ({}, expected {})", other.model, model);
+  for (const auto& [key, range] : other.values) {
+    const ValueRange* mine = find(key);
+    if (mine != nullptr && !mine->channel_square_sums.empty() && !range.channel_square_sums.empty() &&
+        mine->channel_square_sums.size() != range.channel_square_sums.size())
+      return bad_input("\"{}\" has {} channels in one set of ranges and {} in the other", key, mine->channel_square_sums.size(),
+                       range.channel_square_sums.size());
+  }
+  pictures += other.pictures;
+  prompts += other.prompts;
+  tokens += other.tokens;
+  for (const auto& [key, range] : other.values) values[key].merge(range);
+  return {};
+}
+
+std::optional<std::string> range_key(std::string_view op, std::string_view value) {
+  if (moves_only(op) && !is_given_name(value)) return std::nullopt;
+  return std::string(value);
+}
+
+std::vector<std::optional<Extremes>> extremes_of(const Graph& graph, const Ranges& ranges) {
+  std::vector<std::optional<Extremes>> known(graph.values().size());
+  const auto look_up = [&](int value, const std::string& key) {
+    if (const ValueRange* range = ranges.find(key); range != nullptr && range->count > 0)
+      known[static_cast<std::size_t>(value)] = Extremes{range->min, range->max};
+  };
+  for (int input : graph.inputs()) look_up(input, graph.value(input).name);
+  for (const Node& node : graph.nodes())
+    for (int output : node.outputs) {
+      const auto key = range_key(node.op, graph.value(output).name);
+      if (key) look_up(output, *key);
+      if (known[static_cast<std::size_t>(output)] || !moves_only(node.op)) continue;
+      for (int input : node.inputs)
+        if (input >= 0 && known[static_cast<std::size_t>(input)])
+          widen(known[static_cast<std::size_t>(output)], *known[static_cast<std::size_t>(input)]);
+    }
+  return known;
+}
+
+}  // namespace fastvlm

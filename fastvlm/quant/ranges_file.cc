@@ -1,0 +1,106 @@
+#include <cmath>
+#include <limits>
+
+#include "fastvlm/base/object_reader.h"
+#include "fastvlm/base/try.h"
+#include "fastvlm/quant/ranges.h"
+
+namespace fastvlm {
+namespace {
+
+constexpr std::size_t kMaxRangesBytes = std::size_t{256} << 20;
+constexpr std::size_t kMaxChannels = std::size_t{1} << 24;
+constexpr std::int64_t kMaxCount = std::numeric_limits<std::int64_t>::max() / 4;  // the sum of two files still fits
+constexpr double kMaxSquareSum = 1e300;
+constexpr double kMaxFloat = std::numeric_limits<float>::max();
+
+OrderedJson to_json(const ValueRange& range) {
+  OrderedJson json = {{"min", range.min},
+                      {"max", range.max},
+                      {"count", range.count},
+                      {"not_finite", range.not_finite},
+                      {"square_sum", range.square_sum},
+                      {"histogram", range.histogram}};
+  if (!range.channel_square_sums.empty()) json["channel_square_sums"] = range.channel_square_sums;
+  return json;
+}
+
+std::uint64_t count_in(const ObjectReader& reader, const char* key) {
+  return static_cast<std::uint64_t>(reader.integer(key, 0, kMaxCount));
+}
+
+ValueRange value_range(const ObjectReader& reader) {
+  ValueRange range{.min = static_cast<float>(reader.number("min", -kMaxFloat, kMaxFloat)),
+                   .max = static_cast<float>(reader.number("max", -kMaxFloat, kMaxFloat)),
+                   .count = count_in(reader, "count"),
+                   .not_finite = count_in(reader, "not_finite"),
+                   .square_sum = reader.number("square_sum", 0, kMaxSquareSum)};
+  const std::vector<std::int64_t> bins = reader.integers("histogram", 0, kMaxCount);
+  std::uint64_t counted = 0;
+  if (bins.size() == range.histogram.size()) {
+    for (std::size_t i = 0; i < bins.size(); ++i) {
+      range.histogram[i] = static_cast<std::uint64_t>(bins[i]);
+      // Stops before the sum can wrap round.
+      counted = std::min(counted + range.histogram[i], range.count + 1);
+    }
+  } else {
+    reader.refuse("the key \"histogram\" must have {} numbers, but has {}", kHistogramBins, bins.size());
+  }
+  if (range.min > range.max) reader.refuse("min {} is above max {}", range.min, range.max);
+  if (counted > range.count) reader.refuse("the histogram counts more numbers than there were ({})", range.count);
+  if (range.count == 0 && (range.min != 0 || range.max != 0)) reader.refuse("no number was seen, but there is a range");
+  if (reader.has("channel_square_sums")) {
+    range.channel_square_sums = reader.numbers("channel_square_sums");
+    if (range.channel_square_sums.size() > kMaxChannels) reader.refuse("{} channels are too many", range.channel_square_sums.size());
+    for (const double sum : range.channel_square_sums)
+      if (sum < 0 || sum > kMaxSquareSum) reader.refuse("a sum of squares of {}", sum);
+  }
+  return range;
+}
+
+}  // namespace
+
+Result<Ranges> parse_ranges(std::string_view text, const std::string& what) {
+  TRY_ASSIGN(const Json json, parse_json(text, what));
+  std::optional<Error> problem;
+  const ObjectReader reader(json, what, problem);
+  const std::string format = reader.text("format");
+  if (!problem && format != kRangesFormat) return bad_input("{}: no file of ranges (\"format\" is \"{}\")", what, format);
+  const std::int64_t version = reader.integer("version", 0, kMaxCount);
+  if (!problem && version != kRangesVersion)
+    return bad_input("{}: version {} of the format; this program reads version {}, calibrate again", what, version, kRangesVersion);
+  Ranges ranges{.model = reader.text("model"),
+                .pictures = count_in(reader, "pictures"),
+                .prompts = count_in(reader, "prompts"),
+                .tokens = count_in(reader, "tokens")};
+  const ObjectReader values = reader.object("values");
+  values.members([&](const std::string& key, const Json& value) {
+    if (key.empty()) values.refuse("a value without a name");
+    ranges.values.emplace(key, value_range(ObjectReader(value, fmt::format("{}: values: \"{}\"", what, key), problem)));
+  });
+  if (problem) return *std::move(problem);
+  return ranges;
+}
+
+Result<Ranges> read_ranges(const Path& path) {
+  TRY_ASSIGN(const std::string text, read_file(path, kMaxRangesBytes));
+  return parse_ranges(text, path.string());
+}
+
+// One line for each value, so that a reader finds it.
+std::string ranges_text(const Ranges& ranges) {
+  std::string text = fmt::format("{{\n \"format\": {},\n \"version\": {},\n \"model\": {},\n", OrderedJson(kRangesFormat).dump(),
+                                 kRangesVersion, OrderedJson(ranges.model).dump());
+  text += fmt::format(" \"pictures\": {},\n \"prompts\": {},\n \"tokens\": {},\n \"values\": {{", ranges.pictures, ranges.prompts,
+                      ranges.tokens);
+  const char* separator = "\n";
+  for (const auto& [key, range] : ranges.values) {
+    text += fmt::format("{}  {}: {}", separator, OrderedJson(key).dump(), to_json(range).dump());
+    separator = ",\n";
+  }
+  return text + "\n }\n}\n";
+}
+
+Status write_ranges(const Path& path, const Ranges& ranges) { return write_file_atomically(path, ranges_text(ranges)); }
+
+}  // namespace fastvlm

@@ -1,0 +1,16 @@
+// Any bytes as a file of ranges: an error, or ranges that are written and read again as the same.
+#include "fastvlm/quant/ranges.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  using namespace fastvlm;
+  const std::string_view text(reinterpret_cast<const char*>(data), size);
+  auto ranges = parse_ranges(text, "fuzz");
+  if (!ranges.ok()) {
+    FASTVLM_ASSERT(ranges.error().kind == ErrorKind::kBadInput && !ranges.error().message.empty(), "a sentence about the file");
+    return 0;
+  }
+  auto again = parse_ranges(ranges_text(*ranges), "written");
+  FASTVLM_ASSERT(again.ok() && *again == *ranges, "it stays the same");
+  FASTVLM_ASSERT(ranges->merge(*again).ok(), "it adds up with itself");
+  return 0;
+}
