@@ -117,10 +117,10 @@ std::vector<std::int64_t> decoder_lengths(const NpuOptions& options) {
 }  // namespace
 
 Status check_npu_options(const NpuOptions& o, const ModelConfig& config) {
-  if (o.recipes.empty()) return bad_usage("--recipe: name at least one");
+  if (o.recipes.empty()) return bad_option("recipe", "must name at least one");
   for (std::size_t i = 0; i < o.recipes.size(); ++i)
     for (std::size_t j = 0; j < i; ++j)
-      if (recipe_name(o.recipes[i]) == recipe_name(o.recipes[j])) return bad_usage("--recipe {}: is named twice", o.recipes[i].name);
+      if (recipe_name(o.recipes[i]) == recipe_name(o.recipes[j])) return bad_option("recipe", "{}: is named twice", o.recipes[i].name);
   for (std::int64_t size : o.image_sizes) TRY(check_image_size(size));
   if (o.context < 2 || o.context > config.text.max_position_embeddings)
     return bad_option("context", "{}: must be from 2 to the model's {} positions", o.context, config.text.max_position_embeddings);

@@ -80,7 +80,7 @@ TEST_F(Recipes, OneIsChosenByNameAndTheRestLeftOut) {
   EXPECT_EQ(with_recipe(*folder, "").value().recipe(), "fp16");
   EXPECT_EQ(
       with_recipe(*folder, "w5").error().message,
-      fmt::format("--recipe w5: {} has decoder graphs of fp16, w8, w4 only; export again with --recipe w5", (folder_ / "out").string()));
+      fmt::format("`recipe` w5: {} has decoder graphs of fp16, w8, w4 only; export again with `recipe` w5", (folder_ / "out").string()));
 }
 
 TEST_F(Recipes, ThePlanHasTheBytesThatAreWritten) {
@@ -124,7 +124,7 @@ TEST_F(Recipes, AreRefusedWhereTheyCannotRunOrAreNamedTwice) {
   twice.npu->recipes = {known_recipes()[1], known_recipes()[1]};
   auto named = run_export(twice, silent);
   ASSERT_FALSE(named.ok());
-  EXPECT_EQ(named.error().message, "--recipe w8: is named twice");
+  EXPECT_EQ(named.error().message, "`recipe` w8: is named twice");
 }
 
 }  // namespace

@@ -23,9 +23,9 @@ Result<OutputFolder> with_recipe(OutputFolder folder, const std::string& wanted)
   const auto is_there = [&](std::string_view name) { return std::ranges::find(recipes, name) != recipes.end(); };
   const std::string recipe = !wanted.empty() ? wanted : is_there(kFloatRecipe) ? std::string(kFloatRecipe) : recipes.front();
   if (!is_there(recipe))
-    return bad_usage("--recipe {}: {} has {}; export again with --recipe {}", recipe, folder.path.string(),
-                     recipes.empty() ? "no decoder graphs for an NPU" : fmt::format("decoder graphs of {} only", fmt::join(recipes, ", ")),
-                     recipe);
+    return bad_option("recipe", "{}: {} has {}; export again with `recipe` {}", recipe, folder.path.string(),
+                      recipes.empty() ? "no decoder graphs for an NPU" : fmt::format("decoder graphs of {} only", fmt::join(recipes, ", ")),
+                      recipe);
   std::erase_if(folder.manifest.graphs, [&](const GraphEntry& graph) {
     return (graph.role == GraphRole::kDecoder || graph.role == GraphRole::kFused) && graph.recipe() != recipe;
   });
