@@ -133,7 +133,7 @@ std::vector<std::int64_t> decoder_lengths(const NpuOptions& options) {
 }  // namespace
 
 Status check_npu_options(const NpuOptions& o, const ModelConfig& config) {
-  if (o.recipes.empty()) return bad_option("recipe", "name at least one");
+  if (o.recipes.empty()) return bad_option("recipe", "must name at least one");
   for (std::size_t i = 0; i < o.recipes.size(); ++i)
     for (std::size_t j = 0; j < i; ++j)
       if (recipe_name(o.recipes[i]) == recipe_name(o.recipes[j])) return bad_option("recipe", "{}: is named twice", o.recipes[i].name);

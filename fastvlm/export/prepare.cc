@@ -191,11 +191,16 @@ std::vector<PlannedFile> planned_files(const PreparedExport& p) {
 }
 
 std::uint64_t planned_peak_memory(const PreparedExport& p) {
-  std::uint64_t small = 0;
+  std::uint64_t small = 0, largest_scales = 0;
+  for (const PlacedWeight& placed : p.npu_data.weights())
+    if (placed.weight->is_packed())
+      largest_scales =
+          std::max(largest_scales, static_cast<std::uint64_t>(placed.weight->row_count() * placed.weight->shape()[1]) * sizeof(float));
   for (const auto& [name, bytes] : p.onnx_files) small += bytes.size();
   for (const auto& [name, bytes] : p.small_files) small += bytes.size();
   // Measured: a base of about 40 MiB, the buffers of the writers, graphs and a tokenizer as a tree.
-  return (std::uint64_t{40} << 20) + writer_memory(p.options.threads) + 16 * small;
+  // Where weights are packed, the scales of the few that are being written wait in memory.
+  return (std::uint64_t{40} << 20) + writer_memory(p.options.threads) + 16 * small + 4 * largest_scales;
 }
 
 }  // namespace fastvlm

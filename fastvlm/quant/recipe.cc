@@ -134,7 +134,7 @@ Result<Recipe> find_recipe(const std::string& name) {
   }
   std::string names;
   for (const Recipe& recipe : known_recipes()) names += (names.empty() ? "" : ", ") + recipe.name;
-  return bad_usage("recipe \"{}\" is not known; built in are {}, and a file is given by a path such as ./mine.json", name, names);
+  return bad_option("recipe", "{}: is not known; built in are {}, and a file is given by a path such as ./mine.json", name, names);
 }
 
 std::string recipe_text(const Recipe& recipe) {

@@ -13,13 +13,14 @@ namespace {
 constexpr std::int64_t kNumbersAtOnce = std::int64_t{1} << 20;
 
 // Scales of rows whose codes were made and whose scales nobody has asked for yet. Room is taken at the first row and given back
-// after the last one.
+// when all rows were asked for; what comes later is made anew.
 class PendingScales {
  public:
   PendingScales(std::int64_t rows, std::int64_t blocks) : rows_(rows), blocks_(blocks) {}
 
   void put(std::int64_t begin, std::span<const float> scales) {
     std::lock_guard lock(mutex_);
+    if (asked_ >= rows_) return;
     if (scales_.empty()) scales_.resize(static_cast<std::size_t>(rows_ * blocks_)), there_.assign(static_cast<std::size_t>(rows_), false);
     std::ranges::copy(scales, scales_.begin() + begin * blocks_);
     std::fill_n(there_.begin() + begin, static_cast<std::int64_t>(scales.size()) / blocks_, true);
@@ -27,11 +28,11 @@ class PendingScales {
 
   bool take(std::int64_t begin, std::int64_t end, std::span<float> out) {
     std::lock_guard lock(mutex_);
-    if (scales_.empty() || std::find(there_.begin() + begin, there_.begin() + end, false) != there_.begin() + end) return false;
-    std::copy(scales_.begin() + begin * blocks_, scales_.begin() + end * blocks_, out.begin());
-    taken_ += end - begin;
-    if (taken_ >= rows_) scales_ = {}, there_ = {}, taken_ = 0;
-    return true;
+    const bool found = !scales_.empty() && std::find(there_.begin() + begin, there_.begin() + end, false) == there_.begin() + end;
+    if (found) std::copy(scales_.begin() + begin * blocks_, scales_.begin() + end * blocks_, out.begin());
+    asked_ += end - begin;
+    if (asked_ >= rows_) scales_ = {}, there_ = {};
+    return found;
   }
 
  private:
@@ -39,7 +40,7 @@ class PendingScales {
   std::mutex mutex_;
   std::vector<float> scales_;
   std::vector<bool> there_;
-  std::int64_t taken_ = 0;
+  std::int64_t asked_ = 0;
 };
 
 struct Quantiser {
