@@ -12,6 +12,8 @@ namespace {
 constexpr std::array kVariants = {
     Variant{.name = "fp32", .suffix = "", .dtype = Dtype::kFloat32},
     Variant{.name = "fp16", .suffix = "_fp16", .dtype = Dtype::kFloat16},
+    Variant{.name = "q8", .suffix = "_quantized", .bits = 8},
+    Variant{.name = "q4", .suffix = "_q4", .bits = 4},
 };
 
 constexpr std::array kLayouts = {

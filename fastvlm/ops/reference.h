@@ -10,6 +10,9 @@ namespace fastvlm::ops {
 
 const ExpansionTable& reference_expansions();
 
+// Input 0 [B, M, in] times the weight [out, in] of input 1 in the blocks of integers that its encoding says.
+Value linear_in_blocks(const ExpansionContext& context);
+
 // GELU of x in the exact form, with Erf.
 Value gelu_of_erf(Value x);
 
