@@ -40,7 +40,7 @@ Result<std::vector<Row>> find_rows(const char* option, std::span<const Row> rows
 std::span<const Variant> variants() { return kVariants; }
 std::span<const Layout> layouts() { return kLayouts; }
 
-Result<std::vector<Layout>> find_layouts(const std::vector<std::string>& names) { return find_rows("layout", layouts(), names); }
+Result<std::vector<Layout>> find_layouts(const std::vector<std::string>& names) { return find_rows("layouts", layouts(), names); }
 Result<std::vector<Variant>> find_variants(const std::vector<std::string>& names) { return find_rows("variants", variants(), names); }
 
 std::string data_file_beside(std::string_view graph_file) {
