@@ -3,7 +3,6 @@
 #include "fastvlm/base/model_error.h"
 #include "fastvlm/ops/basic.h"
 #include "fastvlm/ops/reference.h"
-#include "fastvlm/tensor/quantised_weight.h"
 
 namespace fastvlm::qnn {
 namespace {
