@@ -41,18 +41,20 @@ ids_of() { python3 -c 'import json, sys; print(json.load(sys.stdin)["ids"])'; }
 
 for checkpoint in apple-tied hf-unfused; do
   model=tests/data/golden/$checkpoint/checkpoint
-  "$program" export --model-dir "$model" --output-dir "$work/$checkpoint" --image-size 256 --layout transformers-js --variants fp32,fp16 --quiet
-  "$program" export --model-dir "$model" --output-dir "$work/$checkpoint-own" --image-size 256 --target sm8750 --no-compile --quiet
+  "$program" export --model-dir "$model" --output-dir "$work/$checkpoint" --image-size 256 --layout transformers-js --variants fp32,fp16,q8,q4 --quiet > /dev/null
+  "$program" export --model-dir "$model" --output-dir "$work/$checkpoint-own" --image-size 256 --target sm8750 --no-compile --quiet > /dev/null
   wanted=$("$program" chat --output-dir "$work/$checkpoint-own" --image "$picture" --prompt "$question" --runner cpu --max-new-tokens 8 --json | ids_of)
   got=$(generated "$work/$checkpoint" fp32 | ids_of)
   if [[ $got != "$wanted" ]]; then
     echo "$checkpoint: transformers.js gives $got, chat $wanted"
     exit 1
   fi
-  count=$(generated "$work/$checkpoint" fp16 | ids_of | tr -cd ',' | wc -c)
-  if [[ $count != 7 ]]; then
-    echo "$checkpoint: the fp16 graphs gave $((count + 1)) ids instead of 8"
-    exit 1
-  fi
-  echo "$checkpoint: transformers.js $version and chat give $wanted; fp16 generates"
+  for variant in fp16 q8 q4; do
+    count=$(generated "$work/$checkpoint" $variant | ids_of | tr -cd ',' | wc -c)
+    if [[ $count != 7 ]]; then
+      echo "$checkpoint: the $variant graphs gave $((count + 1)) ids instead of 8"
+      exit 1
+    fi
+  done
+  echo "$checkpoint: transformers.js $version and chat give $wanted; fp16, q8 and q4 generate"
 done

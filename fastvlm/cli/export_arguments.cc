@@ -87,7 +87,7 @@ void add_export_options(OptionTable& options, ExportArguments& arguments, Common
   Option& layout =
       options.list("--layout", arguments.layouts, "NAME,NAME", "Write a folder that another program opens instead: transformers-js");
   layout.excludes = "--target";
-  Option& variants = options.list("--variants", arguments.variants, "NAME,NAME", "Numbers in the graphs of a layout: fp32, fp16");
+  Option& variants = options.list("--variants", arguments.variants, "NAME,NAME", "Numbers in the graphs of a layout: fp32, fp16, q8, q4");
   variants.show_default().needs = "--layout";
   add_json(options, common);
   add_npu_options(options, arguments.npu);

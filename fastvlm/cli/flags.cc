@@ -22,6 +22,7 @@ constexpr std::array kOptions = {
     OptionName{"fused"},
     OptionName{"image_size"},
     OptionName{"image_sizes"},
+    OptionName{"layouts", "layout"},
     OptionName{"max_new_tokens"},
     OptionName{"model_dir"},
     OptionName{"onnxruntime_library", "ort-library"},
@@ -33,6 +34,7 @@ constexpr std::array kOptions = {
     OptionName{"size"},
     OptionName{"targets", "target"},
     OptionName{"temperature"},
+    OptionName{"variants"},
 };
 
 const OptionName* find(std::string_view option) {

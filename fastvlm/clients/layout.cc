@@ -12,6 +12,8 @@ namespace {
 constexpr std::array kVariants = {
     Variant{.name = "fp32", .suffix = "", .dtype = Dtype::kFloat32},
     Variant{.name = "fp16", .suffix = "_fp16", .dtype = Dtype::kFloat16},
+    Variant{.name = "q8", .suffix = "_quantized", .bits = 8},
+    Variant{.name = "q4", .suffix = "_q4", .bits = 4},
 };
 
 constexpr std::array kLayouts = {
@@ -38,7 +40,7 @@ Result<std::vector<Row>> find_rows(const char* option, std::span<const Row> rows
 std::span<const Variant> variants() { return kVariants; }
 std::span<const Layout> layouts() { return kLayouts; }
 
-Result<std::vector<Layout>> find_layouts(const std::vector<std::string>& names) { return find_rows("layout", layouts(), names); }
+Result<std::vector<Layout>> find_layouts(const std::vector<std::string>& names) { return find_rows("layouts", layouts(), names); }
 Result<std::vector<Variant>> find_variants(const std::vector<std::string>& names) { return find_rows("variants", variants(), names); }
 
 std::string data_file_beside(std::string_view graph_file) {

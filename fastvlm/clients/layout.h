@@ -21,6 +21,7 @@ struct Variant {
   const char* name;
   const char* suffix;  // of the file, before ".onnx"
   Dtype dtype = Dtype::kFloat32;
+  int bits = 0;  // of the weights of linear layers and of the head, in blocks of 32; 0: as `dtype` says
 };
 
 std::span<const Variant> variants();

@@ -7,16 +7,22 @@
 namespace fastvlm::clients {
 namespace {
 
+constexpr std::int64_t kBlock = 32;
+
 std::string text_of(const OrderedJson& json) { return json.dump(2) + "\n"; }
 
 void add_graphs(const LayoutInput& input, LayoutFiles& files) {
   const PreparedExport& p = input.prepared;
   const Weights weights(*p.checkpoint);
   for (const Variant& variant : input.variants) {
-    const CachedGraphOptions options{.image_size = p.image_size, .dtype = variant.dtype, .encodings = {}};
+    CachedGraphOptions options{.image_size = p.image_size, .dtype = variant.dtype, .encodings = {}}, table = options;
+    if (variant.bits > 0) {
+      options.encodings = {{.match = "*", .weights = WeightEncoding{.blocks = {.bits = variant.bits, .block = kBlock}}}};
+      table.dtype = Dtype::kFloat16;  // a row that is looked up gains nothing from integers
+    }
     auto file = [&](const char* name) { return std::string("onnx/") + name + variant.suffix + ".onnx"; };
     files.add_graph(file("vision_encoder"), image_features_graph(p.config, weights, options));
-    files.add_graph(file("embed_tokens"), embed_tokens_graph(p.config, weights, options));
+    files.add_graph(file("embed_tokens"), embed_tokens_graph(p.config, weights, table));
     files.add_graph(file("decoder_model_merged"), merged_decoder_graph(p.config, weights, options));
   }
 }

@@ -6,6 +6,7 @@
 
 #include "fastvlm/ops/basic.h"
 #include "fastvlm/ops/rescale.h"
+#include "fastvlm/tensor/quantised_weight.h"
 
 namespace fastvlm::ops {
 namespace {
@@ -47,6 +48,7 @@ std::vector<Value> expand_self_attention(const ExpansionContext& context) {
 
 // y = table x^T, transposed back: the table keeps the layout of the embedding and lies on disk once.
 std::vector<Value> expand_vocabulary_logits(const ExpansionContext& context) {
+  if (context.source(1).encoding) return {linear_in_blocks(context)};
   Value columns = transpose(context.input(0), {0, 2, 1});
   return {transpose(matmul(context.input(1), columns), {0, 2, 1})};
 }
@@ -137,6 +139,10 @@ std::vector<Value> expand_cached_rotary_attention(const ExpansionContext& contex
 }
 
 std::vector<Value> expand_linear(const ExpansionContext& context) {
+  if (context.source(1).encoding) {
+    Value product = linear_in_blocks(context);
+    return {context.input_count() > 2 ? add(product, context.input(2)) : product};
+  }
   Value weight = context.add_weight(context.weight(1)->transposed(), 1);
   Value y = matmul(context.input(0), weight);
   if (context.input_count() > 2) y = add(y, context.input(2));
@@ -169,6 +175,14 @@ Value times(Value x, float factor) {
     factor /= step;
   }
   return x;
+}
+
+Value linear_in_blocks(const ExpansionContext& context) {
+  const BlockFormat format = context.source(1).encoding->blocks;
+  const QuantisedWeight weight = quantised_in_blocks(context.weight(1), format);
+  Value codes = context.graph().add_weight(weight.codes, context.source(1).name + ":codes", Dtype::kUint8);
+  Value scales = context.add_weight(weight.scales, 1, ":scales");
+  return matmul_in_blocks(context.input(0), codes, scales, format);
 }
 
 Value gelu_of_erf(Value x) {

@@ -13,6 +13,9 @@ const ExpansionTable& reference_expansions();
 // x times a power of two; by several Muls where half precision could not hold the factor.
 Value times(Value x, float factor);
 
+// Input 0 [B, M, in] times the weight [out, in] of input 1 in the blocks of integers that its encoding says.
+Value linear_in_blocks(const ExpansionContext& context);
+
 // GELU of x in the exact form, with Erf.
 Value gelu_of_erf(Value x);
 

@@ -4,7 +4,6 @@
 #include "fastvlm/ops/basic.h"
 #include "fastvlm/ops/reference.h"
 #include "fastvlm/ops/rescale.h"
-#include "fastvlm/tensor/quantised_weight.h"
 
 namespace fastvlm::qnn {
 namespace {
@@ -144,25 +143,10 @@ std::vector<Value> expand_causal_positions(const ExpansionContext& context) {
           floats(graph, dtype, {length, length}, mask)};
 }
 
-// x [1, A, in] times a weight [out, in] in blocks of integers. HTP runs it whole in a float graph (v69 and newer, 4 and 8 bits)
-// and keeps the codes in the context; it refuses an input of rank 2.
-Value linear_in_blocks(const ExpansionContext& context, BlockFormat format) {
-  const QuantisedWeight weight = quantised_in_blocks(context.weight(1), format);
-  Value codes = context.graph().add_weight(weight.codes, context.source(1).name + ":codes", Dtype::kUint8);
-  Value scales = context.add_weight(weight.scales, 1, ":scales");
-  return matmul_in_blocks(context.input(0), codes, scales, format);
-}
-
-std::vector<Value> expand_linear(const ExpansionContext& context) {
-  const auto& encoding = context.source(1).encoding;
-  if (!encoding) return reference_expansions().at("linear")(context);
-  Value y = linear_in_blocks(context, encoding->blocks);
-  return {context.input_count() > 2 ? add(y, context.input(2)) : y};
-}
-
 // A fully connected layer takes its weight as [out, in], which is how the table lies on disk.
 std::vector<Value> expand_vocabulary_logits(const ExpansionContext& context) {
-  if (const auto& encoding = context.source(1).encoding) return {linear_in_blocks(context, encoding->blocks)};
+  // Blocks of integers run whole in a float graph (v69 and newer, 4 and 8 bits) and stay codes in the context.
+  if (context.source(1).encoding) return {linear_in_blocks(context)};
   Value x = context.input(0), table = context.input(1);
   const std::int64_t tokens = fixed(context, x, 1);
   Value rows = gemm_transposed(reshape(x, {tokens, x.dim(2)}), table);
@@ -174,7 +158,6 @@ std::vector<Value> expand_vocabulary_logits(const ExpansionContext& context) {
 const ExpansionTable& htp_expansions() {
   static const ExpansionTable table = [] {
     ExpansionTable rows = reference_expansions();
-    rows["linear"] = expand_linear;
     rows["gelu"] = expand_gelu;
     rows["sigmoid"] = expand_sigmoid;
     rows["silu"] = expand_silu;
