@@ -91,13 +91,15 @@ void print_every_node(const OperatorReport& report, const std::optional<Compiler
   print_line("");
 }
 
+std::string shown_name(const std::string& node) { return node.empty() ? "(no name)" : node; }
+
 void print_answer(const CompilerAnswer& answer) {
   if (answer.accepted)
     print_line("backend: accepted, the file compiles");
   else
     print_line("backend: REFUSED: " + answer.sentence);
   std::map<std::pair<std::string, std::string>, std::vector<std::string>> kinds;
-  for (const RefusedNode& node : answer.refused) kinds[{node.type, node.reason}].push_back(node.name.empty() ? "(no name)" : node.name);
+  for (const RefusedNode& node : answer.refused) kinds[{node.type, node.reason}].push_back(shown_name(node.name));
   for (const auto& [kind, nodes] : kinds)
     print_line(fmt::format("backend: {}, {} node{} such as {}: {}", kind.first, nodes.size(), nodes.size() == 1 ? "" : "s", nodes.front(),
                            kind.second));
@@ -145,7 +147,7 @@ void print_groups(const OperatorReport& report) {
                            group.nodes.size() == 1 ? "" : "s", group.issue->reason));
     if (!group.issue->advice.empty()) print_line("  do: " + group.issue->advice);
     std::string names;
-    for (std::size_t i = 0; i < std::min(kNamedNodes, group.nodes.size()); ++i) names += (i == 0 ? "" : ", ") + group.nodes[i];
+    for (std::size_t i = 0; i < std::min(kNamedNodes, group.nodes.size()); ++i) names += (i == 0 ? "" : ", ") + shown_name(group.nodes[i]);
     if (group.nodes.size() > kNamedNodes) names += fmt::format(" and {} more", group.nodes.size() - kNamedNodes);
     print_line(fmt::format("  at: {} ({})", names, group.issue->source));
   }

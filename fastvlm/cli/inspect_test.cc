@@ -1,4 +1,6 @@
 // make-checkpoint, export and inspect, one behind the other.
+#include <fstream>
+
 #include "fastvlm/checkpoint/safetensors.h"
 #include "fastvlm/checkpoint/safetensors_writer.h"
 #include "fastvlm/cli/program_for_tests.h"
@@ -78,6 +80,42 @@ TEST_F(InspectVerb, DescribesAnExportAndItsFiles) {
   EXPECT_EQ(table["kind"], "data file of an output folder");
   for (const char* thing : {"out", "tiny", "out/fastvlm_vision_encoder.onnx"})
     EXPECT_EQ(run_program({"inspect", at(thing)}).exit_code, 0) << thing;
+}
+
+TEST_F(InspectVerb, OperatorsAreCheckedWithFixedInputsAndWithTheWeightsInAnotherFile) {
+  make_export();
+  const auto check = [&](const char* file, std::vector<std::string> more) {
+    std::vector<std::string> arguments = {"check-ops", at(file), "--target", "sm8750"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return run_program(std::move(arguments));
+  };
+  const char *fixed = "out/npu/vision_128.onnx", *open = "out/fastvlm_token_embedder.onnx";
+  EXPECT_EQ(check(fixed, {}).exit_code, 0);
+  EXPECT_EQ(check(open, {}).exit_code, 1);
+  EXPECT_EQ(check(open, {"--freeze", "batch_size=1,sequence_length=8"}).exit_code, 0);
+  std::filesystem::remove(folder_ / "out/npu/vision.onnx.data");
+  std::filesystem::remove(folder_ / "out/embedding_float32_lut.bin");
+  for (const ProcessResult& result : {check(fixed, {}), check(open, {"--freeze", "batch_size=1,sequence_length=8"})}) {
+    EXPECT_EQ(result.exit_code, 1);
+    EXPECT_NE(result.output.find("there is no such file"), std::string::npos) << result.output;
+  }
+}
+
+TEST_F(InspectVerb, CutsLongMetadataWithACount) {
+  std::string value = "x";
+  for (int i = 0; i < 2000; ++i) value += "\u00e9";
+  const auto field = [](char tag, const std::string& bytes) {  // of a protobuf message; the length has two bytes
+    const auto size = bytes.size();
+    return std::string{tag, static_cast<char>(size % 128 + 128), static_cast<char>(size / 128)} + bytes;
+  };
+  std::ifstream model(kTestData / "onnx/opset_6.onnx", std::ios::binary);
+  const std::string bytes{std::istreambuf_iterator<char>(model), {}};
+  folder_.write("long.onnx", bytes + field('\x72', field('\x0a', "labels") + field('\x12', value)));
+  const ProcessResult shown = run_program({"inspect", at("long.onnx")});
+  EXPECT_EQ(shown.exit_code, 0);
+  EXPECT_NE(shown.output.find("\u00e9… (4,001 bytes)"), std::string::npos) << shown.output;
+  EXPECT_LT(shown.output.size(), 2000u);
+  EXPECT_EQ(run_json({"inspect", at("long.onnx")})["metadata"]["labels"], value) << "JSON has all of it";
 }
 
 TEST_F(InspectVerb, FindsWhatWasChangedBehindTheManifest) {
