@@ -84,6 +84,16 @@ struct WeightEntry {
   std::string done;  // "transpose", "fold layer_scale", …; empty: a copy
 };
 
+// A stream of the static graphs whose numbers are multiplied by 2^-halvings, because they came too near to the largest number of
+// half precision.
+struct RangeScale {
+  std::string name;     // of its first value
+  std::string largest;  // its value that came nearest
+  double absmax = 0;    // of that one, as measured
+  std::int64_t halvings = 0;
+  std::vector<std::string> modules;  // whose outputs are in it
+};
+
 // A context binary below npu/<chip>/ and the ONNX wrappers that open its graphs.
 struct ContextEntry {
   struct Wrapped {
@@ -117,6 +127,7 @@ struct Manifest {
   Int8TableEntry embedding_int8;
   std::vector<std::string> findings;
   std::vector<LossEntry> losses;
+  std::vector<RangeScale> range_scales;
   std::vector<WeightEntry> weights;
   std::vector<TargetEntry> targets;            // sorted by chip
   std::map<std::string, std::string> strange;  // sections that this program does not know: name -> JSON text

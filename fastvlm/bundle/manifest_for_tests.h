@@ -41,6 +41,7 @@ inline Manifest manifest_for_tests() {
       .embedding_int8 = {.file = kInt8TableFile, .scale = 6.9205216535433069e-03, .sqnr_db = 39.975772795268284},
       .findings = {"odd"},
       .losses = {{"w", {.overflowed = 1, .vanished = 2, .not_finite = 3}}},
+      .range_scales = {{.name = "a", .largest = "b", .absmax = 70000.5, .halvings = 4, .modules = {"model.layers.0"}}},
       .weights = {{.name = "w", .file = "npu/vision.onnx.data", .offset = 4096, .bytes = 24, .shape = {2, 3}, .from = {"x"}},
                   {.name = "v", .file = "a.data", .bytes = 2, .type = Dtype::kFloat16, .shape = {1}, .from = {"x", "y"}, .done = "sum"}},
       .targets = {{.chip = "sm8650",

@@ -115,6 +115,17 @@ OrderedJson short_json(const GraphEntry& graph) {
   return row;
 }
 
+OrderedJson to_json(const std::vector<RangeScale>& scales) {
+  OrderedJson rows = OrderedJson::array();
+  for (const RangeScale& scale : scales)
+    rows.push_back({{"name", scale.name},
+                    {"largest", scale.largest},
+                    {"absmax", scale.absmax},
+                    {"halvings", scale.halvings},
+                    {"modules", scale.modules}});
+  return rows;
+}
+
 OrderedJson to_json(const std::vector<WeightEntry>& weights) {
   OrderedJson rows = OrderedJson::array();
   for (const WeightEntry& weight : weights) {
@@ -153,6 +164,7 @@ std::string manifest_text(const Manifest& m) {
                       {"dtype", name(m.dtype)},      {"model", to_json(m.model)},          {"preprocessing", to_json(m.preprocessing)},
                       {"prompt", to_json(m.prompt)}, {"graphs", std::move(graphs)},        {"embedding_int8", int8_json(m.embedding_int8)},
                       {"findings", m.findings},      {"losses", losses_json(m.losses)},    {"weights", to_json(m.weights)}};
+  if (!m.range_scales.empty()) json["range_scales"] = to_json(m.range_scales);
   if (!m.targets.empty()) json["targets"] = to_json(m.targets);
   for (const auto& [name, text] : m.strange) json[name] = OrderedJson::parse(text);
   // The list of files stays the last section.

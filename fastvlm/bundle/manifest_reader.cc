@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <limits>
 #include <set>
 
 #include "fastvlm/base/object_reader.h"
@@ -298,6 +299,14 @@ ContextEntry read_context(const ObjectReader& row) {
   return context;
 }
 
+RangeScale read_range_scale(const ObjectReader& row) {
+  return {.name = row.text("name"),
+          .largest = row.text("largest"),
+          .absmax = row.number("absmax", 0, std::numeric_limits<float>::max()),
+          .halvings = row.integer("halvings", 1, 127),
+          .modules = row.texts("modules")};
+}
+
 std::vector<TargetEntry> read_targets(const ObjectReader& targets) {
   std::vector<TargetEntry> entries;
   targets.members([&](const std::string& chip, const Json&) {
@@ -320,8 +329,9 @@ std::map<std::string, ManifestFile> read_files(const ObjectReader& manifest) {
 }
 
 void keep_strange_sections(const ObjectReader& manifest, Manifest& m) {
-  constexpr std::array kKnown = {"format", "format_version", "versions", "dtype",  "model",   "preprocessing", "prompt",
-                                 "graphs", "embedding_int8", "findings", "losses", "weights", "targets",       "files"};
+  constexpr std::array kKnown = {"format",        "format_version", "versions", "dtype",          "model",
+                                 "preprocessing", "prompt",         "graphs",   "embedding_int8", "findings",
+                                 "losses",        "weights",        "targets",  "files",          "range_scales"};
   manifest.members([&](const std::string& key, const Json& value) {
     if (std::ranges::find(kKnown, key) == kKnown.end()) m.strange[key] = value.dump();
   });
@@ -342,6 +352,8 @@ void read_sections(const ObjectReader& row, Manifest& m) {
   m.findings = row.texts("findings");
   row.each("losses", [&](const ObjectReader& loss) { m.losses.push_back(read_loss(loss)); });
   row.each("weights", [&](const ObjectReader& weight) { m.weights.push_back(read_weight(weight)); });
+  if (row.has("range_scales"))
+    row.each("range_scales", [&](const ObjectReader& scale) { m.range_scales.push_back(read_range_scale(scale)); });
   if (row.has("targets")) m.targets = read_targets(row.object("targets"));
   m.files = read_files(row);
   keep_strange_sections(row, m);

@@ -30,6 +30,7 @@ constexpr std::array kOptions = {
     OptionName{"part_limit_bytes", "part-limit"},
     OptionName{"prefill"},
     OptionName{"qnn_plugin"},
+    OptionName{"range_share"},
     OptionName{"runner"},
     OptionName{"size"},
     OptionName{"targets", "target"},

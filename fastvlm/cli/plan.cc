@@ -50,6 +50,16 @@ void print_npu_plan(const OrderedJson& targets) {
   }
 }
 
+void print_range_scales(const OrderedJson& scales) {
+  if (scales.empty()) return;
+  std::vector<std::vector<std::string>> rows = {{"scaled stream", "reaches", "at", "factor"}};
+  for (const auto& scale : scales)
+    rows.push_back({scale["name"].get<std::string>(), fmt::format("{:.4g}", scale["absmax"].get<double>()),
+                    scale["largest"].get<std::string>(), fmt::format("2^-{}", scale["halvings"].get<int>())});
+  print_line("");
+  print_table(rows);
+}
+
 void print_plan(const OrderedJson& plan) {
   print_model(plan);
   std::vector<std::vector<std::string>> graphs = {{"graph", "nodes", "GMACs"}}, files = {{"file", "bytes", "made"}};
@@ -62,6 +72,7 @@ void print_plan(const OrderedJson& plan) {
   print_table(graphs);
   print_line("");
   print_table(files);
+  print_range_scales(plan["range_scales"]);
   const auto total = plan["total_bytes"].get<std::uint64_t>(), contexts = plan["estimated_context_bytes"].get<std::uint64_t>();
   print_line(fmt::format("\n{} in all, at most {} of memory while writing", human_bytes(total),
                          human_bytes(plan["peak_memory_bytes"].get<std::uint64_t>())));

@@ -130,7 +130,8 @@ OrderedJson plan_json(const PreparedExport& p) {
       {"files", files},
       {"total_bytes", total},
       {"peak_memory_bytes", planned_peak_memory(p)},
-      {"findings", p.findings}};
+      {"findings", p.findings},
+      {"range_scales", to_json(range_scales(p.scales))}};
   OrderedJson graphs = OrderedJson::array();
   for (const PreparedGraph& graph : p.graphs) graphs.push_back(short_json(graph.entry));
   json["graphs"] = graphs;

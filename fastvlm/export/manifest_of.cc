@@ -36,6 +36,14 @@ PromptContract prompt_of(const PreparedExport& p) {
 
 }  // namespace
 
+std::vector<RangeScale> range_scales(const ops::ScalePlan& plan) {
+  std::vector<RangeScale> scales;
+  for (const ops::ScaledStream& stream : plan.streams)
+    scales.push_back(
+        {.name = stream.name, .largest = stream.largest, .absmax = stream.absmax, .halvings = stream.halvings, .modules = stream.modules});
+  return scales;
+}
+
 Manifest manifest_of(const PreparedExport& p, const WrittenFacts& written) {
   Manifest manifest{
       .versions = {.fastvlm_npu = kVersion, .onnx_opset = kOpset, .onnx_ir = kIrVersion},
@@ -45,6 +53,7 @@ Manifest manifest_of(const PreparedExport& p, const WrittenFacts& written) {
       .prompt = prompt_of(p),
       .embedding_int8 = {.file = kInt8TableFile, .scale = written.int8.scale, .sqnr_db = written.int8.sqnr_db},
       .findings = p.findings,
+      .range_scales = range_scales(p.scales),
       .files = written.files,
   };
   for (const PreparedGraph& graph : p.graphs) manifest.graphs.push_back(graph.entry);

@@ -15,6 +15,8 @@ struct WrittenFacts {
 
 Manifest manifest_of(const PreparedExport& prepared, const WrittenFacts& written);
 
+std::vector<RangeScale> range_scales(const ops::ScalePlan& plan);
+
 // The size of the manifest before anything is written: hashes have a fixed width; the int8 numbers are padded to one.
 std::uint64_t planned_manifest_bytes(const PreparedExport& prepared, const std::vector<PlannedFile>& files);
 

@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <functional>
+#include <ranges>
 
 #include "fastvlm/author/plain_graphs.h"
 #include "fastvlm/base/model_error.h"
@@ -68,7 +70,12 @@ Status plan_scales(PreparedExport& p, const Weights& weights, const Target& targ
       p.findings.push_back(fmt::format("\"{}\" was NaN or infinite {} times when calibrating", key, range.not_finite));
   }
   p.scales = plan_stream_scales(p.config, weights, target, peaks, o.share * kLargestHalf);
-  for (const ops::UnscaledValue& value : p.scales.unscaled)
+  std::ranges::sort(p.scales.unscaled, std::greater(), &ops::UnscaledValue::absmax);
+  constexpr std::size_t kNamed = 8;
+  if (p.scales.unscaled.size() > kNamed)
+    p.findings.push_back(
+        fmt::format("{} values come near the end of half precision and cannot be scaled; the largest are named", p.scales.unscaled.size()));
+  for (const ops::UnscaledValue& value : p.scales.unscaled | std::views::take(kNamed))
     p.findings.push_back(fmt::format("\"{}\" reaches {:.4g} and cannot be scaled ({}); half precision ends at {}", value.name, value.absmax,
                                      value.why, kLargestHalf));
   return {};

@@ -125,6 +125,7 @@ class Planner {
 
   // What a value of the expanded graph was seen to be counts for the stream that the node gives, or for the node alone.
   void observe(const ExpansionTable& table) {
+    const std::set<std::string> masks = mask_inputs();
     std::vector<int> origin;
     const auto expanded = expand(graph_, table, &origin);
     std::map<int, int> last;  // node -> its last node after expansion
@@ -133,6 +134,8 @@ class Planner {
       const Node& node = graph_.nodes()[at(origin[i])];
       const Law law = law_of(node);
       if (law != Law::kLinear && law != Law::kFixed && law != Law::kMixing && last[origin[i]] != static_cast<int>(i)) continue;
+      if (std::ranges::any_of(expanded->nodes()[i].inputs, [&](int in) { return in >= 0 && masks.contains(expanded->value(in).name); }))
+        continue;
       for (int output : expanded->nodes()[i].outputs) {
         const std::string& name = expanded->value(output).name;
         const auto seen = peaks_.find(name);
@@ -145,8 +148,16 @@ class Planner {
       }
     }
     for (int input : graph_.inputs())
-      if (const auto seen = peaks_.find(graph_.value(input).name); seen != peaks_.end())
+      if (const auto seen = peaks_.find(graph_.value(input).name); seen != peaks_.end() && !masks.contains(seen->first))
         inside_.push_back({graph_.value(input).name, seen->second, "an input of the graph"});
+  }
+
+  // What hides slots is as large as we chose, and so are scores with it.
+  std::set<std::string> mask_inputs() const {
+    std::set<std::string> names;
+    for (const Node& node : graph_.nodes())
+      if (node.domain == kSemanticDomain && node.op == "cached_rotary_attention") names.insert(graph_.value(node.inputs[5]).name);
+    return names;
   }
 
   void pin() {
@@ -188,9 +199,15 @@ class Planner {
       const auto [row, added] = rows.try_emplace(stream, plan.streams.size());
       const Peak& peak = largest_[at(stream)];
       if (added)
-        plan.streams.push_back(
-            {.name = graph_.value(stream).name, .largest = peak.name, .absmax = peak.absmax, .halvings = halvings(value), .values = 0});
-      ++plan.streams[row->second].values;
+        plan.streams.push_back({.name = graph_.value(stream).name,
+                                .largest = peak.name,
+                                .absmax = peak.absmax,
+                                .halvings = halvings(value),
+                                .values = 0,
+                                .modules = {}});
+      ScaledStream& row_of_stream = plan.streams[row->second];
+      ++row_of_stream.values;
+      if (is_given_name(graph_.value(value).name)) row_of_stream.modules.push_back(graph_.value(value).name);
     }
     for (const auto& [stream, why] : pinned_)
       if (const Peak& peak = largest_[at(stream)]; peak.absmax > limit_) plan.unscaled.push_back({peak.name, peak.absmax, why});

@@ -19,6 +19,7 @@ struct ScaledStream {
   double absmax = 0;    // of that value, before scaling
   int halvings = 0;     // its numbers are multiplied by 2^-halvings
   std::size_t values = 0;
+  std::vector<std::string> modules;  // whose outputs are in it
 };
 
 // What comes near the limit and stays as it is.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <cstring>
 
 #include "fastvlm/base/try.h"
@@ -342,7 +343,10 @@ Result<Tensor> DecoderSession::hidden(const std::string& name) const {
   auto at = hidden_.find(name);
   if (at == hidden_.end() || at->second.rows.size() != static_cast<std::size_t>(position_ * at->second.width))
     return bad_input("no decoder graph gives \"{}\"", name);
-  return Tensor::of_floats({position_, at->second.width}, at->second.rows);
+  Tensor rows = Tensor::of_floats({position_, at->second.width}, at->second.rows);
+  if (const auto scaled = options_.halvings.find(name); scaled != options_.halvings.end())
+    for (float& number : rows.floats()) number = std::ldexp(number, static_cast<int>(scaled->second));
+  return rows;
 }
 
 Result<DecoderSession> open_decoder_session(const OutputFolder& folder, const OpenGraph& open, bool keep_hidden) {
@@ -353,7 +357,10 @@ Result<DecoderSession> open_decoder_session(const OutputFolder& folder, const Op
     graphs.push_back({.name = graph.name, .new_tokens = graph.extents.new_tokens, .part = graph.extents.part, .runner = std::move(runner)});
   }
   if (graphs.empty()) return bad_input("{}: has no static decoder graphs (npu/); export with `targets`", folder.path.string());
-  return DecoderSession::create(std::move(graphs), {.rope_theta = folder.text().rope_theta, .keep_hidden = keep_hidden});
+  DecoderSessionOptions options{.rope_theta = folder.text().rope_theta, .keep_hidden = keep_hidden};
+  for (const RangeScale& scale : folder.manifest.range_scales)
+    for (const std::string& module : scale.modules) options.halvings[module] = scale.halvings;
+  return DecoderSession::create(std::move(graphs), options);
 }
 
 }  // namespace fastvlm

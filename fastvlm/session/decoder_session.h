@@ -29,6 +29,8 @@ struct DecoderSessionOptions {
   // Gathers outputs that a decoder graph does not have by itself (probes), and the hidden states at the seams as
   // "model.layers.{i}".
   bool keep_hidden = false;
+  // Of modules whose output the graphs hold multiplied by 2^-halvings; hidden() gives the true numbers.
+  std::map<std::string, std::int64_t> halvings;
 };
 
 class DecoderSession {
