@@ -90,7 +90,7 @@ Verb calibrate_verb(CommonArguments& common) {
        .summary = "Measure the ranges of all activations with pictures and questions",
        .details = "Runs the static graphs on the CPU, as export --target would write them, with the chat prompt the model was trained\n"
                   "with, and writes what their values were: extremes, mean squares, histograms. The graphs lie in a temporary folder\n"
-                  "meanwhile (TMPDIR). Give the file to export --calibration. inspect shows it.",
+                  "meanwhile (TMPDIR). Give the file to export --calibration.",
        .examples = "  fastvlm-npu calibrate --model-dir FastVLM-0.5B --images pictures --output ranges.fvc\n"
                    "  fastvlm-npu calibrate --model-dir FastVLM-0.5B --images more --prompts questions.txt --output ranges.fvc --merge"},
       common, add_options, run);
