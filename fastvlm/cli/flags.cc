@@ -29,6 +29,7 @@ constexpr std::array kOptions = {
     OptionName{"part_limit_bytes", "part-limit"},
     OptionName{"prefill"},
     OptionName{"qnn_plugin"},
+    OptionName{"recipe"},
     OptionName{"runner"},
     OptionName{"size"},
     OptionName{"targets", "target"},
