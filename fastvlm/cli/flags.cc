@@ -31,6 +31,7 @@ constexpr std::array kOptions = {
     OptionName{"prefill"},
     OptionName{"qnn_plugin"},
     OptionName{"range_share"},
+    OptionName{"recipe"},
     OptionName{"runner"},
     OptionName{"size"},
     OptionName{"targets", "target"},
