@@ -25,16 +25,16 @@ OrderedJson image_token_row() {
   return {{"content", kImageToken}, {"single_word", false}, {"lstrip", false}, {"rstrip", false}, {"normalized", false}, {"special", true}};
 }
 
-std::optional<std::int64_t> added_id(const OrderedJson& tokenizer, const std::string& content) {
-  for (const OrderedJson& token : tokenizer.at("added_tokens"))
+std::optional<std::int64_t> added_id(const Json& tokenizer, const std::string& content) {
+  for (const Json& token : tokenizer.at("added_tokens"))
     if (token.at("content") == content) return token.at("id").get<std::int64_t>();
   return {};
 }
 
-std::int64_t next_free_id(const OrderedJson& tokenizer) {
+std::int64_t next_free_id(const Json& tokenizer) {
   std::int64_t last = -1;
   for (const auto& entry : tokenizer.at("model").at("vocab").items()) last = std::max(last, entry.value().get<std::int64_t>());
-  for (const OrderedJson& token : tokenizer.at("added_tokens")) last = std::max(last, token.at("id").get<std::int64_t>());
+  for (const Json& token : tokenizer.at("added_tokens")) last = std::max(last, token.at("id").get<std::int64_t>());
   return last + 1;
 }
 
@@ -58,9 +58,9 @@ Result<TokenizerFiles> tokenizer_files(const PreparedExport& prepared) {
   if (own == prepared.small_files.end())
     return bad_input("{}: has no tokenizer, which the layout needs; add tokenizer.json, or vocab.json and merges.txt",
                      prepared.options.model_dir.string());
-  // It was parsed and checked when it became a side file.
-  OrderedJson tokenizer = OrderedJson::parse(own->second);
-  if (!tokenizer.contains("added_tokens")) tokenizer["added_tokens"] = OrderedJson::array();
+  // It was parsed and checked when it became a side file. Not ordered: that form looks for each of 150000 words from the first on.
+  Json tokenizer = Json::parse(own->second);
+  if (!tokenizer.contains("added_tokens")) tokenizer["added_tokens"] = Json::array();
   TokenizerFiles files;
   const auto known = added_id(tokenizer, kImageToken);
   files.image_token_id = known ? *known : next_free_id(tokenizer);
@@ -68,8 +68,8 @@ Result<TokenizerFiles> tokenizer_files(const PreparedExport& prepared) {
     return bad_input("{}: \"{}\" would be token {}, but the embedding table has {} rows", prepared.options.model_dir.string(), kImageToken,
                      files.image_token_id, prepared.config.text.vocab_size);
   if (!known) {
-    OrderedJson row = {{"id", files.image_token_id}};
-    row.update(image_token_row());
+    Json row = image_token_row();
+    row["id"] = files.image_token_id;
     tokenizer["added_tokens"].push_back(row);
   }
   files.pad_token_id =
