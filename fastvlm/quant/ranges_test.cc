@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "fastvlm/base/folder_for_tests.h"
 
 namespace fastvlm {
