@@ -62,7 +62,7 @@ TEST_F(Recipes, CodesInAnotherOrderDoNotPassTheGates) {
   }
   ASSERT_EQ(changed, 1) << "one matrix is a row off";
   Progress silent;
-  auto report = verify({.output_dir = folder_ / "out", .recipe = "w8", .open_cpu = cpu_for_tests()}, silent);
+  auto report = verify({.output_dir = folder_ / "out", .open_cpu = cpu_for_tests(), .recipe = "w8"}, silent);
   ASSERT_TRUE(report.ok()) << report.error().message;
   const bool missed = std::ranges::any_of(report->rows, [](const VerifyRow& row) {
     return row.check == "forms" && row.subject == "npu/decoder_w8 logits of the prompt" && row.outcome == Outcome::kMissed;
