@@ -92,10 +92,10 @@ TEST_F(InspectVerb, OperatorsAreCheckedWithFixedInputsAndWithTheWeightsInAnother
   const char *fixed = "out/npu/vision_128.onnx", *open = "out/fastvlm_token_embedder.onnx";
   EXPECT_EQ(check(fixed, {}).exit_code, 0);
   EXPECT_EQ(check(open, {}).exit_code, 1);
-  EXPECT_EQ(check(open, {"--freeze", "batch_size=1,sequence_length=8"}).exit_code, 0);
+  EXPECT_EQ(check(open, {"--freeze", "batch_size=1,seq_len=8"}).exit_code, 0);
   std::filesystem::remove(folder_ / "out/npu/vision.onnx.data");
   std::filesystem::remove(folder_ / "out/embedding_float32_lut.bin");
-  for (const ProcessResult& result : {check(fixed, {}), check(open, {"--freeze", "batch_size=1,sequence_length=8"})}) {
+  for (const ProcessResult& result : {check(fixed, {}), check(open, {"--freeze", "batch_size=1,seq_len=8"})}) {
     EXPECT_EQ(result.exit_code, 1);
     EXPECT_NE(result.output.find("there is no such file"), std::string::npos) << result.output;
   }
