@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "fastvlm/base/try.h"
 #include "fastvlm/cli/print.h"
@@ -19,7 +20,7 @@ struct InspectArguments {
 
 void add_options(OptionTable& options, InspectArguments& a, CommonArguments& common) {
   options.path("path", a.path, "Folder or file").set_required();
-  options.flag("--tensors", a.tensors, "List every tensor, or which NPU operators each node became");
+  options.flag("--tensors", a.tensors, "List every tensor or range, or which NPU operators each node became");
   options.flag("--hash", a.hash, "SHA-256 of files above 64 MiB too; check all hashes of an output folder");
   add_json(options, common);
   add_runtime_options(options, common);
@@ -116,6 +117,28 @@ void print_adapter(const OrderedJson& adapter, Rows& rows) {
   if (adapter.contains("adapted") && !adapter["adapted"].empty()) rows.push_back({"adapted", counts_text(adapter["adapted"])});
   row("saved whole", "modules_to_save");
   row("replaced", "replaced");
+}
+
+void print_ranges(const OrderedJson& ranges, Rows& rows) {
+  const auto number = [&](const char* key) { return grouped(ranges[key].get<std::uint64_t>()); };
+  rows.push_back({"model", plain_at(ranges, "model")});
+  rows.push_back({"seen with", fmt::format("{} pictures, {} prompts, {} tokens", number("pictures"), number("prompts"), number("tokens"))});
+  std::string values = number("values");
+  if (ranges["values_with_channels"] != 0) values += fmt::format(", {} of them by channel", number("values_with_channels"));
+  rows.push_back({"values", values});
+}
+
+void print_largest(const OrderedJson& ranges) {
+  Rows rows = {{"name", "largest size", "min", "max", "rms", "numbers", "not finite"}};
+  for (const auto& row : ranges["largest"]) {
+    rows.push_back({plain_at(row, "name")});
+    for (const char* key : {"absmax", "min", "max"}) rows.back().push_back(fmt::format("{:.5g}", row[key].get<double>()));
+    rows.back().push_back(fmt::format("{:.5g}", std::sqrt(row["mean_square"].get<double>())));
+    for (const char* key : {"count", "not_finite"}) rows.back().push_back(grouped(row[key].get<std::uint64_t>()));
+  }
+  if (rows.size() == 1) return;
+  print_line(rows.size() - 1 == ranges["values"] ? "\nvalues" : "\nlargest values; --tensors lists all");
+  print_table(rows);
 }
 
 // A row for each key that is there, in this order; everything else has a table or a sentence of its own.
@@ -239,7 +262,9 @@ void print_facts(const OrderedJson& facts) {
     if (facts.contains(field.key) && !facts[field.key].empty()) rows.push_back({field.label, field.text(facts[field.key])});
   if (facts.contains("model")) print_model(facts["model"], rows);
   if (facts.contains("adapter")) print_adapter(facts["adapter"], rows);
+  if (facts.contains("ranges")) print_ranges(facts["ranges"], rows);
   print_table(rows);
+  if (facts.contains("ranges")) print_largest(facts["ranges"]);
   const bool output_folder = facts["kind"] == "output folder";
   if (output_folder) print_output_tables(facts);
   for (const char* side : {"inputs", "outputs"})
@@ -278,9 +303,10 @@ Verb inspect_verb(CommonArguments& common) {
       {.name = "inspect",
        .group = kProveGroup,
        .summary = "Show what a folder or file is and what it holds",
-       .details = "Knows checkpoint and adapter folders, output folders, ONNX, safetensors and QNN context files, by their content.\n"
-                  "Context files need the QNN plug-in (see doctor). An output folder is held against its manifest:\n"
-                  "exit code 1 when a file differs.",
+       .details =
+           "Knows checkpoint and adapter folders, output folders, ONNX, safetensors, QNN context files and ranges, by their content.\n"
+           "Context files need the QNN plug-in (see doctor). An output folder is held against its manifest:\n"
+           "exit code 1 when a file differs.",
        .examples = "  fastvlm-npu inspect FastVLM-0.5B\n"
                    "  fastvlm-npu inspect out/fastvlm_vision_encoder.onnx --json"},
       common, add_options, run);

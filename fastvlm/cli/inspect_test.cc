@@ -1,4 +1,5 @@
 // make-checkpoint, export and inspect, one behind the other.
+#include <algorithm>
 #include <fstream>
 
 #include "fastvlm/checkpoint/safetensors.h"
@@ -101,6 +102,49 @@ TEST_F(InspectVerb, OperatorsAreCheckedWithFixedInputsAndWithTheWeightsInAnother
   }
 }
 
+// A file of ranges with 12 values; the n-th reaches 2^n.
+std::string ranges_file() {
+  OrderedJson values = OrderedJson::object();
+  for (int i = 6; i < 18; ++i) {
+    std::vector<int> histogram(64, 0);
+    histogram[static_cast<std::size_t>(32 + i)] = 2;
+    values[fmt::format("model.layers.{}", i)] = {
+        {"min", -(1 << i)}, {"max", 1}, {"count", 4}, {"not_finite", i == 7 ? 3 : 0}, {"square_sum", 16}, {"histogram", histogram}};
+  }
+  const OrderedJson file = {{"format", "fastvlm-npu ranges"},
+                            {"version", 1},
+                            {"model", "0123abcd"},
+                            {"pictures", 1234},
+                            {"prompts", 5},
+                            {"tokens", 6},
+                            {"values", values}};
+  return file.dump(1);
+}
+
+TEST_F(InspectVerb, DescribesRangesAndTheirLargestValues) {
+  folder_.write("ranges.fvc", ranges_file());
+  folder_.write("ranges.json", ranges_file());
+  const Json facts = run_json({"inspect", at("ranges.json")});
+  EXPECT_EQ(facts["kind"], "ranges");
+  const Json& ranges = facts["ranges"];
+  EXPECT_EQ(ranges["model"], "0123abcd");
+  EXPECT_EQ(ranges["pictures"], 1234);
+  EXPECT_EQ(ranges["tokens"], 6);
+  EXPECT_EQ(ranges["values"], 12);
+  ASSERT_EQ(ranges["largest"].size(), 10u);
+  EXPECT_EQ(ranges["largest"][0]["name"], "model.layers.7") << "what was not finite comes first";
+  EXPECT_EQ(ranges["largest"][1]["name"], "model.layers.17");
+  EXPECT_EQ(ranges["largest"][1]["absmax"], 131072);
+  EXPECT_EQ(ranges["largest"][1]["mean_square"], 4);
+  ASSERT_EQ(facts["findings"].size(), 2u);
+  EXPECT_EQ(facts["findings"][1].get<std::string>().find("2 of the values pass 65504"), 0u) << facts["findings"][1];
+  EXPECT_EQ(run_json({"inspect", at("ranges.fvc"), "--tensors"})["ranges"]["largest"].size(), 12u);
+  const ProcessResult shown = run_program({"inspect", at("ranges.fvc")});
+  EXPECT_EQ(shown.exit_code, 0);
+  for (const char* words : {"1,234 pictures, 5 prompts, 6 tokens", "--tensors lists all", "model.layers.17", "65504"})
+    EXPECT_NE(shown.output.find(words), std::string::npos) << words << "\n" << shown.output;
+}
+
 TEST_F(InspectVerb, CutsLongMetadataWithACount) {
   std::string value = "x";
   for (int i = 0; i < 2000; ++i) value += "\u00e9";
@@ -157,6 +201,9 @@ TEST_F(InspectVerb, SaysWhatStrangeFilesAre) {
       {"picture.onnx", "\x89PNG\r\n\x1a\n0000000", "x.onnx"},
       {"model.bin", "PK\3\4 and so on and so on", "a ZIP archive"},
       {"config.json", "{\"a\": 1}", "a JSON file; name the folder"},
+      {"cut.fvc", ranges_file().substr(0, 500), "cut.fvc: "},
+      {"other.fvc", "{\"format\": \"mine\"}", "no file of ranges"},
+      {"noise.fvc", std::string("\x80\2\0\1", 4), "noise.fvc: "},
       {"cut.safetensors", std::string("\x40\0\0\0\0\0\0\0{\"a\"", 12), "cut.safetensors"},
       {"context.bin", std::string("\0\0\0\2\0\0\0\3\0\0\0\0\0\0\0\1", 16) + std::string(64, '\x7f'), "it was cut off"},
   };
@@ -166,6 +213,7 @@ TEST_F(InspectVerb, SaysWhatStrangeFilesAre) {
     EXPECT_EQ(result.exit_code, 3) << file.name << "\n" << result.output;
     const std::string words = file.words == std::string("x.onnx") ? file.name : file.words;
     EXPECT_NE(result.output.find(words), std::string::npos) << file.name << "\n" << result.output;
+    EXPECT_EQ(std::ranges::count(result.output, '\n'), 1) << "one sentence: " << result.output;
   }
 }
 

@@ -37,7 +37,8 @@ constexpr std::array kForeignFiles = {
     ForeignFile{"version https://git-lfs", "the stub of a file in Git LFS; fetch the real one with git lfs pull"},
 };
 
-constexpr std::string_view kKnownThings = "known are a checkpoint folder, an output folder, ONNX, safetensors and QNN context files";
+constexpr std::string_view kKnownThings =
+    "known are a checkpoint folder, an output folder, ONNX, safetensors, QNN context files and ranges";
 
 Result<std::string> head_of(const Path& path) {
   TRY_ASSIGN(InputFile file, InputFile::open(path));
@@ -111,6 +112,7 @@ Status inspect_file(const InspectOptions& options, InspectReport& report) {
   file.erase("name");
   report.facts.update(file);
   if (looks_like_safetensors(head)) return add_safetensors(options, report);
+  if (looks_like_ranges(options.path, head)) return add_ranges(options, report);
   if (looks_like_context(head)) return add_context(options, report);
   if (may_be_onnx(head) || options.path.extension() == ".onnx") {
     auto model = read_onnx(options.path, {.infer_shapes = false});

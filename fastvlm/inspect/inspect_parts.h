@@ -13,6 +13,10 @@ namespace fastvlm::inspecting {
 Status add_checkpoint(const InspectOptions& options, InspectReport& report);
 // The problem is what export would refuse.
 Status add_adapter(const InspectOptions& options, InspectReport& report);
+// By its name or its first bytes.
+bool looks_like_ranges(const Path& path, std::string_view head);
+// The largest values; all of them with `tensors`.
+Status add_ranges(const InspectOptions& options, InspectReport& report);
 Status add_safetensors(const InspectOptions& options, InspectReport& report);
 Status add_output_folder(const InspectOptions& options, InspectReport& report);
 Status add_onnx(const OnnxModel& model, const InspectOptions& options, InspectReport& report);
