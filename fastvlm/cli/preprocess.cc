@@ -67,16 +67,16 @@ Result<OrderedJson> run_preprocess(const PreprocessArguments& arguments) {
   if (std::filesystem::equivalent(arguments.image, arguments.output, ignored))
     return bad_option("output", "{}: is the picture itself", arguments.output.string());
   TRY_ASSIGN(const PreprocessSettings settings, settings_for(arguments));
-  TRY_ASSIGN(Image picture, load_image(arguments.image, {.ignore_exif = arguments.ignore_exif, .max_pixels = arguments.max_pixels}));
-  TRY_ASSIGN(Image seen, preprocess(picture, settings));
+  const ImageDecodeOptions decode = {.ignore_exif = arguments.ignore_exif, .max_pixels = arguments.max_pixels};
+  TRY_ASSIGN(const PreprocessedImage seen, load_preprocessed(arguments.image, {.settings = settings, .decode = decode}));
   if (kind == ".png") {
-    TRY(write_png(arguments.output, seen));
+    TRY(write_png(arguments.output, seen.image));
   } else {
-    TRY(write_pixel_values(arguments.output, seen, settings));
+    TRY(write_pixel_values(arguments.output, seen.image, settings));
   }
   return OrderedJson{{"image", arguments.image.string()},
-                     {"width", picture.width},
-                     {"height", picture.height},
+                     {"width", seen.source_width},
+                     {"height", seen.source_height},
                      {"image_size", settings.size},
                      {"mode", name(settings.mode)},
                      {"resample", name(settings.filter)},

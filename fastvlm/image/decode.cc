@@ -1,5 +1,7 @@
 #include "fastvlm/image/decode.h"
 
+#include "fastvlm/image/decode_strips.h"
+
 #include <string>
 
 #include "fastvlm/base/try.h"
@@ -18,19 +20,22 @@ namespace {
 constexpr std::size_t kMaxFileBytes = std::size_t{512} << 20;
 
 using Reader = Result<StoredImage>(std::span<const std::byte> bytes, std::string_view what, const ImageDecodeOptions& options);
+using StripReader = Result<StoredImage>(std::span<const std::byte> bytes, std::string_view what, const ImageDecodeOptions& options,
+                                        const StripTaker* taker);
 
 // How a format is known: `magic` at byte `offset`.
 struct Signature {
   std::string_view name;
   std::size_t offset = 0;
   std::string_view magic;
-  Reader* read = nullptr;  // nullptr: not supported
+  Reader* read = nullptr;  // neither of the two: not supported
+  StripReader* read_strips = nullptr;
 };
 
 using namespace std::string_view_literals;
 constexpr Signature kSignatures[] = {
-    {.name = "JPEG", .magic = "\xff\xd8\xff"sv, .read = read_jpeg},
-    {.name = "PNG", .magic = "\x89PNG\r\n\x1a\n"sv, .read = read_png},
+    {.name = "JPEG", .magic = "\xff\xd8\xff"sv, .read_strips = read_jpeg},
+    {.name = "PNG", .magic = "\x89PNG\r\n\x1a\n"sv, .read_strips = read_png},
     {.name = "WebP", .offset = 8, .magic = "WEBP"sv, .read = read_webp},
     {.name = "GIF", .magic = "GIF87a"sv, .read = read_gif},
     {.name = "GIF", .magic = "GIF89a"sv, .read = read_gif},
@@ -57,17 +62,53 @@ const Signature* find_signature(std::string_view bytes) {
   return nullptr;
 }
 
-}  // namespace
-
-Result<Image> decode_image(std::span<const std::byte> bytes, std::string_view what, const ImageDecodeOptions& options) {
+Result<const Signature*> format_of(std::span<const std::byte> bytes, std::string_view what) {
   if (bytes.empty()) return bad_input("{}: the file is empty; a picture was expected", what);
   const Signature* signature = find_signature({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
   if (signature == nullptr) return bad_input("{}: this is no picture of a known format; convert it to JPEG or PNG", what);
-  if (signature->read == nullptr)
+  if (signature->read == nullptr && signature->read_strips == nullptr)
     return bad_input("{}: the format {} is not supported; convert the picture to JPEG or PNG", what, signature->name);
-  TRY_ASSIGN(StoredImage stored, signature->read(bytes, what, options));
-  if (options.ignore_exif) return std::move(stored.image);
-  return turn_upright(std::move(stored.image), stored.orientation);
+  return signature;
+}
+
+int orientation_for(const ImageDecodeOptions& options, int stated) { return options.ignore_exif ? 1 : stated; }
+
+Result<StoredImage> read_whole(const Signature& signature, std::span<const std::byte> bytes, std::string_view what,
+                               const ImageDecodeOptions& options) {
+  if (signature.read_strips != nullptr) return signature.read_strips(bytes, what, options, nullptr);
+  return signature.read(bytes, what, options);
+}
+
+}  // namespace
+
+Result<Image> decode_image(std::span<const std::byte> bytes, std::string_view what, const ImageDecodeOptions& options) {
+  TRY_ASSIGN(const Signature* signature, format_of(bytes, what));
+  TRY_ASSIGN(StoredImage stored, read_whole(*signature, bytes, what, options));
+  return turn_upright(std::move(stored.image), orientation_for(options, stored.orientation));
+}
+
+Status decode_strips(std::span<const std::byte> bytes, std::string_view what, const ImageDecodeOptions& options, const StripTaker& taker) {
+  TRY_ASSIGN(const Signature* signature, format_of(bytes, what));
+  if (signature->read_strips != nullptr) {
+    int begun = 1;
+    const StripTaker noting = {.begin =
+                                   [&](int width, int height, int orientation) {
+                                     begun = orientation_for(options, orientation);
+                                     taker.begin(width, height, begun);
+                                   },
+                               .take = taker.take};
+    TRY_ASSIGN(const StoredImage end, signature->read_strips(bytes, what, options, &noting));
+    if (orientation_for(options, end.orientation) == begun) return {};
+  }
+  TRY_ASSIGN(const StoredImage stored, read_whole(*signature, bytes, what, options));
+  taker.begin(stored.image.width, stored.image.height, orientation_for(options, stored.orientation));
+  taker.take(stored.image);
+  return {};
+}
+
+Status load_strips(const Path& path, const ImageDecodeOptions& options, const StripTaker& taker) {
+  TRY_ASSIGN(std::string text, read_file(path, kMaxFileBytes));
+  return decode_strips(as_bytes(text), path.string(), options, taker);
 }
 
 Result<Image> load_image(const Path& path, const ImageDecodeOptions& options) {

@@ -115,18 +115,24 @@ void cmyk_to_rgb(const std::uint8_t* cmyk, std::uint8_t* rgb, std::size_t pixels
     for (int c = 0; c < 3; ++c) rgb[c] = static_cast<std::uint8_t>(std::max(0, cmyk[3] - divide_by_255((255 - cmyk[c]) * cmyk[3])));
 }
 
-// `cmyk_row` has room for one row of four-channel pixels, or is null for RGB output.
+// Fills `image` with the next rows. `cmyk_row` has room for one row of four-channel pixels, or is null for RGB output.
 bool read_rows(Reader& reader, Image& image, std::uint8_t* cmyk_row) {
   if (setjmp(reader.escape) != 0) return false;
-  while (reader.info.output_scanline < reader.info.output_height) {
+  const JDIMENSION first = reader.info.output_scanline;
+  while (reader.info.output_scanline < first + static_cast<JDIMENSION>(image.height)) {
     JSAMPROW rows[4];
-    const int y = static_cast<int>(reader.info.output_scanline);
+    const int y = static_cast<int>(reader.info.output_scanline - first);
     int wanted = cmyk_row != nullptr ? 1 : std::min(4, image.height - y);
     for (int i = 0; i < wanted; ++i) rows[i] = cmyk_row != nullptr ? cmyk_row : image.row(y + i);
     jpeg_read_scanlines(&reader.info, rows, static_cast<JDIMENSION>(wanted));
     if (cmyk_row != nullptr) cmyk_to_rgb(cmyk_row, image.row(y), image.width);
   }
-  // Reads up to the end marker, so that a file cut off just before it is noticed.
+  return true;
+}
+
+// Reads up to the end marker, so that a file cut off just before it is noticed.
+bool finish(Reader& reader) {
+  if (setjmp(reader.escape) != 0) return false;
   jpeg_finish_decompress(&reader.info);
   return true;
 }
@@ -149,7 +155,8 @@ int stored_orientation(const Reader& reader) {
 
 }  // namespace
 
-Result<StoredImage> read_jpeg(std::span<const std::byte> bytes, std::string_view what, const ImageDecodeOptions& options) {
+Result<StoredImage> read_jpeg(std::span<const std::byte> bytes, std::string_view what, const ImageDecodeOptions& options,
+                              const StripTaker* taker) {
   Reader reader;
   auto damaged = [&] { return bad_input("{}: the JPEG cannot be decoded ({})", what, reader.message); };
   set_up(reader, bytes);
@@ -160,9 +167,17 @@ Result<StoredImage> read_jpeg(std::span<const std::byte> bytes, std::string_view
   TRY(check_size(info.image_width, info.image_height, what, options));
   const int orientation = stored_orientation(reader);  // finishing frees the markers
   if (!start(reader)) return damaged();
-  Image image = Image::black(static_cast<int>(info.output_width), static_cast<int>(info.output_height));
+  const int width = static_cast<int>(info.output_width), height = static_cast<int>(info.output_height);
+  Image image = Image::black(width, taker != nullptr ? strip_height(width, height) : height);
+  if (taker != nullptr) taker->begin(width, height, orientation);
   std::vector<std::uint8_t> cmyk_row(info.out_color_components == 4 ? std::size_t{info.output_width} * 4 : 0);
-  if (!read_rows(reader, image, cmyk_row.empty() ? nullptr : cmyk_row.data())) return damaged();
+  for (int y = 0; y < height; y += image.height) {
+    image.height = std::min(image.height, height - y);
+    if (!read_rows(reader, image, cmyk_row.empty() ? nullptr : cmyk_row.data())) return damaged();
+    if (taker != nullptr) taker->take(image);
+  }
+  if (!finish(reader)) return damaged();
+  if (taker != nullptr) image = {};
   return StoredImage{.image = std::move(image), .orientation = orientation};
 }
 

@@ -95,7 +95,8 @@ int stored_orientation(const Reader& reader) {
 
 }  // namespace
 
-Result<StoredImage> read_png(std::span<const std::byte> bytes, std::string_view what, const ImageDecodeOptions& options) {
+Result<StoredImage> read_png(std::span<const std::byte> bytes, std::string_view what, const ImageDecodeOptions& options,
+                             const StripTaker* taker) {
   Reader reader{.rest = bytes};
   auto damaged = [&] { return bad_input("{}: the PNG cannot be decoded ({})", what, reader.message); };
   reader.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &reader, on_error, on_warning);
@@ -108,10 +109,18 @@ Result<StoredImage> read_png(std::span<const std::byte> bytes, std::string_view 
   TRY(check_size(width, height, what, options));
   const int passes = start(reader);
   if (passes == 0) return damaged();
-  Image image = Image::black(static_cast<int>(width), static_cast<int>(height));
+  const int rows = static_cast<int>(height), columns = static_cast<int>(width);
+  // The passes of an interlaced picture go over all of it.
+  Image image = Image::black(columns, taker != nullptr && passes == 1 ? strip_height(columns, rows) : rows);
+  if (taker != nullptr) taker->begin(columns, rows, stored_orientation(reader));
   FASTVLM_ASSERT(png_get_rowbytes(reader.png, reader.info) == image.row_bytes(), "libpng gives three bytes per pixel");
-  if (!read_rows(reader, image, passes)) return damaged();
+  for (int y = 0; y < rows; y += image.height) {
+    image.height = std::min(image.height, rows - y);
+    if (!read_rows(reader, image, passes)) return damaged();
+    if (taker != nullptr) taker->take(image);
+  }
   read_end(reader);
+  if (taker != nullptr) image = {};
   return StoredImage{.image = std::move(image), .orientation = stored_orientation(reader)};
 }
 

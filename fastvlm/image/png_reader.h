@@ -13,6 +13,8 @@ namespace fastvlm {
 
 // Every colour type and depth, interlaced or not. Palettes and grey become RGB, alpha is dropped, 16 bits keep their
 // upper 8. The orientation comes from the eXIf chunk, else from XMP. Limits and errors as for decode_image.
-Result<StoredImage> read_png(std::span<const std::byte> bytes, std::string_view what, const ImageDecodeOptions& options);
+// With a taker the pixels go there strip by strip, and the image of the result is empty.
+Result<StoredImage> read_png(std::span<const std::byte> bytes, std::string_view what, const ImageDecodeOptions& options,
+                             const StripTaker* taker = nullptr);
 
 }  // namespace fastvlm

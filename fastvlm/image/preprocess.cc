@@ -2,9 +2,12 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 
 #include "fastvlm/base/try.h"
+#include "fastvlm/image/decode_strips.h"
 #include "fastvlm/image/resize.h"
+#include "fastvlm/image/strip_resizer.h"
 
 namespace fastvlm {
 namespace {
@@ -41,15 +44,39 @@ Image on_black(const Image& image, int size, int left, int top) {
   return out;
 }
 
+ResizeHow resize_how(const PreprocessSettings& settings) {
+  return {.filter = settings.resize ? settings.filter : ResizeFilter::kNearest, .canvas = settings.pad_color};
+}
+
 }  // namespace
 
 Result<Image> preprocess(const Image& image, const PreprocessSettings& settings) {
   TRY(check_image_size(settings.size));
   const Placed across = placed_axis(image.width, image.height, settings), down = placed_axis(image.height, image.width, settings);
-  Image out = resize(image, across.axis, down.axis,
-                     {.filter = settings.resize ? settings.filter : ResizeFilter::kNearest, .canvas = settings.pad_color});
+  Image out = resize(image, across.axis, down.axis, resize_how(settings));
   if (out.width == settings.size && out.height == settings.size) return out;
   return on_black(out, settings.size, across.before, down.before);
+}
+
+Result<PreprocessedImage> load_preprocessed(const Path& path, const PreprocessOptions& options) {
+  const PreprocessSettings& settings = options.settings;
+  TRY(check_image_size(settings.size));
+  PreprocessedImage result;
+  Placed across, down;
+  std::optional<StripResizer> resizer;
+  const auto begin = [&](int width, int height, int orientation) {
+    const StoredShape stored = {.width = width, .height = height, .orientation = orientation};
+    result.source_width = stored.upright_width();
+    result.source_height = stored.upright_height();
+    across = placed_axis(result.source_width, result.source_height, settings);
+    down = placed_axis(result.source_height, result.source_width, settings);
+    resizer.emplace(stored, across.axis, down.axis, resize_how(settings));
+  };
+  TRY(load_strips(path, options.decode, {.begin = begin, .take = [&](const Image& strip) { resizer->take(strip); }}));
+  result.image = resizer->finish();
+  if (result.image.width != settings.size || result.image.height != settings.size)
+    result.image = on_black(result.image, settings.size, across.before, down.before);
+  return result;
 }
 
 void to_pixel_values(const Image& image, const PreprocessSettings& settings, std::span<float> out) {
@@ -65,11 +92,9 @@ void to_pixel_values(const Image& image, const PreprocessSettings& settings, std
 }
 
 Result<std::vector<float>> load_pixel_values(const Path& path, const PreprocessOptions& options) {
-  TRY(check_image_size(options.settings.size));
-  TRY_ASSIGN(Image picture, load_image(path, options.decode));
-  TRY_ASSIGN(Image square, preprocess(picture, options.settings));
-  std::vector<float> values(square.rgb.size());
-  to_pixel_values(square, options.settings, values);
+  TRY_ASSIGN(const PreprocessedImage square, load_preprocessed(path, options));
+  std::vector<float> values(square.image.rgb.size());
+  to_pixel_values(square.image, options.settings, values);
   return values;
 }
 

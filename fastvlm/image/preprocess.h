@@ -25,6 +25,17 @@ struct PreprocessOptions {
   ImageDecodeOptions decode = {};
 };
 
+struct PreprocessedImage {
+  Image image;
+  // Of the upright picture.
+  int source_width = 0;
+  int source_height = 0;
+};
+
+// The bytes of load_image and preprocess. A JPEG or PNG is resized as it is decoded and never whole in memory; interlaced PNG and
+// progressive JPEG take what their libraries need.
+Result<PreprocessedImage> load_preprocessed(const Path& path, const PreprocessOptions& options = {});
+
 // All in one: a picture file to [3, size, size] values.
 Result<std::vector<float>> load_pixel_values(const Path& path, const PreprocessOptions& options = {});
 
