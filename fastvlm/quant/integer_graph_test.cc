@@ -118,7 +118,8 @@ class IntegerGraph : public testing::TestWithParam<const char*> {
     for (std::uint32_t seed : {1u, 2u, 3u, 4u}) {
       calibration.reset();
       ASSERT_TRUE(calibration.prefill_all(sequence(seed)).ok());
-      ASSERT_TRUE(calibration.step(std::span(sequence(seed + 100)).first(static_cast<std::size_t>(config_.text.hidden_size))).ok());
+      ASSERT_TRUE(
+          calibration.step(std::span<const float>(sequence(seed + 100)).first(static_cast<std::size_t>(config_.text.hidden_size))).ok());
     }
   }
 
@@ -133,7 +134,7 @@ class IntegerGraph : public testing::TestWithParam<const char*> {
     DecoderSession talk = session(std::move(graphs));
     auto rows = talk.prefill_all(sequence(77));
     EXPECT_TRUE(rows.ok()) << rows.error().message;
-    auto step = talk.step(std::span(sequence(78)).first(static_cast<std::size_t>(config_.text.hidden_size)));
+    auto step = talk.step(std::span<const float>(sequence(78)).first(static_cast<std::size_t>(config_.text.hidden_size)));
     EXPECT_TRUE(step.ok()) << step.error().message;
     if (!rows.ok() || !step.ok()) return {};
     rows->insert(rows->end(), step->begin(), step->end());
