@@ -127,6 +127,10 @@ bool ties_encodings(std::string_view op) {
   return std::ranges::find(kTying, op) != std::end(kTying);
 }
 
+Result<ActivationEncodings> encode_activations(const Graph& graph, const Ranges& ranges, const IntegerForm& form) {
+  return Encoder(graph, form).encode(ranges);
+}
+
 Encoding encoding_of(Extremes extremes, Dtype dtype) {
   const float low = std::min(0.0F, extremes.min), high = std::max(0.0F, extremes.max);
   if (low == 0 && high == 0) return {.dtype = dtype};
