@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "fastvlm/tensor/block_quantise.h"
+#include "fastvlm/tensor/dtype.h"
 
 namespace fastvlm {
 
@@ -16,6 +17,14 @@ class Graph;
 struct WeightEncoding {
   BlockFormat blocks;
   bool operator==(const WeightEncoding&) const = default;
+};
+
+// How the numbers of an activation are stored: number = (code - zero_point) * scale.
+struct Encoding {
+  Dtype dtype = Dtype::kUint16;
+  float scale = 1;
+  std::int32_t zero_point = 0;
+  bool operator==(const Encoding&) const = default;
 };
 
 // Ordered: the first rule whose pattern matches the name of a weight decides. '*' stands for any run of characters.

@@ -1,0 +1,142 @@
+#include "fastvlm/quant/activation_encodings.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+#include "fastvlm/base/try.h"
+
+namespace fastvlm {
+namespace {
+
+// exp(-100) is nothing beside the largest weight of a row. A host's mask may be lower: it saturates there.
+constexpr float kLeastMask = -100;
+
+// Sets of values that hold the same numbers.
+class TieClasses {
+ public:
+  explicit TieClasses(std::size_t count) : parent_(count) { std::iota(parent_.begin(), parent_.end(), 0); }
+  int of(int value) {
+    while (parent_[index(value)] != value) value = parent_[index(value)] = parent_[index(parent_[index(value)])];
+    return value;
+  }
+  void tie(int a, int b) { parent_[index(of(a))] = of(b); }
+
+ private:
+  static std::size_t index(int value) { return static_cast<std::size_t>(value); }
+  std::vector<int> parent_;
+};
+
+struct Facts {
+  std::optional<Extremes> seen;
+  bool is_float = false;
+  bool second_operand = false;
+  std::optional<Encoding> fixed;
+};
+
+class Encoder {
+ public:
+  Encoder(const Graph& graph, const IntegerForm& form)
+      : graph_(graph), form_(form), ties_(graph.values().size()), facts_(graph.values().size()) {}
+
+  Result<ActivationEncodings> encode(const Ranges& ranges) {
+    tie();
+    see(extremes_of(graph_, ranges));
+    for (const Node& node : graph_.nodes()) note(node);
+    for (const Node& node : graph_.nodes()) bound(node);
+    ActivationEncodings result{.encodings = std::vector<std::optional<Encoding>>(facts_.size()), .made_as = {}};
+    result.made_as = result.encodings;
+    for (int input : graph_.inputs()) TRY(give(input, result));
+    for (const Node& node : graph_.nodes())
+      for (int output : node.outputs) TRY(give(output, result));
+    return result;
+  }
+
+ private:
+  Facts& facts(int value) { return facts_[static_cast<std::size_t>(ties_.of(value))]; }
+  bool is_activation(int value) const { return value >= 0 && !graph_.value(value).is_constant(); }
+
+  void tie() {
+    for (const Node& node : graph_.nodes()) {
+      if (!ties_encodings(node.op)) continue;
+      for (int output : node.outputs) ties_.tie(output, node.inputs[0]);
+      for (int input : node.inputs)
+        if (node.op == "Concat" && is_activation(input)) ties_.tie(input, node.inputs[0]);
+    }
+  }
+
+  void see(const std::vector<std::optional<Extremes>>& known) {
+    for (std::size_t i = 0; i < known.size(); ++i) {
+      if (!known[i]) continue;
+      auto& seen = facts(static_cast<int>(i)).seen;
+      seen = seen ? Extremes{std::min(seen->min, known[i]->min), std::max(seen->max, known[i]->max)} : *known[i];
+    }
+  }
+
+  void note(const Node& node) {
+    const int output = node.outputs[0];
+    if (node.op == "Softmax" || node.op == "Sigmoid") facts(output).fixed = Encoding{.dtype = Dtype::kUint16, .scale = 1.0F / 65536};
+    if (node.op == "MatMul" && is_activation(node.inputs[1])) facts(node.inputs[1]).second_operand = true;
+    if (node.op == "SimplifiedLayerNormalization") facts(node.inputs[0]).is_float = true;
+    if (node.op == "Add")
+      for (int input : node.inputs)
+        if (is_activation(input) && facts(input).is_float) facts(output).is_float = true;
+  }
+
+  // A mask hides; how low it is does not matter, and a wide range would leave few codes to the scores beside it.
+  void bound(const Node& node) {
+    if (node.op != "Softmax") return;
+    const int producer = graph_.value(node.inputs[0]).producer;
+    if (producer < 0 || graph_.nodes()[static_cast<std::size_t>(producer)].op != "Add") return;
+    float least = 0;
+    for (int input : graph_.nodes()[static_cast<std::size_t>(producer)].inputs) {
+      if (!is_activation(input)) continue;
+      auto& seen = facts(input).seen;
+      if (seen && graph_.value(input).producer < 0) seen->min = std::max(seen->min, kLeastMask);
+      if (seen) least += seen->min;
+    }
+    if (auto& seen = facts(node.inputs[0]).seen) seen->min = std::max(seen->min, least);
+  }
+
+  Status give(int value, ActivationEncodings& result) {
+    const ValueInfo& info = graph_.value(value);
+    Facts& known = facts(value);
+    const auto at = static_cast<std::size_t>(value);
+    if (known.is_float || !is_float(info.dtype)) return {};
+    if (known.fixed) return result.encodings[at] = known.fixed, Status{};
+    if (!known.seen) return bad_input("the ranges say nothing about \"{}\" of {}: calibrate with this model", info.name, graph_.name());
+    const Extremes wide{known.seen->min * form_.margin, known.seen->max * form_.margin};
+    if (!known.second_operand) return result.encodings[at] = encoding_of(wide, Dtype::kUint16), Status{};
+    result.encodings[at] = encoding_of(wide, Dtype::kInt16);
+    result.made_as[at] = encoding_of(wide, Dtype::kUint16);
+    return {};
+  }
+
+  const Graph& graph_;
+  const IntegerForm& form_;
+  TieClasses ties_;
+  std::vector<Facts> facts_;
+};
+
+}  // namespace
+
+bool ties_encodings(std::string_view op) {
+  // A Clip only keeps an activation apart from its layer, which integer graphs do not need.
+  static constexpr std::string_view kTying[] = {"Reshape", "Transpose", "Split", "Concat", "Clip"};
+  return std::ranges::find(kTying, op) != std::end(kTying);
+}
+
+Result<ActivationEncodings> encode_activations(const Graph& graph, const Ranges& ranges, const IntegerForm& form) {
+  return Encoder(graph, form).encode(ranges);
+}
+
+Encoding encoding_of(Extremes extremes, Dtype dtype) {
+  const float low = std::min(0.0F, extremes.min), high = std::max(0.0F, extremes.max);
+  if (low == 0 && high == 0) return {.dtype = dtype};
+  if (dtype == Dtype::kInt16) return {.dtype = dtype, .scale = std::max(-low, high) / 32767};
+  const float scale = (high - low) / 65535;
+  return {.dtype = dtype, .scale = scale, .zero_point = static_cast<std::int32_t>(std::nearbyint(-low / scale))};
+}
+
+}  // namespace fastvlm

@@ -1,0 +1,34 @@
+// Encodings of activations: one for each class of values that hold the same numbers (what Reshape, Transpose, Split and Concat only
+// move), from the ranges that were seen.
+#pragma once
+
+#include "fastvlm/base/result.h"
+#include "fastvlm/graph/graph.h"
+#include "fastvlm/quant/ranges.h"
+
+namespace fastvlm {
+
+struct IntegerForm {
+  // The range that is encoded is so many times the one that was seen.
+  float margin = 1.5F;
+};
+
+// RMS norms, and the Adds that make what they read, stay in half precision. The second operand of a MatMul of two activations is
+// int16, since HTP computes with 8 bits of a uint16 there silently; all else is uint16.
+struct ActivationEncodings {
+  // For each value of the graph; nothing: it stays a float, or is no number.
+  std::vector<std::optional<Encoding>> encodings;
+  // What second operands have where they are made: uint16 over the same range.
+  std::vector<std::optional<Encoding>> made_as;
+};
+
+// uint16: asymmetric, with zero a code of its own. int16: symmetric.
+Encoding encoding_of(Extremes extremes, Dtype dtype);
+
+// `graph` is expanded. An Error names a value whose range is not known.
+Result<ActivationEncodings> encode_activations(const Graph& graph, const Ranges& ranges, const IntegerForm& form);
+
+// Such operators leave numbers as they are: input and output have one encoding.
+bool ties_encodings(std::string_view op);
+
+}  // namespace fastvlm

@@ -1,0 +1,19 @@
+// A static graph of basic operators becomes one with integer activations and weights: QuantizeLinear and DequantizeLinear around
+// each operator, as HTP wants them (opset 21). HTP has the 16-bit operators for it from v73 on.
+#pragma once
+
+#include <memory>
+
+#include "fastvlm/quant/activation_encodings.h"
+
+namespace fastvlm {
+
+inline constexpr std::int64_t kIntegerOpset = 21;
+inline constexpr std::int64_t kIntegerIrVersion = 10;
+
+// Inputs and outputs keep names and types; what operators make keeps its name in front of its QuantizeLinear. Weights of MatMul,
+// Gemm become int8 with a scale for each output channel, vectors beside activations uint16.
+// An Error: a range that is missing, a weight that cannot be read, an operator that has no form with integers.
+Result<std::unique_ptr<Graph>> to_integers(const Graph& graph, const Ranges& ranges, const IntegerForm& form);
+
+}  // namespace fastvlm
