@@ -1,11 +1,10 @@
 #include "fastvlm/image/decode.h"
 
-#include "fastvlm/image/decode_strips.h"
-
 #include <string>
 
 #include "fastvlm/base/try.h"
 #include "fastvlm/image/bmp_reader.h"
+#include "fastvlm/image/decode_strips.h"
 #include "fastvlm/image/gif_reader.h"
 #include "fastvlm/image/heif_reader.h"
 #include "fastvlm/image/jpeg_reader.h"
