@@ -185,7 +185,9 @@ TEST_P(IntegerGraph, BothLengthsGiveTheCacheOneEncoding) {
     EXPECT_EQ(cache[2], cache[3]);
     ASSERT_TRUE(cache[0].has_value());
     EXPECT_EQ(cache[0]->dtype, Dtype::kInt16);
-    if (!first.empty()) EXPECT_EQ(first, cache);
+    if (!first.empty()) {
+      EXPECT_EQ(first, cache);
+    }
     first = cache;
   }
 }
