@@ -3,7 +3,7 @@
 # Safe to run again; does nothing when everything is there.
 #
 #   scripts/setup.sh          for the program, its tests and benchmarks
-#   scripts/setup.sh --ci     clang 19 with its tools as well, for the sanitizers, the fuzz targets and the style, and zsh and fish for their completion
+#   scripts/setup.sh --ci     clang 19 with its tools as well, for the sanitizers, the fuzz targets and the style
 #
 # ONNXRUNTIME_ROOT may name an unpacked release of ONNX Runtime; then its headers are used.
 set -euo pipefail
@@ -18,6 +18,7 @@ packages=(
   libwebp7 libtiff6 libheif1
   libgtest-dev libgmock-dev libbenchmark-dev
   python3 python3-pip
+  zsh fish
 )
 
 # The headers may be older than the library (API 22 brought the plug-in calls), never newer: fetch.cc pins 1.29.0.
@@ -145,7 +146,7 @@ provide_headers() {
 
 for argument in "$@"; do
   case $argument in
-    --ci) packages+=(zsh fish clang-19 libclang-rt-19-dev clang-format-19 clang-tidy-19) ;;
+    --ci) packages+=(clang-19 libclang-rt-19-dev clang-format-19 clang-tidy-19) ;;
     *) printf 'usage: scripts/setup.sh [--ci]\n' >&2; exit 2 ;;
   esac
 done

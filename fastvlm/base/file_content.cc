@@ -4,6 +4,8 @@
 #include <array>
 #include <cctype>
 
+#include "fastvlm/base/ascii.h"
+
 namespace fastvlm {
 namespace {
 
@@ -70,8 +72,7 @@ std::string first_words(std::string_view text) {
 }
 
 bool is_page(std::string_view text) {
-  std::string begin(text.substr(0, 16));
-  std::ranges::transform(begin, begin.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  const std::string begin = in_small_letters(text.substr(0, 16));
   return std::ranges::any_of(std::array{"<!doctype"sv, "<html"sv, "<head"sv, "<body"sv, "<?xml"sv, "<error"sv},
                              [&](std::string_view tag) { return begin.starts_with(tag); });
 }

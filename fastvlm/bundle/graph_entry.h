@@ -25,6 +25,8 @@ inline constexpr std::string_view kFloatRecipe = "fp16";
 
 // The static graphs are those for an NPU.
 constexpr bool is_static(GraphRole role) { return role >= GraphRole::kVision; }
+// Of those, the ones with the text decoder are made once for each recipe.
+constexpr bool has_decoder(GraphRole role) { return role == GraphRole::kDecoder || role == GraphRole::kFused; }
 
 // What a static graph was made for; 0 where it does not apply.
 struct GraphExtents {

@@ -32,7 +32,7 @@ const GraphEntry* Manifest::vision(std::int64_t image_size) const {
 std::vector<std::string> Manifest::recipes() const {
   std::vector<std::string> names;
   for (const GraphEntry& graph : graphs) {
-    if (graph.role != GraphRole::kDecoder && graph.role != GraphRole::kFused) continue;
+    if (!has_decoder(graph.role)) continue;
     if (std::ranges::find(names, graph.recipe()) == names.end()) names.emplace_back(graph.recipe());
   }
   return names;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "fastvlm/base/ascii.h"
 #include "fastvlm/base/try.h"
 
 namespace fastvlm {
@@ -110,8 +111,7 @@ Status check_decoder_type(const Json& config, std::string_view what) {
 Status check_tower_name(const Json& config, std::string_view what) {
   const Json* tower = json_find(config, "mm_vision_tower");
   if (tower == nullptr) return {};
-  std::string name = tower->is_string() ? tower->get<std::string>() : std::string();
-  std::ranges::transform(name, name.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  const std::string name = tower->is_string() ? in_small_letters(tower->get<std::string>()) : std::string();
   if (name.find("mobileclip") != std::string::npos) return {};
   return unsupported(what, "mm_vision_tower", *tower, "the tower of FastVLM is mobileclip_l_1024");
 }

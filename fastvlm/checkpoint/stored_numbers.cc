@@ -1,5 +1,6 @@
 #include "fastvlm/checkpoint/stored_numbers.h"
 
+#include "fastvlm/base/mix.h"
 #include "fastvlm/base/try.h"
 #include "fastvlm/tensor/convert.h"
 
@@ -9,16 +10,13 @@ namespace {
 
 // Numbers of a tensor that is only declared: from 0.5 to 1.5, another row for each tensor, so that no two weights become one.
 float made_number(std::uint64_t tensor, std::uint64_t index) {
-  std::uint64_t mixed = (tensor ^ index) * 0x9e3779b97f4a7c15u;
-  mixed = (mixed ^ (mixed >> 29)) * 0xbf58476d1ce4e5b9u;
+  const std::uint64_t mixed = split_mix(tensor + index * kSplitMixStep);
   return 0.5f + static_cast<float>(mixed >> 40) / static_cast<float>(1 << 24);
 }
 
 std::shared_ptr<const MatrixSource> made_numbers(std::shared_ptr<MatrixSource> source, const std::string& tensor) {
-  std::uint64_t key = 0xcbf29ce484222325u;
-  for (const char c : tensor) key = (key ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
-  source->read = [key, columns = source->columns](std::int64_t r0, std::int64_t r1, std::int64_t c0, std::int64_t c1,
-                                                  std::span<float> out) -> Status {
+  source->read = [key = fnv1a(tensor), columns = source->columns](std::int64_t r0, std::int64_t r1, std::int64_t c0, std::int64_t c1,
+                                                                  std::span<float> out) -> Status {
     float* to = out.data();
     for (std::int64_t r = r0; r < r1; ++r)
       for (std::int64_t c = c0; c < c1; ++c) *to++ = made_number(key, static_cast<std::uint64_t>(r * columns + c));

@@ -25,7 +25,6 @@ struct RangeOptions {
   Ranges ranges;
   double share = 0.125;
 };
-inline constexpr double kLargestHalf = 65504;
 
 struct ExportOptions {
   Path model_dir;

@@ -6,6 +6,11 @@
 
 namespace fastvlm {
 
+std::string module_of(const Node& node) {
+  const auto slash = node.name.rfind('/');
+  return slash == std::string::npos ? std::string() : node.name.substr(0, slash);
+}
+
 std::string to_string(const Dims& dims) {
   std::vector<std::string> parts;
   for (const Dim& dim : dims) parts.push_back(dim.is_static() ? std::to_string(dim.value) : dim.symbol);

@@ -93,6 +93,9 @@ class Value {
 // compared, or to an input or output of the graph.
 inline bool is_given_name(std::string_view name) { return !name.empty() && name.find(':') == std::string_view::npos; }
 
+// The path of the module that made the node; "" outside of all.
+std::string module_of(const Node& node);
+
 struct OutputSpec {
   Dtype dtype = Dtype::kFloat32;
   Dims dims;

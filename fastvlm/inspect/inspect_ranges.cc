@@ -4,12 +4,12 @@
 #include "fastvlm/base/try.h"
 #include "fastvlm/inspect/inspect_parts.h"
 #include "fastvlm/quant/ranges.h"
+#include "fastvlm/tensor/dtype.h"
 
 namespace fastvlm::inspecting {
 namespace {
 
 constexpr std::size_t kShownValues = 10;
-constexpr double kLargestHalf = 65504;
 
 using NamedRange = std::pair<std::string, ValueRange>;
 

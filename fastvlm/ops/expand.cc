@@ -15,11 +15,6 @@ Value map_value(Graph& to, const Graph& from, int index, std::vector<Value>& map
   return known;
 }
 
-std::string module_of(const Node& node) {
-  auto slash = node.name.rfind('/');
-  return slash == std::string::npos ? std::string() : node.name.substr(0, slash);
-}
-
 std::vector<Value> copy_node(Graph& to, const Graph& from, const Node& node, std::vector<Value>& mapped) {
   std::vector<Value> inputs;
   for (int input : node.inputs) inputs.push_back(map_value(to, from, input, mapped));

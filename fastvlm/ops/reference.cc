@@ -60,7 +60,8 @@ std::vector<Value> constant_positions(const ExpansionContext& context, std::int6
   std::vector<float> mask(static_cast<std::size_t>(length * length), 0.0f);
   for (std::int64_t row = 0; row < length; ++row)
     for (std::int64_t column = row + 1; column < length; ++column)
-      mask[static_cast<std::size_t>(row * length + column)] = dtype == Dtype::kFloat16 ? -65504.0f : std::numeric_limits<float>::lowest();
+      mask[static_cast<std::size_t>(row * length + column)] =
+          dtype == Dtype::kFloat16 ? -static_cast<float>(kLargestHalf) : std::numeric_limits<float>::lowest();
   Graph& graph = context.graph();
   return {floats(graph, dtype, {length, head_dim / 2}, tables.cos), floats(graph, dtype, {length, head_dim / 2}, tables.sin),
           floats(graph, dtype, {length, length}, mask)};
@@ -76,7 +77,7 @@ std::vector<Value> expand_causal_positions(const ExpansionContext& context) {
   Value frequencies = floats(graph, Dtype::kFloat32, {1, head_dim / 2}, inverse_frequencies(head_dim, context.node().wide("rope_theta")));
   Value angles = mul(cast(rows, Dtype::kFloat32), frequencies);
   Value later = greater(unsqueeze(positions, {0}), rows);
-  const double lowest = x.dtype() == Dtype::kFloat16 ? -65504.0 : double{std::numeric_limits<float>::lowest()};
+  const double lowest = x.dtype() == Dtype::kFloat16 ? -kLargestHalf : double{std::numeric_limits<float>::lowest()};
   Value visible = scalar(graph, x.dtype(), 0), hidden = scalar(graph, x.dtype(), lowest);
   Value mask = where(later, hidden, visible);
   return {cast(cos(angles), x.dtype()), cast(sin(angles), x.dtype()), mask};

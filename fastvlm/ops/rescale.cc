@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
-#include <numeric>
 
+#include "fastvlm/graph/value_classes.h"
 #include "fastvlm/ops/reference.h"
 
 namespace fastvlm::ops {
@@ -41,8 +41,7 @@ Law law_of(const Node& node) {
 class Streams {
  public:
   Streams(const Graph& graph, const std::set<std::string>& carried)
-      : graph_(graph), parent_(graph.values().size()), fixed_(parent_.size()) {
-    std::iota(parent_.begin(), parent_.end(), 0);
+      : graph_(graph), classes_(graph.values().size()), fixed_(graph.values().size()) {
     for (std::size_t i = 0; i < fixed_.size(); ++i) fixed_[i] = graph.values()[i].is_constant();
     for (int input : graph.inputs()) fixed_[at(input)] = !carried.contains(graph.value(input).name);
     for (const Node& node : graph.nodes()) {
@@ -54,18 +53,13 @@ class Streams {
   }
 
   bool fixed(int value) const { return fixed_[at(value)]; }
-  int find(int value) const {
-    while (parent_[at(value)] != value) value = parent_[at(value)];
-    return value;
-  }
+  // The first value of the stream, after which it is named.
+  int find(int value) const { return classes_.of(value); }
 
  private:
   static std::size_t at(int value) { return static_cast<std::size_t>(value); }
-  // The smaller index stays, so that a stream is named after its first value.
   void unite(int a, int b) {
-    if (fixed(a) || fixed(b)) return;
-    a = find(a), b = find(b);
-    parent_[at(std::max(a, b))] = std::min(a, b);
+    if (!fixed(a) && !fixed(b)) classes_.unite(a, b);
   }
   void tie(const Node& node) {
     const Law law = law_of(node);
@@ -76,7 +70,7 @@ class Streams {
   }
 
   const Graph& graph_;
-  std::vector<int> parent_;
+  ValueClasses classes_;
   std::vector<bool> fixed_;
 };
 
@@ -316,8 +310,7 @@ class Rescaler {
   }
 
   void copy(const Node& node) {
-    const auto slash = node.name.rfind('/');
-    Scope scope(*to_, slash == std::string::npos ? "" : node.name.substr(0, slash), /*absolute=*/true);
+    Scope scope(*to_, module_of(node), /*absolute=*/true);
     Attributes attributes = node.attributes;
     std::vector<Value> inputs = inputs_of(node, attributes);
     std::vector<OutputSpec> outputs;

@@ -2,31 +2,15 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
-#include <numeric>
 
 #include "fastvlm/base/try.h"
+#include "fastvlm/graph/value_classes.h"
 
 namespace fastvlm {
 namespace {
 
 // exp(-100) is nothing beside the largest weight of a row. A host's mask may be lower: it saturates there.
 constexpr float kLeastMask = -100;
-
-// Sets of values that hold the same numbers.
-class TieClasses {
- public:
-  explicit TieClasses(std::size_t count) : parent_(count) { std::iota(parent_.begin(), parent_.end(), 0); }
-  int of(int value) {
-    while (parent_[index(value)] != value) value = parent_[index(value)] = parent_[index(parent_[index(value)])];
-    return value;
-  }
-  void tie(int a, int b) { parent_[index(of(a))] = of(b); }
-
- private:
-  static std::size_t index(int value) { return static_cast<std::size_t>(value); }
-  std::vector<int> parent_;
-};
 
 struct Facts {
   std::optional<Extremes> seen;
@@ -60,18 +44,15 @@ class Encoder {
   void tie() {
     for (const Node& node : graph_.nodes()) {
       if (!ties_encodings(node.op)) continue;
-      for (int output : node.outputs) ties_.tie(output, node.inputs[0]);
+      for (int output : node.outputs) ties_.unite(output, node.inputs[0]);
       for (int input : node.inputs)
-        if (node.op == "Concat" && is_activation(input)) ties_.tie(input, node.inputs[0]);
+        if (node.op == "Concat" && is_activation(input)) ties_.unite(input, node.inputs[0]);
     }
   }
 
   void see(const std::vector<std::optional<Extremes>>& known) {
-    for (std::size_t i = 0; i < known.size(); ++i) {
-      if (!known[i]) continue;
-      auto& seen = facts(static_cast<int>(i)).seen;
-      seen = seen ? Extremes{std::min(seen->min, known[i]->min), std::max(seen->max, known[i]->max)} : *known[i];
-    }
+    for (std::size_t i = 0; i < known.size(); ++i)
+      if (known[i]) widen(facts(static_cast<int>(i)).seen, *known[i]);
   }
 
   void note(const Node& node) {
@@ -115,7 +96,7 @@ class Encoder {
 
   const Graph& graph_;
   const IntegerForm& form_;
-  TieClasses ties_;
+  ValueClasses ties_;  // values that hold the same numbers
   std::vector<Facts> facts_;
 };
 

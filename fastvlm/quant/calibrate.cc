@@ -1,8 +1,8 @@
 #include "fastvlm/quant/calibrate.h"
 
 #include <algorithm>
-#include <cctype>
 
+#include "fastvlm/base/ascii.h"
 #include "fastvlm/base/interrupt.h"
 #include "fastvlm/base/try.h"
 #include "fastvlm/session/decoder_session.h"
@@ -56,11 +56,10 @@ class Calibration {
   Status ask(const std::string& question, const Picture& picture, const std::vector<float>& vectors) {
     const ChatTurn turn{.text = question, .image = true};
     std::vector<float> rows;
-    for (const Segment& segment : segments_of(prompt_->conversation({&turn, 1}), picture.hash, encoder_->tokens()))
-      if (segment.picture.empty())
-        for (const std::int32_t id : segment.ids) rows.insert(rows.end(), table_->row(id).begin(), table_->row(id).end());
-      else
-        rows.insert(rows.end(), vectors.begin(), vectors.end());
+    for (const Segment& segment : segments_of(prompt_->conversation({&turn, 1}), picture.hash, encoder_->tokens())) {
+      const std::vector<float> part = segment.picture.empty() ? table_->vectors(segment.ids) : vectors;
+      rows.insert(rows.end(), part.begin(), part.end());
+    }
     session_->reset();
     TRY_ASSIGN(std::vector<float> logits, feed(rows));
     ++ranges_.prompts;
@@ -99,8 +98,7 @@ class Calibration {
 };
 
 bool is_picture_name(const Path& file) {
-  std::string suffix = file.extension().string();
-  std::ranges::transform(suffix, suffix.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  const std::string suffix = in_small_letters(file.extension().string());
   static const std::vector<std::string> kSuffixes = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".heic", ".heif"};
   return std::ranges::find(kSuffixes, suffix) != kSuffixes.end();
 }

@@ -25,11 +25,6 @@ Tensor zero_point_tensor(const Encoding& encoding) {
   return integer_tensor<std::uint16_t>(Dtype::kUint16, {}, {static_cast<std::uint16_t>(encoding.zero_point)});
 }
 
-std::string module_of(const Node& node) {
-  const auto slash = node.name.rfind('/');
-  return slash == std::string::npos ? std::string() : node.name.substr(0, slash);
-}
-
 class Writer {
  public:
   Writer(const Graph& from, const ActivationEncodings& encodings)
@@ -45,9 +40,8 @@ class Writer {
   using Row = Status (Writer::*)(const Node&);
   static Row row_of(std::string_view op);
 
-  Status tied(const Node& node);
   Status pass(const Node& node);
-  Status elementwise(const Node& node);
+  Status same_operator(const Node& node);
   Status matmul(const Node& node);
   Status gemm(const Node& node);
   Status rms_norm(const Node& node);
@@ -84,16 +78,16 @@ class Writer {
 
 Writer::Row Writer::row_of(std::string_view op) {
   static constexpr std::pair<std::string_view, Row> kRows[] = {
-      {"Reshape", &Writer::tied},
-      {"Transpose", &Writer::tied},
-      {"Split", &Writer::tied},
-      {"Concat", &Writer::tied},
+      {"Reshape", &Writer::same_operator},
+      {"Transpose", &Writer::same_operator},
+      {"Split", &Writer::same_operator},
+      {"Concat", &Writer::same_operator},
       {"Clip", &Writer::pass},
-      {"Add", &Writer::elementwise},
-      {"Sub", &Writer::elementwise},
-      {"Mul", &Writer::elementwise},
-      {"Sigmoid", &Writer::elementwise},
-      {"Softmax", &Writer::elementwise},
+      {"Add", &Writer::same_operator},
+      {"Sub", &Writer::same_operator},
+      {"Mul", &Writer::same_operator},
+      {"Sigmoid", &Writer::same_operator},
+      {"Softmax", &Writer::same_operator},
       {"MatMul", &Writer::matmul},
       {"Gemm", &Writer::gemm},
       {"SimplifiedLayerNormalization", &Writer::rms_norm},
@@ -168,7 +162,8 @@ void Writer::emit(const Node& node, std::vector<Value> inputs) {
   for (std::size_t i = 0; i < results.size(); ++i) store(node.outputs[i], results[i]);
 }
 
-Status Writer::elementwise(const Node& node) {
+// Every operand is read as what it is.
+Status Writer::same_operator(const Node& node) {
   std::vector<Value> inputs;
   for (int input : node.inputs) {
     TRY_ASSIGN(Value operand, read(input));
@@ -178,8 +173,6 @@ Status Writer::elementwise(const Node& node) {
   return {};
 }
 
-Status Writer::tied(const Node& node) { return elementwise(node); }
-
 Status Writer::pass(const Node& node) {
   codes_[at(node.outputs[0])] = codes_[at(node.inputs[0])];
   floats_[at(node.outputs[0])] = floats_[at(node.inputs[0])];
@@ -187,7 +180,7 @@ Status Writer::pass(const Node& node) {
 }
 
 Status Writer::matmul(const Node& node) {
-  if (from_.value(node.inputs[1]).weight == nullptr) return elementwise(node);
+  if (from_.value(node.inputs[1]).weight == nullptr) return same_operator(node);
   TRY_ASSIGN(Value x, read(node.inputs[0]));
   emit(node, {x, weight_operand(node.inputs[1], 1)});
   return {};

@@ -20,13 +20,6 @@ bool moves_only(std::string_view op) {
   return std::ranges::find(kMoving, op) != std::end(kMoving);
 }
 
-void widen(std::optional<Extremes>& known, const Extremes& more) {
-  if (known)
-    known = Extremes{std::min(known->min, more.min), std::max(known->max, more.max)};
-  else
-    known = more;
-}
-
 }  // namespace
 
 float ValueRange::absmax() const { return std::max(std::abs(min), std::abs(max)); }
@@ -91,6 +84,13 @@ Status Ranges::merge(const Ranges& other) {
 std::optional<std::string> range_key(std::string_view op, std::string_view value) {
   if (moves_only(op) && !is_given_name(value)) return std::nullopt;
   return std::string(value);
+}
+
+void widen(std::optional<Extremes>& known, const Extremes& more) {
+  if (known)
+    known = Extremes{std::min(known->min, more.min), std::max(known->max, more.max)};
+  else
+    known = more;
 }
 
 std::vector<std::optional<Extremes>> extremes_of(const Graph& graph, const Ranges& ranges) {

@@ -75,6 +75,7 @@ struct Extremes {
   float max = 0;
   bool operator==(const Extremes&) const = default;
 };
+void widen(std::optional<Extremes>& known, const Extremes& more);
 // One entry for each value of an expanded graph, moved values and constants' users included; nothing where no range is known.
 std::vector<std::optional<Extremes>> extremes_of(const Graph& graph, const Ranges& ranges);
 

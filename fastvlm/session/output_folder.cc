@@ -26,9 +26,7 @@ Result<OutputFolder> with_recipe(OutputFolder folder, const std::string& wanted)
     return bad_option("recipe", "{}: {} has {}; export again with `recipe` {}", recipe, folder.path.string(),
                       recipes.empty() ? "no decoder graphs for an NPU" : fmt::format("decoder graphs of {} only", fmt::join(recipes, ", ")),
                       recipe);
-  std::erase_if(folder.manifest.graphs, [&](const GraphEntry& graph) {
-    return (graph.role == GraphRole::kDecoder || graph.role == GraphRole::kFused) && graph.recipe() != recipe;
-  });
+  std::erase_if(folder.manifest.graphs, [&](const GraphEntry& graph) { return has_decoder(graph.role) && graph.recipe() != recipe; });
   return folder;
 }
 
@@ -57,6 +55,16 @@ Result<EmbeddingTable> EmbeddingTable::open(const OutputFolder& folder) {
 std::span<const float> EmbeddingTable::row(std::int64_t id) const {
   FASTVLM_ASSERT(id >= 0 && id < rows_, "a token id of the table");
   return {reinterpret_cast<const float*>(file_.bytes().data()) + id * width_, static_cast<std::size_t>(width_)};
+}
+
+std::vector<float> EmbeddingTable::vectors(std::span<const std::int32_t> ids) const {
+  std::vector<float> vectors;
+  vectors.reserve(ids.size() * static_cast<std::size_t>(width_));
+  for (const std::int32_t id : ids) {
+    const std::span<const float> one = row(id);
+    vectors.insert(vectors.end(), one.begin(), one.end());
+  }
+  return vectors;
 }
 
 Result<Tensor> EmbeddingTable::gather(std::span<const std::int64_t> ids) const {

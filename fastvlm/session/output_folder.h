@@ -45,6 +45,8 @@ class EmbeddingTable {
   std::int64_t width() const { return width_; }
   // Row of a token id that is below rows().
   std::span<const float> row(std::int64_t id) const;
+  // The rows of such ids, one after another.
+  std::vector<float> vectors(std::span<const std::int32_t> ids) const;
   // [ids, width]; an id outside the table is an Error.
   Result<Tensor> gather(std::span<const std::int64_t> ids) const;
 

@@ -48,13 +48,7 @@ Result<std::vector<float>> PromptCache::vectors(const Segment& segment, const Pi
     FASTVLM_ASSERT(rows.size() == static_cast<std::size_t>(segment.rows * table_.width()), "the picture has the rows of its segment");
     return std::vector<float>(rows.begin(), rows.end());
   }
-  std::vector<float> rows;
-  rows.reserve(segment.ids.size() * static_cast<std::size_t>(table_.width()));
-  for (const std::int32_t id : segment.ids) {
-    const std::span<const float> row = table_.row(id);
-    rows.insert(rows.end(), row.begin(), row.end());
-  }
-  return rows;
+  return table_.vectors(segment.ids);
 }
 
 Result<std::vector<float>> PromptCache::append(std::span<const Segment> segments, const PictureVectors& picture) {

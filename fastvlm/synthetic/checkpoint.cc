@@ -7,6 +7,7 @@
 
 #include "fastvlm/base/disk_space.h"
 #include "fastvlm/base/interrupt.h"
+#include "fastvlm/base/mix.h"
 #include "fastvlm/base/parallel.h"
 #include "fastvlm/base/staged_folder.h"
 #include "fastvlm/base/try.h"
@@ -47,20 +48,8 @@ const std::array<float, kQuantiles>& quantiles() {
   return table;
 }
 
-// The finalizer and the step of SplitMix64 (Steele, Lea and Flood, 2014): a counter in, 64 well mixed bits out.
-constexpr std::uint64_t kSplitMixStep = 0x9e3779b97f4a7c15;
-constexpr std::uint64_t mix(std::uint64_t x) {
-  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9;
-  x = (x ^ (x >> 27)) * 0x94d049bb133111eb;
-  return x ^ (x >> 31);
-}
-
-// FNV-1a of the name, mixed with the seed.
-std::uint64_t stream_of(std::uint64_t seed, std::string_view key) {
-  std::uint64_t hash = 0xcbf29ce484222325;
-  for (char c : key) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
-  return mix(hash ^ mix(seed + kSplitMixStep));
-}
+// The name, mixed with the seed.
+std::uint64_t stream_of(std::uint64_t seed, std::string_view key) { return split_mix(fnv1a(key) ^ split_mix(seed + kSplitMixStep)); }
 
 // ---- the output folder ----
 
@@ -184,7 +173,7 @@ void fill_random(std::uint64_t seed, std::string_view key, const TensorFill& fil
   auto draw = [&](std::uint64_t bits, std::size_t k) { return (bits >> (16 * k + 16 - kQuantileBits)) & (kQuantiles - 1); };
   std::size_t i = 0;
   for (std::uint64_t counter = first / 4; i < out.size(); ++counter) {
-    const std::uint64_t bits = mix(stream + counter * kSplitMixStep);
+    const std::uint64_t bits = split_mix(stream + counter * kSplitMixStep);
     const std::size_t count = std::min<std::size_t>(4, out.size() - i);
     for (std::size_t k = 0; k < count; ++k) out[i + k] = plain[draw(bits, k)];
     if (fill.centre != 0)

@@ -38,7 +38,7 @@ float in_half_precision(float scale) { return float16_to_float(float_to_float16(
 // A scale that half precision can hold; one that would vanish there becomes the smallest number it has.
 float usable_scale(float scale) {
   constexpr float kSmallest = 5.9604645e-08f;
-  return std::clamp(in_half_precision(scale), kSmallest, 65504.0f);
+  return std::clamp(in_half_precision(scale), kSmallest, static_cast<float>(kLargestHalf));
 }
 
 float squared_error(std::span<const float> values, float scale, CodeRange range) {

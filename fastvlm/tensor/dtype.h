@@ -54,6 +54,8 @@ constexpr std::size_t byte_size(Dtype dtype) { return facts(dtype).bytes; }
 constexpr std::string_view name(Dtype dtype) { return facts(dtype).name; }
 constexpr bool is_float(Dtype dtype) { return dtype >= Dtype::kFloat16; }
 
+inline constexpr double kLargestHalf = 65504;  // of float16
+
 constexpr std::optional<Dtype> dtype_from_safetensors(std::string_view text) {
   for (const DtypeFacts& row : kDtypes)
     if (row.safetensors == text) return row.dtype;

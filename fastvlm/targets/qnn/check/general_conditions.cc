@@ -10,7 +10,6 @@ namespace fastvlm::qnn {
 namespace {
 
 constexpr int kMaxRank = 5;
-constexpr double kMaxHalf = 65504;
 constexpr double kMinHalf = 6e-8;  // the smallest half above 0
 
 bool is_one_of(const OnnxNode& node, std::initializer_list<std::string_view> ops) {
@@ -162,7 +161,7 @@ void check_constant_values(const NodeContext& c, OpIssues& out) {
     bool infinite = false, large = false, small = false;
     for (float number : numbers.floats()) {
       infinite = infinite || !std::isfinite(number);
-      large = large || std::abs(number) > kMaxHalf;
+      large = large || std::abs(number) > kLargestHalf;
       small = small || (number != 0 && std::abs(number) < kMinHalf);
     }
     const bool is_bound = c.node.op == "Clip" || c.node.op == "Max" || c.node.op == "Min";
@@ -170,7 +169,7 @@ void check_constant_values(const NodeContext& c, OpIssues& out) {
       remark(out, fmt::format("\"{}\" holds infinities or NaN, which NPUs handle badly", value),
              "use a finite value, such as -1000 in a mask", kReports);
     else if (large && !is_bound)
-      remark(out, fmt::format("\"{}\" holds numbers past {}, which are infinite in half precision", value, kMaxHalf),
+      remark(out, fmt::format("\"{}\" holds numbers past {}, which are infinite in half precision", value, kLargestHalf),
              "use a smaller value, such as -1000 in a mask");
     if (small && (c.node.op == "Mul" || c.node.op == "Div"))
       remark(out, fmt::format("\"{}\" holds numbers below {:.0e}, which are 0 in half precision", value, kMinHalf),

@@ -36,7 +36,7 @@ std::vector<Value> expand_gelu(const ExpansionContext& context) {
 // HTP joins an activation with the convolution or fully connected layer in front of it and then computes it to 43-50 dB
 // instead of 64 (measured in emulation, v73 and newer). A Clip to the range of half precision changes no number and stands
 // between them. GELU is kept apart by its form.
-Value keep_apart(Value x) { return clip(x, -65504, 65504); }
+Value keep_apart(Value x) { return clip(x, -kLargestHalf, kLargestHalf); }
 
 // The sigmoid of the true number behind a scaled one. It is 0 or 1 beyond 88.
 Value sigmoid_of(Value x, float scale) {

@@ -7,6 +7,7 @@
 #include <sstream>
 #include <vector>
 
+#include "fastvlm/base/ascii.h"
 #include "fastvlm/base/try.h"
 
 namespace fastvlm::qnn {
@@ -41,8 +42,7 @@ bool has_code(const std::string& text, std::string_view code) {
   for (std::size_t at = text.find(code); at != std::string::npos; at = text.find(code, at + 1)) {
     const std::size_t end = at + code.size();
     if ((at > 0 && is_word(text[at - 1])) || (end < text.size() && std::isalnum(static_cast<unsigned char>(text[end])) != 0)) continue;
-    std::string before = text.substr(at - std::min(at, kNear), std::min(at, kNear));
-    std::ranges::transform(before, before.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    const std::string before = in_small_letters(text.substr(at - std::min(at, kNear), std::min(at, kNear)));
     if (before.find("code") != std::string::npos || before.find("err") != std::string::npos) return true;
   }
   return false;
