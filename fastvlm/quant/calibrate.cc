@@ -114,9 +114,9 @@ Result<Ranges> calibrate(const CalibrateOptions& options, Progress& progress) {
   Calibration calibration(options);
   TRY(calibration.open());
   const std::size_t pairs = std::max(options.pictures.size(), options.prompts.size());
-  progress.start("calibrating", options.shard.count(options.pictures.size()));
-  for (std::size_t picture = 0; picture < options.pictures.size(); ++picture) {
-    if (!options.shard.has(picture)) continue;
+  const std::size_t begin = options.shard.begin(options.pictures.size()), end = options.shard.end(options.pictures.size());
+  progress.start("calibrating", end - begin);
+  for (std::size_t picture = begin; picture < end; ++picture) {
     std::vector<std::string> questions;
     for (std::size_t pair = picture; pair < pairs; pair += options.pictures.size())
       questions.push_back(options.prompts[pair % options.prompts.size()]);
@@ -125,7 +125,7 @@ Result<Ranges> calibrate(const CalibrateOptions& options, Progress& progress) {
   }
   Ranges ranges = std::move(calibration).take();
   TRY_ASSIGN(const std::string set, calibration_set(options));
-  ranges.seen[set] = {.of = options.shard.of, .parts = {options.shard.index}};
+  ranges.seen[set] = {.of = options.shard.count, .parts = {options.shard.index}};
   return ranges;
 }
 

@@ -23,7 +23,7 @@ bool moves_only(std::string_view op) {
 Status check_parts(const SeenParts& mine, const SeenParts& other) {
   if (mine.of != other.of) return bad_input("the same pictures in {} parts, and in {} before", other.of, mine.of);
   for (const std::uint64_t part : other.parts)
-    if (mine.parts.contains(part)) return bad_input("part {} of {} is there twice", part + 1, mine.of);
+    if (mine.parts.contains(part)) return bad_input("part {} of {} is there twice", part, mine.of);
   return {};
 }
 
@@ -51,8 +51,7 @@ void ValueRange::observe_channels(std::span<const float> numbers, std::int64_t c
   if (channel_square_sums.empty()) channel_square_sums.resize(static_cast<std::size_t>(channels));
   FASTVLM_ASSERT(static_cast<std::int64_t>(channel_square_sums.size()) == channels, "as many channels as before");
   for (std::size_t i = 0; i < numbers.size(); ++i)
-    if (std::isfinite(numbers[i]))
-      channel_square_sums[i / static_cast<std::size_t>(inner) % channel_square_sums.size()].add(numbers[i]);
+    if (std::isfinite(numbers[i])) channel_square_sums[i / static_cast<std::size_t>(inner) % channel_square_sums.size()].add(numbers[i]);
 }
 
 void ValueRange::merge(const ValueRange& other) {

@@ -48,7 +48,7 @@ struct ValueRange {
 // Which parts of a set of pictures and questions were seen. A whole set is one part of one.
 struct SeenParts {
   std::uint64_t of = 1;
-  std::set<std::uint64_t> parts = {0};
+  std::set<std::uint64_t> parts = {1};  // from 1 to `of`
 
   bool whole() const { return parts.size() == of; }
   bool operator==(const SeenParts&) const = default;

@@ -43,8 +43,8 @@ SquareSum square_sum(const ObjectReader& reader, const std::string& text) {
 
 SeenParts seen_parts(const ObjectReader& reader) {
   SeenParts seen{.of = static_cast<std::uint64_t>(reader.integer("of", 1, kMaxParts)), .parts = {}};
-  for (const std::int64_t part : reader.integers("parts", 0, kMaxParts)) {
-    if (static_cast<std::uint64_t>(part) >= seen.of) reader.refuse("part {} of {}", part, seen.of);
+  for (const std::int64_t part : reader.integers("parts", 1, kMaxParts)) {
+    if (static_cast<std::uint64_t>(part) > seen.of) reader.refuse("part {} of {}", part, seen.of);
     if (!seen.parts.insert(static_cast<std::uint64_t>(part)).second) reader.refuse("part {} is there twice", part);
   }
   return seen;
