@@ -17,7 +17,7 @@ FLOORS = [
     ["models"],
     ["session", "targets"],
     ["author", "verify", "compile", "quant", "chat"],
-    ["inspect"],
+    ["inspect", "evaluate"],
     ["export"],
     ["clients"],
     ["api"],

@@ -67,8 +67,8 @@ TEST(CommandLine, EndsWithTheCodeAndSaysWhatIsWrong) {
 
 TEST(CommandLine, EveryVerbHasAnExampleInItsHelp) {
   const ProcessResult help = run_program({"--help"});
-  for (const char* verb :
-       {"export", "plan", "inspect", "compile", "make-checkpoint", "doctor", "check-ops", "preprocess", "tokenize", "completion", "man"}) {
+  for (const char* verb : {"export", "plan", "inspect", "compile", "evaluate", "make-checkpoint", "doctor", "check-ops", "preprocess",
+                           "tokenize", "completion", "man"}) {
     EXPECT_NE(help.output.find(std::string("\n  ") + verb + " "), std::string::npos) << verb;
     const ProcessResult result = run_program({verb, "--help"});
     EXPECT_EQ(result.exit_code, 0) << verb;

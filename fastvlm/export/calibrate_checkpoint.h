@@ -17,6 +17,7 @@ struct CheckpointCalibration {
   Path prompts;   // a file; empty: default_prompts()
   std::int64_t reply_tokens = 16;
   bool channels = false;
+  ImageDecodeOptions decode = {};
   RuntimeSearch runtimes;
   Path work_folder;      // where the temporary folder is made; empty: the system's
   unsigned threads = 0;  // 0: one per core
