@@ -20,7 +20,7 @@ asked() {
   local folder=$1
   shift
   if ! (cd "$folder/genie" && LD_LIBRARY_PATH=$libraries timeout 300 "$work/client" "$libraries/libGenie.so" "$@") > "$work/out" 2> "$work/err"; then
-    cat "$work/out" "$work/err"
+    cat "$work/out" "$work/err" >&2
     return 1
   fi
   cat "$work/out"

@@ -89,8 +89,9 @@ void add_export_options(OptionTable& options, ExportArguments& arguments, Common
                "Write a folder that another program opens instead: transformers-js; with --target also genie");
   Option& variants = options.list("--variants", arguments.variants, "NAME,NAME", "Numbers in the graphs of a layout: fp32, fp16, q8, q4");
   variants.show_default().needs = "--layout";
-  Option& single = options.flag("--unshared", arguments.share_weights, "One context for each graph of a layout: larger, but x86 can load it",
-                                /*given=*/false);
+  Option& single =
+      options.flag("--unshared", arguments.share_weights, "One context for each graph of a layout: larger, but x86 can load it",
+                   /*given=*/false);
   single.needs = "--layout";
   add_json(options, common);
   add_npu_options(options, arguments.npu);

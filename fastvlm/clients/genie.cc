@@ -28,9 +28,10 @@ Status check(const PreparedExport& p) {
   if (!o.prefill_logits) return bad_option("prefill_logits", "none: Genie takes the logits of a prompt from the prefill graphs");
   for (const PreparedGraph& graph : p.graphs)
     if (graph.entry.extents.parts > 1)
-      return bad_option("part_limit_bytes",
-                        "the decoder would be cut into {} parts, and the layout genie has one; raise --part-limit or choose a recipe of fewer bits",
-                        graph.entry.extents.parts);
+      return bad_option(
+          "part_limit_bytes",
+          "the decoder would be cut into {} parts, and the layout genie has one; raise --part-limit or choose a recipe of fewer bits",
+          graph.entry.extents.parts);
   return {};
 }
 
@@ -51,7 +52,8 @@ std::vector<std::string> add_decoders(const LayoutInput& input, LayoutFiles& fil
   for (const PreparedGraph& graph : input.prepared.graphs) {
     if (graph.entry.role != GraphRole::kDecoder) continue;
     if (contexts.empty() || !input.share_weights)
-      contexts.push_back({.file = fmt::format("{}{}.bin", kFolder, input.share_weights ? graph.entry.group : graph.entry.name), .graphs = {}});
+      contexts.push_back(
+          {.file = fmt::format("{}{}.bin", kFolder, input.share_weights ? graph.entry.group : graph.entry.name), .graphs = {}});
     contexts.back().graphs.push_back(graph.graph.get());
   }
   std::vector<std::string> names;

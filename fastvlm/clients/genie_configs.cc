@@ -16,9 +16,8 @@ OrderedJson table(const GenieFacts& f) {
 
 // Angles are computed by Genie, for half of each head. "bos-token" -1: nothing is put in front of a text.
 OrderedJson generator_engine(const GenieFacts& f) {
-  const OrderedJson htp = {{"version", kVersion},   {"spill-fill-bufsize", 0}, {"mmap-budget", 0},
-                           {"use-mmap", false},     {"cpu-mask", "0xe0"},      {"poll", false},
-                           {"kv-dim", f.text.head_dim}, {"allow-async-init", false}};
+  const OrderedJson htp = {{"version", kVersion}, {"spill-fill-bufsize", 0}, {"mmap-budget", 0},          {"use-mmap", false},
+                           {"cpu-mask", "0xe0"},  {"poll", false},           {"kv-dim", f.text.head_dim}, {"allow-async-init", false}};
   return {{"version", kVersion},
           {"n-threads", 3},
           {"backend", {{"version", kVersion}, {"type", "QnnHtp"}, {"QnnHtp", htp}, {"extensions", "htp_backend_ext_config.json"}}},
@@ -72,7 +71,8 @@ OrderedJson genie_image_encoder(const GenieFacts& f) {
              {{"version", kVersion},
               {"mode", "image"},
               {"backend", {{"version", kVersion}, {"type", "QnnHtp"}, {"QnnHtp", htp}, {"extensions", "htp_backend_ext_config.json"}}},
-              {"model", {{"version", kVersion}, {"type", "binary"}, {"binary", {{"version", kVersion}, {"ctx-bins", {f.vision_context}}}}}}}}}}};
+              {"model",
+               {{"version", kVersion}, {"type", "binary"}, {"binary", {{"version", kVersion}, {"ctx-bins", {f.vision_context}}}}}}}}}}};
 }
 
 OrderedJson genie_text_generator(const GenieFacts& f) {
@@ -88,7 +88,8 @@ OrderedJson geniex_metadata(const std::vector<GraphEntry>& decoders) {
   OrderedJson files = OrderedJson::object();
   for (const GraphEntry& graph : decoders) {
     const GraphExtents& e = graph.extents;
-    const std::string key = fmt::format("{}_ar{}_cl{}_{}_of_{}", e.new_tokens > 1 ? "prompt" : "token", e.new_tokens, e.context, e.part, e.parts);
+    const std::string key =
+        fmt::format("{}_ar{}_cl{}_{}_of_{}", e.new_tokens > 1 ? "prompt" : "token", e.new_tokens, e.context, e.part, e.parts);
     files[key] = {{"inputs", tensors(graph.inputs)}, {"outputs", tensors(graph.outputs)}};
   }
   // The family is chosen by the beginning of the id; this one is text only.

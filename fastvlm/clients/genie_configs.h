@@ -14,7 +14,7 @@ namespace fastvlm::clients {
 
 struct GenieFacts {
   const TextConfig& text;
-  std::int64_t context = 0;             // slots of the cache
+  std::int64_t context = 0;              // slots of the cache
   std::vector<std::int64_t> end_tokens;  // ids that end a reply
   std::int64_t pad_token = 0;
   std::vector<std::string> decoder_contexts;  // file names

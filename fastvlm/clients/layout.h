@@ -36,9 +36,9 @@ struct LayoutGraph {
 
 // Static graphs that the chip's compiler makes one context of. They are not in the folder themselves.
 struct LayoutContext {
-  std::string file;                          // below the folder: "genie/vision_256.bin"
-  std::vector<const Graph*> graphs;          // of the prepared export, or of `LayoutFiles::made`
-  bool wrapped = false;                      // with the EPContext file of each graph beside it; the compiler then names the context
+  std::string file;                  // below the folder: "genie/vision_256.bin"
+  std::vector<const Graph*> graphs;  // of the prepared export, or of `LayoutFiles::made`
+  bool wrapped = false;              // with the EPContext file of each graph beside it; the compiler then names the context
 };
 
 // A table as it lies in memory, without a header.
@@ -60,7 +60,7 @@ struct LayoutFiles {
 struct LayoutInput {
   const PreparedExport& prepared;
   std::vector<Variant> variants;
-  ChosenChip chip = {};        // of layouts with contexts; else nothing
+  ChosenChip chip = {};       // of layouts with contexts; else nothing
   bool share_weights = true;  // graphs of one group share a context, where the chip can
 };
 

@@ -21,6 +21,7 @@ using Status = std::int32_t;  // 0: done
 using TokenCallback = void (*)(const std::uint32_t* ids, std::uint32_t count, int sentence, const void* user);
 using TextCallback = void (*)(const char* text, int sentence, const void* user);
 constexpr int kWholeSentence = 0;
+constexpr std::uint32_t kMostTokens = 12;  // of an answer of the dialog; a pipeline goes on until it is at its end
 
 // Where data enters and leaves the nodes of a pipeline.
 enum Port { kGeneratorEmbedding = 1, kGeneratorTokens = 4, kTextIn = 100, kTextEmbedding = 101, kImageIn = 200, kImageEmbedding = 201 };
@@ -29,7 +30,8 @@ void* library = nullptr;
 
 [[noreturn]] void fail(const std::string& what) {
   std::fprintf(stderr, "genie_client: %s\n", what.c_str());
-  std::exit(1);
+  std::fflush(nullptr);
+  std::_Exit(1);  // not the way of the library's own destructors, which abort while something is open
 }
 
 // Calls a function of the library, whose result must be 0.
@@ -98,6 +100,7 @@ Handle dialog() {
   Handle config = nullptr, made = nullptr;
   call("GenieDialogConfig_createFromJson", content("genie_config.json").c_str(), &config);
   call("GenieDialog_create", config, &made);
+  call("GenieDialog_setMaxNumTokens", made, kMostTokens);
   std::printf("accepted genie_config.json\n");
   return made;
 }
@@ -114,8 +117,8 @@ void ask_ids(int count, char** words) {
   std::vector<std::uint32_t> ids;
   for (int i = 0; i < count; ++i) ids.push_back(static_cast<std::uint32_t>(std::atoi(words[i])));
   const Handle talk = dialog();
-  call("GenieDialog_tokenQuery", talk, static_cast<const std::uint32_t*>(ids.data()), static_cast<std::uint32_t>(ids.size()), kWholeSentence,
-       TokenCallback(on_tokens), Handle(nullptr));
+  call("GenieDialog_tokenQuery", talk, static_cast<const std::uint32_t*>(ids.data()), static_cast<std::uint32_t>(ids.size()),
+       kWholeSentence, TokenCallback(on_tokens), Handle(nullptr));
   call("GenieDialog_free", talk);
 }
 
