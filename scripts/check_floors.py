@@ -20,6 +20,7 @@ FLOORS = [
     ["inspect"],
     ["export"],
     ["clients"],
+    ["device"],
     ["api"],
     ["cli"],
 ]

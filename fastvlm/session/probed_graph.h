@@ -10,6 +10,13 @@ namespace fastvlm {
 // as long as the runner lives; nothing is written beside the original.
 Result<std::unique_ptr<Runner>> open_probed(const Path& model, std::span<const std::string> values, const OpenGraph& open);
 
+// Writes `model` with these values as further outputs to <folder>/<name>.onnx, with links to its weights beside it.
+struct ProbedFile {
+  Path folder;
+  std::string name;
+};
+Status write_probed(const Path& model, std::span<const std::string> values, const ProbedFile& file);
+
 // Outputs of nodes in topological order. Those of modules carry the module's own name; others have a ':' in it.
 std::vector<std::string> module_values(const OnnxModel& model);
 std::vector<std::string> float_values(const OnnxModel& model);
