@@ -4,6 +4,7 @@
 #include "fastvlm/base/try.h"
 #include "fastvlm/graph/graph.h"
 #include "fastvlm/onnx/external_data.h"
+#include "fastvlm/onnx/picture_size.h"
 
 namespace fastvlm {
 namespace {
@@ -37,10 +38,8 @@ Status lend(const Path& file, const Path& as) {
   return {};
 }
 
-}  // namespace
-
-Status write_probed(const Path& model, std::span<const std::string> values, const ProbedFile& to) {
-  TRY_ASSIGN(std::string bytes, with_probes(model, values));
+// Writes `bytes`, which became of `model`, with links to the weights of `model` beside it.
+Status write_changed(const Path& model, const std::string& bytes, const ProbedFile& to) {
   TRY(write_file_atomically(to.folder / (to.name + ".onnx"), bytes));
   TRY_ASSIGN(const OnnxModel read, parse_onnx(as_bytes(bytes), model.string(), {.infer_shapes = false}));
   for (const auto& [location, file] : find_data_files(read, model.parent_path(), /*follow_links=*/true)) {
@@ -50,12 +49,29 @@ Status write_probed(const Path& model, std::span<const std::string> values, cons
   return {};
 }
 
-Result<std::unique_ptr<Runner>> open_probed(const Path& model, std::span<const std::string> values, const OpenGraph& open) {
+Result<std::unique_ptr<Runner>> open_changed(const Path& model, const std::string& bytes, const OpenGraph& open) {
   TRY_ASSIGN(TemporaryFolder folder, TemporaryFolder::create());
   const std::string name = fmt::format("{}.{}", model.stem().string(), folder.path().filename().string());
-  TRY(write_probed(model, values, {folder.path(), name}));
+  TRY(write_changed(model, bytes, {folder.path(), name}));
   TRY_ASSIGN(auto runner, open(folder.path() / (name + ".onnx")));
   return std::unique_ptr<Runner>(std::make_unique<ProbedRunner>(std::move(folder), std::move(runner)));
+}
+
+}  // namespace
+
+Status write_probed(const Path& model, std::span<const std::string> values, const ProbedFile& to) {
+  TRY_ASSIGN(const std::string bytes, with_probes(model, values));
+  return write_changed(model, bytes, to);
+}
+
+Result<std::unique_ptr<Runner>> open_probed(const Path& model, std::span<const std::string> values, const OpenGraph& open) {
+  TRY_ASSIGN(const std::string bytes, with_probes(model, values));
+  return open_changed(model, bytes, open);
+}
+
+Result<std::unique_ptr<Runner>> open_at_picture_size(const Path& encoder, std::int64_t size, const OpenGraph& open) {
+  TRY_ASSIGN(const std::string bytes, at_picture_size(encoder, size));
+  return open_changed(encoder, bytes, open);
 }
 
 std::vector<std::string> module_values(const OnnxModel& model) {
