@@ -53,7 +53,7 @@ Result<std::unique_ptr<RemoteRunner>> open_compiled(const NpuRunnerRequest& r) {
     if (shared)
       return bad_input(
           "{}: its context holds several graphs over one set of weights, which the emulation on x86 cannot open, only a device; make the "
-          "bundle with `unshared` to try it here",
+          "bundle unshared to try it here",
           wrapper.string());
   }
   return open_in_child(request_for(r, wrapper, {}));
