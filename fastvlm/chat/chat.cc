@@ -61,7 +61,7 @@ Result<std::unique_ptr<Chat>> Chat::open(ChatOptions options) {
 }
 
 Status Chat::read_folder() {
-  TRY_ASSIGN(folder_, open_output_folder(options_.folder));
+  TRY_ASSIGN(folder_, open_static_folder(options_.folder));
   TRY_ASSIGN(folder_, with_recipe(std::move(folder_), options_.recipe));
   TRY_ASSIGN(const std::int64_t size, choose_image_size(folder_, options_.image_size));
   TRY(check_image_size(static_cast<int>(size)));
