@@ -7,6 +7,7 @@
 #include "fastvlm/cli/print.h"
 #include "fastvlm/cli/runner_arguments.h"
 #include "fastvlm/cli/verbs.h"
+#include "fastvlm/clients/verify_layout.h"
 
 namespace fastvlm::cli {
 namespace {
@@ -19,6 +20,7 @@ struct VerifyArguments {
   std::string runner = "cpu";
   std::string target = "sm8750";
   std::string recipe;
+  std::vector<std::string> layouts;
 };
 
 void add_options(OptionTable& options, VerifyArguments& a, CommonArguments& common) {
@@ -29,6 +31,9 @@ void add_options(OptionTable& options, VerifyArguments& a, CommonArguments& comm
   options.path("--reference", a.reference, "safetensors file of expected values");
   add_runner_options(options, a.runner, a.target, "cpu: ONNX Runtime; htp: the NPU as well, emulated on x86");
   options.value("--recipe", a.recipe, "NAME", "Check the decoder graphs of this recipe only");
+  Option& layout =
+      options.list("--layout", a.layouts, "NAME,NAME", "The folder is of `export --layout`: transformers-js, onnxruntime-genai");
+  layout.excludes = "--reference";
   add_json(options, common);
   add_runtime_options(options, common);
 }
@@ -46,10 +51,15 @@ Result<VerifyOptions> options_of(const VerifyArguments& a, const CommonArguments
   return options;
 }
 
-ExitCode run(const VerifyArguments& arguments, const CommonArguments& common) {
+Result<VerifyReport> report_of(const VerifyArguments& arguments, const CommonArguments& common) {
+  if (!arguments.layouts.empty()) return clients::verify_layouts(arguments.output_dir, arguments.layouts);
   TRY_ASSIGN(const VerifyOptions options, options_of(arguments, common));
   auto progress = make_progress(common.quiet || common.json);
-  TRY_ASSIGN(auto report, verify(options, *progress));
+  return verify(options, *progress);
+}
+
+ExitCode run(const VerifyArguments& arguments, const CommonArguments& common) {
+  TRY_ASSIGN(auto report, report_of(arguments, common));
   for (VerifyRow& row : report.rows) row.sentence = with_flags(row.sentence);
   if (common.json) {
     print_json(to_json(report));
@@ -71,10 +81,12 @@ Verb verify_verb(CommonArguments& common) {
        .details = "Looks at the hashes of the manifest, at every graph, runs the graphs on the CPU and compares the static ones under\n"
                   "npu/ with the plain ones. --reference adds a file of expected values, --model-dir the checkpoint's weights,\n"
                   "--runner htp the NPU (emulated on x86) against the CPU; a miss is followed by the first tensor that departs.\n"
+                  "--layout looks at a folder for another program instead: files, inputs and outputs, external data, token ids.\n"
                   "Exit code 1 when anything misses its gate.",
        .examples = "  fastvlm-npu verify --output-dir out\n"
                    "  fastvlm-npu verify --output-dir out --model-dir checkpoint --reference expected.safetensors\n"
-                   "  fastvlm-npu verify --output-dir out --runner htp --target sm8750 --json"},
+                   "  fastvlm-npu verify --output-dir out --runner htp --target sm8750 --json\n"
+                   "  fastvlm-npu verify --output-dir web --layout transformers-js"},
       common, add_options, run);
 }
 
