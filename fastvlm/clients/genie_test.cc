@@ -16,7 +16,8 @@ namespace {
 LayoutExportOptions options_of(NpuOptions npu) {
   if (npu.targets.empty()) npu.targets = {"sm8750"};
   npu.prefill = {32}, npu.context = 128;
-  return {.model = {.model_dir = golden_folder("apple-tied") / "checkpoint", .image_size = 128, .npu = std::move(npu)}, .layouts = {"genie"}};
+  return {.model = {.model_dir = golden_folder("apple-tied") / "checkpoint", .image_size = 128, .npu = std::move(npu)},
+          .layouts = {"genie"}};
 }
 
 std::string failure_of(NpuOptions npu) {
@@ -38,8 +39,8 @@ bool has(const std::vector<std::string>& names, const char* name) { return std::
 TEST(Genie, PlanNamesEveryFileAndOneContextWhereWeightsAreShared) {
   const auto names = names_of(options_of({}));
   for (const char* name : {"text-encoder.json", "image-encoder.json", "text-generator.json", "genie_config.json", "metadata.json",
-                           "htp_backend_ext_config.json", "tokenizer.json", "tokenizer_config.json", "prompt.json",
-                           "embedding_weights.raw", "vision_128.bin", "decoder.bin"})
+                           "htp_backend_ext_config.json", "tokenizer.json", "tokenizer_config.json", "prompt.json", "embedding_weights.raw",
+                           "vision_128.bin", "decoder.bin"})
     EXPECT_TRUE(has(names, (std::string("genie/") + name).c_str())) << name;
   EXPECT_EQ(names.size(), 12u);
 }
@@ -60,7 +61,7 @@ TEST(Genie, OptionsWithoutAPlaceAreRefusedByName) {
   EXPECT_TRUE(failure_of({.fused = {{4, 8}}}).find("no place for such graphs") != std::string::npos);
   EXPECT_TRUE(failure_of({.io_dtype = Dtype::kFloat16}).find("float16") != std::string::npos);
   EXPECT_TRUE(failure_of({.prefill_logits = false}).find("logits of a prompt") != std::string::npos);
-  EXPECT_TRUE(failure_of({.part_limit_bytes = 100000}).find("--part-limit") != std::string::npos);
+  EXPECT_TRUE(failure_of({.part_limit_bytes = 100000}).find("cut into") != std::string::npos);
   EXPECT_TRUE(failure_of({.targets = {"sm8750", "sm8650"}}).find("one chip") != std::string::npos);
 }
 

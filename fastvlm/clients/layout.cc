@@ -4,6 +4,7 @@
 #include <array>
 
 #include "fastvlm/clients/genie.h"
+#include "fastvlm/clients/npu_layout.h"
 #include "fastvlm/clients/transformers_js.h"
 #include "fastvlm/rewrite/pipeline.h"
 
@@ -20,6 +21,7 @@ constexpr std::array kVariants = {
 constexpr std::array kLayouts = {
     Layout{.name = "transformers-js", .add = add_transformers_js},
     Layout{.name = "genie", .add = add_genie, .has_contexts = true},
+    Layout{.name = "npu", .add = add_npu_layout, .has_contexts = true},
 };
 
 template <class Row>
