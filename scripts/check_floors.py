@@ -12,7 +12,7 @@ import sys
 FLOORS = [
     ["base"],
     ["tensor", "process", "text", "image"],
-    ["run", "checkpoint", "graph"],
+    ["run", "checkpoint", "graph", "report"],
     ["ops", "rewrite", "onnx", "bundle", "synthetic"],
     ["models"],
     ["session", "targets"],

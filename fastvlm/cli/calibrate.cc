@@ -21,6 +21,7 @@ struct CalibrateArguments {
   std::uint64_t max_pixels = ImageDecodeOptions().max_pixels;
   bool channels = false;
   bool merge = false;
+  std::string shard = "1/1";
 };
 
 void add_options(OptionTable& options, CalibrateArguments& a, CommonArguments& common) {
@@ -35,6 +36,7 @@ void add_options(OptionTable& options, CalibrateArguments& a, CommonArguments& c
   options.value("--max-pixels", a.max_pixels, "N", "Largest picture that is read").show_default();
   options.flag("--channels", a.channels, "Also the squares of each channel that linear layers and convolutions read");
   options.flag("--merge", a.merge, "Add to the ranges that --output holds, of the same model");
+  options.value("--shard", a.shard, "I/N", "Only this part of the pictures, for `merge`");
   add_json(options, common);
   add_runtime_options(options, common);
 }
@@ -49,6 +51,7 @@ Status check_output(const CalibrateArguments& a) {
 
 ExitCode run(const CalibrateArguments& a, const CommonArguments& common) {
   TRY(check_output(a));
+  TRY_ASSIGN(const Shard shard, parse_shard(a.shard));
   std::optional<Ranges> earlier;
   if (a.merge && std::filesystem::exists(a.output)) {
     TRY_ASSIGN(earlier, read_ranges(a.output));
@@ -61,6 +64,7 @@ ExitCode run(const CalibrateArguments& a, const CommonArguments& common) {
                                                   .pictures = a.images,
                                                   .prompts = a.prompts,
                                                   .reply_tokens = a.reply_tokens,
+                                                  .shard = shard,
                                                   .channels = a.channels,
                                                   .decode = {.max_pixels = a.max_pixels},
                                                   .runtimes = common.runtimes,

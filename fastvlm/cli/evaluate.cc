@@ -9,6 +9,7 @@
 #include "fastvlm/cli/verbs.h"
 #include "fastvlm/evaluate/bars.h"
 #include "fastvlm/evaluate/compare.h"
+#include "fastvlm/evaluate/page.h"
 #include "fastvlm/evaluate/summary.h"
 
 namespace fastvlm::cli {
@@ -37,6 +38,8 @@ struct EvaluateArguments {
   std::string forced = std::string(kForcedNames[0]);
   Bars bars;
   std::uint64_t max_failed = 0;
+  Path html;
+  std::uint64_t html_questions = PageOptions().questions;
 };
 
 void add_options(OptionTable& options, EvaluateArguments& a, CommonArguments& common) {
@@ -71,6 +74,8 @@ void add_options(OptionTable& options, EvaluateArguments& a, CommonArguments& co
   options.value("--max-kl-99", a.bars.max_kl_99, "NATS", "Largest 99th percentile of it");
   options.value("--min-agreement", a.bars.min_agreement, "SHARE", "Least share of tokens that both find most likely");
   options.heading("");
+  options.path("--html", a.html, "Page to write: scores, plots, pictures with both answers; needs nothing from outside");
+  options.value("--html-questions", a.html_questions, "N", "Questions shown there, those most worth a look").show_default();
   add_json(options, common);
   add_runtime_options(options, common);
 }
@@ -222,6 +227,11 @@ ExitCode run(const EvaluateArguments& a, const CommonArguments& common) {
   Bars bars = a.bars;
   bars.max_failed = a.max_failed;
   told.missed = missed_bars(bars, told.summary);
+  if (!a.html.empty()) {
+    PageOptions page{.questions = a.html_questions};
+    for (const std::string& sentence : told.missed) page.missed.push_back(with_flags(sentence));
+    TRY(write_file_atomically(a.html, results_page(report.results, set, told.summary, page)));
+  }
   if (common.json)
     print_report_json(told);
   else

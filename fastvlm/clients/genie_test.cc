@@ -65,6 +65,17 @@ TEST(Genie, OptionsWithoutAPlaceAreRefusedByName) {
   EXPECT_TRUE(failure_of({.targets = {"sm8750", "sm8650"}}).find("one chip") != std::string::npos);
 }
 
+TEST(NpuLayout, ClientsStandBesideTheContextsThatTheyOpen) {
+  LayoutExportOptions options = options_of({});
+  options.layouts = {"npu"}, options.share_weights = false;
+  const auto names = names_of(options);
+  for (const char* name :
+       {"client.py", "client.cc", "tokenizer.json", "embedding_weights.raw", "vision_128_ctx.onnx", "vision_128_ctx_qnn.bin",
+        "decoder_ar32_cl128_ctx.onnx", "decoder_ar32_cl128_ctx_qnn.bin", "decoder_ar1_cl128_ctx.onnx", "decoder_ar1_cl128_ctx_qnn.bin"})
+    EXPECT_TRUE(has(names, (std::string("npu/") + name).c_str())) << name;
+  EXPECT_EQ(names.size(), 10u);
+}
+
 TEST(Genie, IsMadeForAChip) {
   LayoutExportOptions options = options_of({});
   options.model.npu.reset();

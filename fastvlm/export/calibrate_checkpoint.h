@@ -16,6 +16,7 @@ struct CheckpointCalibration {
   Path pictures;  // a folder
   Path prompts;   // a file; empty: default_prompts()
   std::int64_t reply_tokens = 16;
+  Shard shard;  // which of the pictures
   bool channels = false;
   ImageDecodeOptions decode = {};
   RuntimeSearch runtimes;

@@ -59,11 +59,13 @@ Result<Shape> target_of(const OnnxModel& model, const onnx::NodeProto& node, con
 }
 
 // Its own constant for each Reshape: two of them may share one now and differ after the change.
-Status change_reshape(const OnnxModel& model, const Change& change, onnx::GraphProto& graph, onnx::NodeProto& node, const std::string& what) {
+Status change_reshape(const OnnxModel& model, const Change& change, onnx::GraphProto& graph, onnx::NodeProto& node,
+                      const std::string& what) {
   TRY_ASSIGN(const Shape target, target_of(model, node, what));
   const auto changed = changed_target(target, model.type_of(node.input(0)), change);
   if (!changed)
-    return bad_input("{}: \"{}\" makes {}, which is no map of a picture of {} pixels", what, node.output(0), to_string(target), change.from);
+    return bad_input("{}: \"{}\" makes {}, which is no map of a picture of {} pixels", what, node.output(0), to_string(target),
+                     change.from);
   onnx::TensorProto& constant = *graph.add_initializer();
   constant.set_name(node.output(0) + ":extents");
   constant.set_data_type(onnx::TensorProto::INT64);

@@ -53,7 +53,8 @@ TEST(PictureSize, WhatIsNoTowerIsRefused) {
         Row{"g (float[b,3,n,n] pixel_values) => (float[b,3,n,n] y) { y = Relu(pixel_values) }", "of one picture size"},
         Row{"g (float[b,3,64,64] pixel_values) => (float[b,a,c] y) <int64[3] t = {0,192,64}> { y = Reshape(pixel_values, t) }",
             "which is no map of a picture of 64 pixels"},
-        Row{"g (float[b,3,64,64] pixel_values) => (float[b,a] y) { t = Shape<start = 0, end = 2>(pixel_values) \n y = Reshape(pixel_values, t) }",
+        Row{"g (float[b,3,64,64] pixel_values) => (float[b,a] y) { t = Shape<start = 0, end = 2>(pixel_values) \n y = "
+            "Reshape(pixel_values, t) }",
             "are no constant"}}) {
     auto model = at(text, 128);
     ASSERT_FALSE(model.ok()) << text;
