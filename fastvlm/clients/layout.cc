@@ -4,6 +4,7 @@
 #include <array>
 
 #include "fastvlm/clients/genie.h"
+#include "fastvlm/clients/npu_layout.h"
 #include "fastvlm/clients/onnxruntime_genai.h"
 #include "fastvlm/clients/transformers_js.h"
 #include "fastvlm/rewrite/pipeline.h"
@@ -22,6 +23,7 @@ constexpr std::array kLayouts = {
     Layout{.name = "transformers-js", .add = add_transformers_js},
     Layout{.name = "onnxruntime-genai", .add = add_onnxruntime_genai},
     Layout{.name = "genie", .add = add_genie, .has_contexts = true},
+    Layout{.name = "npu", .add = add_npu_layout, .has_contexts = true},
 };
 
 template <class Row>
