@@ -106,7 +106,7 @@ for checkpoint in apple-tied hf-unfused; do
   count=$(python3 -c 'import json, sys
 tokens = json.load(open(sys.argv[1]))
 size = 1 + max([*tokens["model"]["vocab"].values(), *(t["id"] for t in tokens["added_tokens"])])
-print(next((i for i, x in enumerate(json.loads(sys.argv[2])) if x >= size), 8))' "$model/tokenizer.json" "$got")
+print(next((i for i, x in enumerate(json.loads(sys.argv[2])) if x >= size), 8))' "$folder/tokenizer.json" "$got")
   ((count >= 4)) || { echo "$checkpoint: onnxruntime-genai without a picture gives $got"; exit 1; }
   first() { cut -d , -f "1-$count" <<< "${1%]}"; }
   same "$checkpoint: onnxruntime-genai without a picture" "$(first "$got")" "$(first "$without")"
