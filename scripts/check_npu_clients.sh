@@ -67,7 +67,7 @@ check() {
   "$program" preprocess --model-dir "$model" --image-size 256 --image "$picture" --output "$work/pixels.bin" > /dev/null
   wanted=$(chat "$out-own" "$2" --image "$picture" --prompt "$3")
   same "$1 $2: Genie's pipeline" "$(genie "$out" picture "$work/pixels.bin" "$3")" "$wanted"
-  "${CXX:-g++}" -std=c++17 -O1 -Wall -Wextra -Werror -I "$headers" "$out/npu/client.cc" -o "$work/npu" "$onnxruntime"
+  "${CXX:-g++}" -std=c++17 -O0 -Wall -Wextra -Werror -I "$headers" "$out/npu/client.cc" -o "$work/npu" "$onnxruntime"
   ids=$(printf '%s' "$3" | "$program" tokenize --model-dir "$model" --chat)
   # shellcheck disable=SC2086  # ids are words
   same "$1 $2: client.cc" "$(npu_cpp "$out" "$work/pixels.bin" $ids)" "$wanted"
