@@ -23,8 +23,8 @@ function(fastvlm_folder name)
   list(TRANSFORM arg_USES PREPEND fastvlm_)
   list(TRANSFORM arg_TESTS PREPEND fastvlm_)
 
-  # Loops over all weights: here the vectoriser pays.
-  list(APPEND hot fastvlm/tensor/convert.cc fastvlm/tensor/weight.cc fastvlm/export/embedding_int8.cc)
+  # Loops over all weights and pixels: here the vectoriser pays.
+  list(APPEND hot fastvlm/tensor/convert.cc fastvlm/tensor/weight.cc fastvlm/image/resize_kernels.cc fastvlm/export/embedding_int8.cc)
   foreach(file ${hot})
     if(CMAKE_BUILD_TYPE STREQUAL "Release")
       set_source_files_properties(${CMAKE_CURRENT_SOURCE_DIR}/${file} PROPERTIES COMPILE_OPTIONS "-O3" SKIP_PRECOMPILE_HEADERS ON)
