@@ -1,4 +1,6 @@
 // The scripts of a bundle, run as a user does; nothing is fetched and no machine is needed.
+#include <algorithm>
+
 #include "fastvlm/device/bundle_for_tests.h"
 #include "fastvlm/process/process.h"
 
