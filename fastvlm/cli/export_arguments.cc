@@ -52,7 +52,7 @@ void add_npu_options(OptionTable& options, NpuArguments& npu) {
   options.list("--fused", npu.fused, "VxT,VxT", "Vision tokens x text tokens of graphs that do both at once, such as 256x512");
   options
       .list("--recipe", npu.recipes, "NAME,NAME",
-            "How the decoder's weights are stored: fp16, w8, w4 or the file of a recipe; several stand side by side")
+            "How the decoder's numbers are stored: fp16, w8, w4, w8a16 (with --calibration) or the file of a recipe; several side by side")
       .show_default();
   options.choice("--io-dtype", npu.io_dtype, {"float32", "float16"}, "Element type of inputs and outputs");
   options
