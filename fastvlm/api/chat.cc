@@ -22,7 +22,8 @@ Result<Chat> Chat::open(const ChatOptions& options) {
                              .recipe = options.recipe,
                              .image_size = options.image_size,
                              .sampling = {.temperature = options.temperature, .seed = options.seed},
-                             .max_new_tokens = options.max_new_tokens};
+                             .max_new_tokens = options.max_new_tokens,
+                             .decode = {.max_pixels = options.max_pixels}};
     if (options.system) own.system = *options.system;
     GraphOpenerOptions where = opener_of(options.output_dir, options.runtimes, options.threads);
     where.chip = options.chip;

@@ -23,6 +23,7 @@ struct ChatOptions {
   std::uint64_t seed = 0;
   std::int64_t max_new_tokens = 256;
   std::optional<std::string> system = {};  // nothing: what the model was trained with
+  std::uint64_t max_pixels = 200'000'000;  // larger pictures are refused
   unsigned threads = 0;                    // on the CPU; 0: one for each core
   Runtimes runtimes = {};
 };

@@ -11,7 +11,7 @@ Result<std::vector<float>> pixel_values(const PreprocessOptions& options) {
   return without_exceptions<std::vector<float>>([&] {
     return load_pixel_values(options.image, {.settings = {.size = static_cast<int>(options.image_size),
                                                           .mode = options.crop ? ImageMode::kCrop : ImageMode::kPad},
-                                             .decode = {.ignore_exif = options.ignore_exif}});
+                                             .decode = {.ignore_exif = options.ignore_exif, .max_pixels = options.max_pixels}});
   });
 }
 

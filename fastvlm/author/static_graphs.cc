@@ -27,18 +27,19 @@ std::unique_ptr<Graph> finished(Graph& semantic, const NpuOptions& options, cons
   return ops::expand(graph, target.expansions());
 }
 
-// pixel_values [1, 3, S, S] -> image_features [1, N, H], tower and projector.
-void add_vision(Graph& graph, const ModelConfig& config, const Weights& w, Dtype io_dtype, std::int64_t size) {
-  Value pixels = graph.add_input("pixel_values", io_dtype, {1, 3, size, size});
+// [1, 3, S, S] -> image_features [1, N, H], tower and projector.
+void add_vision(Graph& graph, const ModelConfig& config, const Weights& w, Value pixels) {
   const Module model(graph, w);
   Value tokens = fastvithd(pixels, config.vision, model);
   graph.add_output(mlp2x_gelu(tokens, config.text.hidden_size, model), "image_features");
 }
 
+Value pixel_input(Graph& graph, Dtype dtype, std::int64_t size) { return graph.add_input("pixel_values", dtype, {1, 3, size, size}); }
+
 NpuGraph vision_graph(const ModelConfig& config, const Weights& w, const NpuOptions& options, const Target& target, std::int64_t size) {
   const GraphExtents extents{.image_size = size};
   Graph graph(graph_name(GraphRole::kVision, extents));
-  add_vision(graph, config, w, options.io_dtype, size);
+  add_vision(graph, config, w, pixel_input(graph, options.io_dtype, size));
   return {.role = GraphRole::kVision, .extents = extents, .graph = finished(graph, options, target)};
 }
 
@@ -188,13 +189,21 @@ std::vector<DecoderPart> decoder_parts(const DecoderBytes& bytes, std::uint64_t 
 ops::ScalePlan plan_stream_scales(const ModelConfig& config, const Weights& weights, const Target& target,
                                   const std::map<std::string, float>& peaks, double limit) {
   Graph vision("vision"), decoder("decoder");
-  add_vision(vision, config, weights, Dtype::kFloat32, kVisionStride);
+  add_vision(vision, config, weights, pixel_input(vision, Dtype::kFloat32, kVisionStride));
   const DecoderPart whole{.begin = 0, .end = config.text.num_hidden_layers, .head = true};
   const Recipe as_it_is;
   add_decoder(decoder, config, weights, {.context = 2}, {.new_tokens = 1, .part = whole, .recipe = as_it_is});
   ops::ScalePlan plan = ops::plan_scales(vision, target.expansions(), peaks, limit);
   plan.add(ops::plan_scales(decoder, target.expansions(), peaks, limit));
   return plan;
+}
+
+std::unique_ptr<Graph> fixed_point_vision_graph(const ModelConfig& config, const Weights& weights, const NpuOptions& options,
+                                                const Target& target, const FixedPointPicture& picture) {
+  const Dtype dtype = picture.pixels.dtype;
+  Graph graph(fmt::format("{}_{}", graph_name(GraphRole::kVision, {.image_size = picture.size}), name(dtype)));
+  add_vision(graph, config, weights, ops::dequantize(pixel_input(graph, dtype, picture.size), picture.pixels));
+  return finished(graph, options, target);
 }
 
 std::vector<NpuGraph> npu_graphs(const ModelConfig& config, const Weights& weights, const NpuOptions& options, const Target& target,

@@ -46,6 +46,11 @@ struct NpuGraph {
   std::unique_ptr<Graph> graph;  // has the name of bundle/graph_entry.h for these
 };
 
+struct FixedPointPicture {
+  std::int64_t size = 0;
+  Encoding pixels;
+};
+
 // Bytes of the decoder's weights as the NPU keeps them.
 struct DecoderBytes {
   std::int64_t layers = 0;
@@ -69,6 +74,11 @@ std::vector<DecoderPart> decoder_parts(const DecoderBytes& bytes, std::uint64_t 
 // names that they have in the static graphs.
 ops::ScalePlan plan_stream_scales(const ModelConfig& config, const Weights& weights, const Target& target,
                                   const std::map<std::string, float>& peaks, double limit);
+
+// The vision graph with integers at its door: pixel_values [1, 3, S, S] of the encoding's type, image_features float32. For programs
+// that hand pixels on in fixed point only. "vision_256_uint16".
+std::unique_ptr<Graph> fixed_point_vision_graph(const ModelConfig& config, const Weights& weights, const NpuOptions& options,
+                                                const Target& target, const FixedPointPicture& picture);
 
 std::vector<NpuGraph> npu_graphs(const ModelConfig& config, const Weights& weights, const NpuOptions& options, const Target& target,
                                  std::uint64_t part_limit);

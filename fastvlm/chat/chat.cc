@@ -171,6 +171,20 @@ Result<Answer> Chat::ask(std::string_view question, const std::function<void(std
   return answer;
 }
 
+Result<std::vector<float>> Chat::begin_forced(std::string_view question) {
+  FASTVLM_ASSERT(turns_.empty(), "the first question of a conversation");
+  const std::vector<Segment> segments = segments_for(question);
+  TRY(check_rows(segments));
+  Answer ignored;
+  return run_prompt(segments, ignored);
+}
+
+Result<std::vector<float>> Chat::force(std::int32_t id) {
+  FASTVLM_ASSERT(can_force() && tokenizer_->is_token(id), "a token that fits");
+  TRY(check_interrupt());
+  return cache_->step(id);
+}
+
 // A question that fails leaves the conversation as it was before.
 Result<std::vector<float>> Chat::run_prompt(const std::vector<Segment>& segments, Answer& answer) {
   // The vision graph goes first and is closed again, so that its memory is there for the decoder.

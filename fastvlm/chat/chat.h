@@ -71,10 +71,20 @@ class Chat {
   // and takes the question back; after it, the answer ends there.
   Result<Answer> ask(std::string_view question, const std::function<void(std::string_view)>& on_text);
 
+  // Leads the model along a given answer to the first question of a conversation: its logits behind the question, then behind each id
+  // that is put in. Nothing counts as said; start() or restart() comes next.
+  Result<std::vector<float>> begin_forced(std::string_view question);
+  Result<std::vector<float>> force(std::int32_t id);
+  // False when no further id fits into the context.
+  bool can_force() const { return cache_->position() < cache_->context(); }
+
   // What was said in this conversation, and about what.
   const std::vector<ChatTurn>& turns() const { return turns_; }
   const Path& image() const { return image_; }
   std::int64_t context() const { return context_; }
+  const Tokenizer& tokenizer() const { return *tokenizer_; }
+  const OutputFolder& folder() const { return folder_; }  // with the decoder that is talked to
+  const ChatOptions& options() const { return options_; }
   std::int64_t image_tokens() const { return encoder_->tokens(); }
 
  private:

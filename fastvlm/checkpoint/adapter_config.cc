@@ -162,6 +162,11 @@ Result<AdapterConfig> parse_adapter_config(std::string_view text, std::string_vi
   for (const auto& [module, rank] : config.rank_pattern)
     if (rank != std::floor(rank) || rank > 1 << 16) return bad_input("{}: rank_pattern of \"{}\" must be a whole number", what, module);
   TRY_ASSIGN(config.modules_to_save, read_names(json, "modules_to_save", what));
+  if (const Json* bias = json_find(json, "bias"); bias != nullptr) {
+    if (*bias != "none" && *bias != "all" && *bias != "lora_only")
+      return bad_input("{}: bias = {} is not supported, only none, all and lora_only are; {}", what, shown(*bias), kMerge);
+    config.bias = bias->get<std::string>();
+  }
   const Json* targets = json_find(json, "target_modules");
   if (targets != nullptr && targets->is_string()) {
     config.target_modules = {targets->get<std::string>()};

@@ -18,6 +18,7 @@ struct AdapterConfig {
   std::vector<std::pair<std::string, double>> rank_pattern;   // exceptions by module, in the order of the file
   std::vector<std::pair<std::string, double>> alpha_pattern;  // likewise
   std::vector<std::string> modules_to_save;                   // trained as a whole
+  std::string bias = "none";                                  // "all": each bias of the model was trained; "lora_only": of the modules
   std::vector<std::string> target_modules;                    // names, or one regular expression; only told, the tensors decide
   std::string base_model;                                     // base_model_name_or_path, may be empty
   std::vector<std::string> findings;

@@ -2,6 +2,10 @@
 // sum is made while the weights are written.
 #include <fmt/ranges.h>
 
+#include <algorithm>
+#include <map>
+#include <set>
+
 #include "fastvlm/base/try.h"
 #include "fastvlm/checkpoint/adapter_config.h"
 #include "fastvlm/checkpoint/adapter_names.h"
@@ -39,6 +43,22 @@ Status check_saved(const AdapterConfig& config, const std::vector<std::string>& 
   return {};
 }
 
+// With bias = "all" or "lora_only" the biases of the adapted modules were trained, so the file must hold those that the base has.
+Status check_biases(const AdapterConfig& config, const std::map<std::string, Factors>& modules, const std::set<std::string>& replaced,
+                    const Checkpoint& base, const Path& path) {
+  if (config.bias == "none") return {};
+  const auto require = [&](const std::string& name) -> Status {
+    if (base.find(name) == nullptr || replaced.contains(name)) return {};
+    return bad_input("{}: adapter_config.json says bias = \"{}\", but the file holds no trained \"{}\"; save the adapter again with peft",
+                     path.string(), config.bias, name);
+  };
+  for (const auto& [module, factors] : modules) TRY(require(canonical_name(module + ".bias")));
+  if (config.bias == "lora_only") return {};
+  for (const CheckpointTensor& tensor : base.tensors())
+    if (tensor.name.starts_with("model.layers.") && tensor.name.ends_with(".bias")) TRY(require(tensor.name));
+  return {};
+}
+
 }  // namespace
 
 Status Checkpoint::add_overlay() {
@@ -58,6 +78,7 @@ Status Checkpoint::add_adapter(const Path& config_path, const Path& path) {
   TRY_ASSIGN(const SafetensorsHeader header, read_safetensors_header(*file));
   std::map<std::string, Factors> modules;
   std::vector<std::string> replaced;
+  std::set<std::string> replaced_names;  // canonical
   for (const SafetensorsEntry& entry : header.tensors) {
     TRY_ASSIGN(const AdapterTensor tensor, adapter_tensor(entry.name, path.string()));
     if (tensor.role == AdapterRole::kFrozen) continue;
@@ -65,6 +86,7 @@ Status Checkpoint::add_adapter(const Path& config_path, const Path& path) {
       CheckpointTensor whole = stored(*file, entry);
       whole.name = canonical_name(tensor.module);
       if (is_ignored_tensor(whole.name)) continue;
+      replaced_names.insert(whole.name);
       TRY(replace(std::move(whole), path));
       replaced.push_back(tensor.module);
       continue;
@@ -89,6 +111,7 @@ Status Checkpoint::add_adapter(const Path& config_path, const Path& path) {
         {.down = *factors.down, .up = *factors.up, .scale = static_cast<float>(config.scale_of(module)), .embedding = factors.embedding}));
   }
   TRY(check_saved(config, replaced, path));
+  TRY(check_biases(config, modules, replaced_names, *this, path));
   findings_.push_back(
       fmt::format("the LoRA adapter is merged: {} weights get scale * B * A (r = {}, lora_alpha = {}{}), {} tensors are replaced",
                   modules.size(), config.rank, config.alpha, config.rslora ? ", rsLoRA" : "", replaced.size()));
@@ -154,8 +177,10 @@ Status Checkpoint::add_update(const std::string& module, AdapterUpdate update) {
     return bad_input("{}: \"{}\" {} and \"{}\" {} do not make a weight of {}, which \"{}\" has", what, update.down.file_name,
                      to_string(update.down.shape), update.up.file_name, to_string(update.up.shape), to_string(base->shape),
                      base->file_name);
-  if (!is_float(update.down.dtype) || !is_float(update.up.dtype) || !is_float(base->dtype))
-    return bad_input("{}: tensor \"{}\" and its counterparts must be of a floating type", what, update.down.file_name);
+  for (const CheckpointTensor* tensor : std::initializer_list<const CheckpointTensor*>{&update.down, &update.up, base})
+    if (!is_float(tensor->dtype))
+      return bad_input("{}: tensor \"{}\" holds {}, a floating type was expected; a quantised adapter is not merged",
+                       tensor->file == nullptr ? what : tensor->file->path().string(), tensor->file_name, name(tensor->dtype));
   base->update = std::make_shared<AdapterUpdate>(std::move(update));
   return {};
 }
@@ -165,6 +190,8 @@ Status Checkpoint::replace(CheckpointTensor tensor, const Path& path) {
   CheckpointTensor* base = tensor.name.empty() ? nullptr : target_of(tensor.name);
   if (base == nullptr)
     return bad_input("{}: tensor \"{}\" fits no tensor of the base model {}", path.string(), tensor.file_name, model_folder_.string());
+  if (!is_float(tensor.dtype))
+    return bad_input("{}: tensor \"{}\" holds {}, a floating type was expected", path.string(), tensor.file_name, name(tensor.dtype));
   *base = std::move(tensor);
   return {};
 }

@@ -51,10 +51,13 @@ constexpr std::array<std::string_view, 22> kHarmlessArgs = {
     "cls_ratio",      "down_patch_size", "fork_feat",      "pretrained",     "img_size",    "repmixer_kernel_size",
     "pos_embs",       "norm_layer",      "pretrained_cfg", "features_only"};
 
-Error unsupported(std::string_view what, std::string_view key, const Json& value, std::string_view why) {
+std::string shown(const Json& value) {
   std::string text = value.dump(-1, ' ', false, Json::error_handler_t::replace);
-  if (text.size() > 80) text = text.substr(0, 80) + "…";
-  return bad_input("{}: {} = {} is not supported; {}", what, key, text, why);
+  return text.size() > 80 ? text.substr(0, 80) + "…" : text;
+}
+
+Error unsupported(std::string_view what, std::string_view key, const Json& value, std::string_view why) {
+  return bad_input("{}: {} = {} is not supported; {}", what, key, shown(value), why);
 }
 
 const Json* part_of(const Json& config, const Json& text, Place place) {
@@ -116,7 +119,21 @@ Status check_tower_name(const Json& config, std::string_view what) {
   return unsupported(what, "mm_vision_tower", *tower, "the tower of FastVLM is mobileclip_l_1024");
 }
 
+// Only the CLIP tower of LLaVA reads these; the reference's FastViTHD gives its last feature map and all of its tokens whatever
+// they say. Each with the value of FastVLM's own configs.
+void note_ignored_by_tower(const Json& config, std::vector<std::string>& findings) {
+  struct Ignored {
+    const char* key;
+    Json usual;
+  };
+  for (const Ignored& row : {Ignored{"mm_vision_select_layer", -2}, Ignored{"mm_vision_select_feature", "patch"}})
+    if (const Json* value = json_find(config, row.key); value != nullptr && *value != row.usual)
+      findings.push_back(fmt::format("{} = {} changes nothing, as in the reference: FastViTHD gives all tokens of its last feature map",
+                                     row.key, shown(*value)));
+}
+
 void note_unused(const Json& config, std::vector<std::string>& findings) {
+  note_ignored_by_tower(config, findings);
   if (const Json* points = json_find(config, "image_grid_pinpoints"); points != nullptr)
     findings.push_back("image_grid_pinpoints is not used: pictures are not tiled with this image_aspect_ratio");
   if (const Json* patch = json_find(config, "mm_use_im_patch_token"); patch != nullptr && *patch == true)

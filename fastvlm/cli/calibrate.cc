@@ -18,8 +18,10 @@ struct CalibrateArguments {
   std::optional<std::int64_t> image_size;
   std::string target = "sm8750";
   std::int64_t reply_tokens = CheckpointCalibration().reply_tokens;
+  std::uint64_t max_pixels = ImageDecodeOptions().max_pixels;
   bool channels = false;
   bool merge = false;
+  std::string shard = "1/1";
 };
 
 void add_options(OptionTable& options, CalibrateArguments& a, CommonArguments& common) {
@@ -31,8 +33,10 @@ void add_options(OptionTable& options, CalibrateArguments& a, CommonArguments& c
   options.value("--image-size", a.image_size, "N", "Picture side in pixels; default: the checkpoint's own");
   options.value("--target", a.target, "CHIP", "Chip whose form of the graphs is measured").complete(Completes::kChip).show_default();
   options.value("--reply-tokens", a.reply_tokens, "N", "Tokens of each answer that are measured, at most").show_default().refuse_negative();
+  options.value("--max-pixels", a.max_pixels, "N", "Largest picture that is read").show_default();
   options.flag("--channels", a.channels, "Also the squares of each channel that linear layers and convolutions read");
   options.flag("--merge", a.merge, "Add to the ranges that --output holds, of the same model");
+  options.value("--shard", a.shard, "I/N", "Only this part of the pictures, for `merge`");
   add_json(options, common);
   add_runtime_options(options, common);
 }
@@ -47,6 +51,7 @@ Status check_output(const CalibrateArguments& a) {
 
 ExitCode run(const CalibrateArguments& a, const CommonArguments& common) {
   TRY(check_output(a));
+  TRY_ASSIGN(const Shard shard, parse_shard(a.shard));
   std::optional<Ranges> earlier;
   if (a.merge && std::filesystem::exists(a.output)) {
     TRY_ASSIGN(earlier, read_ranges(a.output));
@@ -59,7 +64,9 @@ ExitCode run(const CalibrateArguments& a, const CommonArguments& common) {
                                                   .pictures = a.images,
                                                   .prompts = a.prompts,
                                                   .reply_tokens = a.reply_tokens,
+                                                  .shard = shard,
                                                   .channels = a.channels,
+                                                  .decode = {.max_pixels = a.max_pixels},
                                                   .runtimes = common.runtimes,
                                                   .threads = common.threads},
                                                  *progress));

@@ -28,8 +28,10 @@ std::string known_chips() {
 }
 
 ExitCode run_layouts(const ExportArguments& arguments, const CommonArguments& common) {
-  clients::LayoutExportOptions options{.model = {}, .layouts = arguments.layouts, .variants = arguments.variants};
-  TRY_ASSIGN(options.model, export_options(arguments, common));
+  if (!arguments.npu.compile) return bad_usage("--no-compile: a layout for a chip is made of contexts");
+  TRY_ASSIGN(clients::LayoutExportOptions options, layout_options(arguments, common));
+  TRY(clients::check_layouts(options));
+  TRY(add_ranges(options.model, arguments, common));
   auto progress = make_progress(common.quiet || common.json);
   const auto begin = std::chrono::steady_clock::now();
   TRY_ASSIGN(const ExportReport report, clients::export_layouts(options, *progress));

@@ -6,6 +6,7 @@
 #include "fastvlm/cli/print.h"
 #include "fastvlm/export/calibrate_checkpoint.h"
 #include "fastvlm/export/prepare_plan.h"
+#include "fastvlm/process/process.h"
 #include "fastvlm/quant/recipe.h"
 
 namespace fastvlm::cli {
@@ -84,11 +85,14 @@ void add_export_options(OptionTable& options, ExportArguments& arguments, Common
   options.choice("--dtype", arguments.dtype, {"float32", "float16"}, "Element type of the weights in the ONNX files");
   options.flag("--force", arguments.force, "Replace the output folder when it is an earlier export");
   options.flag("--refuse-not-finite", arguments.refuse_not_finite, "Stop at NaN or infinite weights instead of noting them");
-  Option& layout =
-      options.list("--layout", arguments.layouts, "NAME,NAME", "Write a folder that another program opens instead: transformers-js");
-  layout.excludes = "--target";
+  options.list("--layout", arguments.layouts, "NAME,NAME",
+               "Write a folder that another program opens instead: transformers-js; with --target also genie");
   Option& variants = options.list("--variants", arguments.variants, "NAME,NAME", "Numbers in the graphs of a layout: fp32, fp16, q8, q4");
   variants.show_default().needs = "--layout";
+  Option& single =
+      options.flag("--unshared", arguments.share_weights, "One context for each graph of a layout: larger, but x86 can load it",
+                   /*given=*/false);
+  single.needs = "--layout";
   add_json(options, common);
   add_npu_options(options, arguments.npu);
   add_runtime_options(options, common);
@@ -106,6 +110,19 @@ Result<ExportOptions> export_options(const ExportArguments& arguments, const Com
   if (!arguments.npu.targets.empty()) {
     TRY_ASSIGN(options.npu, npu_options(arguments.npu));
   }
+  return options;
+}
+
+Result<clients::LayoutExportOptions> layout_options(const ExportArguments& arguments, const CommonArguments& common) {
+  clients::LayoutExportOptions options{.model = {},
+                                       .layouts = arguments.layouts,
+                                       .variants = arguments.variants,
+                                       .share_weights = arguments.share_weights,
+                                       .runtimes = common.runtimes,
+                                       .program = own_executable(),
+                                       .cache_folder = common.runtimes.cache_folder,
+                                       .jobs = arguments.npu.jobs};
+  TRY_ASSIGN(options.model, export_options(arguments, common));
   return options;
 }
 

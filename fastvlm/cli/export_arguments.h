@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "fastvlm/cli/verb.h"
+#include "fastvlm/clients/export_layouts.h"
 #include "fastvlm/export/export.h"
 
 namespace fastvlm::cli {
@@ -38,10 +39,14 @@ struct ExportArguments {
   bool refuse_not_finite = false;
   std::vector<std::string> layouts;
   std::vector<std::string> variants = {"fp32"};
+  bool share_weights = true;  // between the contexts of a layout
   NpuArguments npu;
 };
 
 void add_export_options(OptionTable& options, ExportArguments& arguments, CommonArguments& common, bool plan);
+
+// Of --layout.
+Result<clients::LayoutExportOptions> layout_options(const ExportArguments& arguments, const CommonArguments& common);
 
 // Texts such as "256x512" become numbers; what cannot be one is an Error of wrong usage.
 Result<ExportOptions> export_options(const ExportArguments& arguments, const CommonArguments& common);

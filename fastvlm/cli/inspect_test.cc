@@ -109,15 +109,12 @@ std::string ranges_file() {
     std::vector<int> histogram(64, 0);
     histogram[static_cast<std::size_t>(32 + i)] = 2;
     values[fmt::format("model.layers.{}", i)] = {
-        {"min", -(1 << i)}, {"max", 1}, {"count", 4}, {"not_finite", i == 7 ? 3 : 0}, {"square_sum", 16}, {"histogram", histogram}};
+        {"min", -(1 << i)},      {"max", 1}, {"count", 4}, {"not_finite", i == 7 ? 3 : 0}, {"square_sum", "10.0000000000000"},
+        {"histogram", histogram}};
   }
-  const OrderedJson file = {{"format", "fastvlm-npu ranges"},
-                            {"version", 1},
-                            {"model", "0123abcd"},
-                            {"pictures", 1234},
-                            {"prompts", 5},
-                            {"tokens", 6},
-                            {"values", values}};
+  const OrderedJson file = {
+      {"format", "fastvlm-npu ranges"}, {"version", 2},    {"model", "0123abcd"}, {"pictures", 1234}, {"prompts", 5}, {"tokens", 6},
+      {"seen", OrderedJson::object()},  {"values", values}};
   return file.dump(1);
 }
 

@@ -97,8 +97,8 @@ void add_estimates(OrderedJson& plan, bool compile) {
 }
 
 ExitCode plan_layouts(const ExportArguments& arguments, const CommonArguments& common) {
-  clients::LayoutExportOptions options{.model = {}, .layouts = arguments.layouts, .variants = arguments.variants};
-  TRY_ASSIGN(options.model, export_options(arguments, common));
+  TRY_ASSIGN(clients::LayoutExportOptions options, layout_options(arguments, common));
+  TRY(add_ranges(options.model, arguments, common));
   TRY_ASSIGN(const auto planned, clients::plan_layouts(options));
   OrderedJson files = OrderedJson::array();
   std::vector<std::vector<std::string>> rows = {{"file", "bytes", "made"}};

@@ -49,6 +49,11 @@ const UsageCase kUsageCases[] = {
     {{"preprocess", "--image", "x.png", "--output", "y.png", "--image-size", "100"}, 2, "100"},
     {{"tokenize", "--model-dir", "/nowhere"}, 3, "/nowhere"},
     {{"tokenize", "--model-dir", "x", "--decode", "--chat"}, 2, "excludes"},
+    {{"evaluate", "--output-dir", "x"}, 2, "--data is required"},
+    {{"evaluate", "--output-dir", "x", "--data", "/nowhere.jsonl"}, 3, "/nowhere.jsonl"},
+    {{"evaluate", "--output-dir", "x", "--data", "y", "--format", "xml"}, 2, "--format xml: is not one of jsonl, json, csv, tsv"},
+    {{"evaluate", "--output-dir", "x", "--data", "y", "--forced", "none"}, 2, "is not one of greedy|given"},
+    {{"evaluate", "--output-dir", "x", "--data", "y", "--min-score", "high"}, 2, "--min-score"},
     {{"doctor", "--ort-library", "/nowhere"}, 2, "--ort-library /nowhere"},
 };
 
@@ -67,8 +72,8 @@ TEST(CommandLine, EndsWithTheCodeAndSaysWhatIsWrong) {
 
 TEST(CommandLine, EveryVerbHasAnExampleInItsHelp) {
   const ProcessResult help = run_program({"--help"});
-  for (const char* verb :
-       {"export", "plan", "inspect", "compile", "make-checkpoint", "doctor", "check-ops", "preprocess", "tokenize", "completion", "man"}) {
+  for (const char* verb : {"export", "plan", "inspect", "compile", "evaluate", "make-checkpoint", "doctor", "check-ops", "preprocess",
+                           "tokenize", "completion", "man"}) {
     EXPECT_NE(help.output.find(std::string("\n  ") + verb + " "), std::string::npos) << verb;
     const ProcessResult result = run_program({verb, "--help"});
     EXPECT_EQ(result.exit_code, 0) << verb;

@@ -1,5 +1,6 @@
 #include "fastvlm/clients/export_layouts.h"
 
+#include <algorithm>
 #include <filesystem>
 
 #include "fastvlm/base/disk_space.h"
@@ -10,6 +11,7 @@
 #include "fastvlm/base/staged_folder.h"
 #include "fastvlm/base/try.h"
 #include "fastvlm/base/version.h"
+#include "fastvlm/clients/compile_contexts.h"
 #include "fastvlm/onnx/data_writer.h"
 #include "fastvlm/onnx/writer.h"
 
@@ -18,12 +20,33 @@ namespace {
 
 struct Made {
   std::unique_ptr<PreparedExport> prepared;
+  ChosenChip chip;  // of layouts with contexts
   LayoutFiles files;
   std::map<std::string, CastLosses> losses;
+  std::string compiler;  // of the contexts
+
+  // Whether a context holds several graphs; the vendor's library cannot load such a one on x86.
+  bool shares_weights() const {
+    return std::ranges::any_of(files.contexts, [](const LayoutContext& context) { return context.graphs.size() > 1; });
+  }
 };
 
-ExportOptions plain(ExportOptions options) {
-  options.npu.reset();
+// The chip that contexts are made for; nothing where no layout has any.
+Result<ChosenChip> chip_of(const std::vector<Layout>& wanted, const ExportOptions& options) {
+  const auto with_contexts = std::ranges::find(wanted, true, &Layout::has_contexts);
+  if (with_contexts == wanted.end()) {
+    if (options.npu) return bad_option("targets", "the layout {} is for no chip", wanted.front().name);
+    return ChosenChip{};
+  }
+  if (!options.npu) return bad_option("targets", "the layout {} is made for a chip, such as sm8750; name one", with_contexts->name);
+  TRY_ASSIGN(const auto chips, find_chips(options.npu->known_targets, options.npu->targets));
+  if (chips.size() != 1)
+    return bad_option("targets", "the layout {} is made for one chip; export it to another folder for the next", with_contexts->name);
+  TRY(check_precision(chips, Precision::kFloat16));
+  return chips.front();
+}
+
+ExportOptions float_options(ExportOptions options) {
   options.dtype = Dtype::kFloat32;
   return options;
 }
@@ -32,9 +55,14 @@ Result<Made> make(const LayoutExportOptions& options) {
   TRY_ASSIGN(const auto wanted, find_layouts(options.layouts));
   TRY_ASSIGN(const auto variants, find_variants(options.variants));
   Made made;
-  TRY_ASSIGN(made.prepared, prepare_export(plain(options.model)));
+  TRY_ASSIGN(made.chip, chip_of(wanted, options.model));
+  TRY_ASSIGN(made.prepared, prepare_export(float_options(options.model)));
+  const LayoutInput input{.prepared = *made.prepared,
+                          .variants = variants,
+                          .chip = made.chip,
+                          .share_weights = options.share_weights && made.chip.chip != nullptr && made.chip.chip->weight_sharing};
   try {
-    for (const Layout& layout : wanted) TRY(layout.add({.prepared = *made.prepared, .variants = variants}, made.files));
+    for (const Layout& layout : wanted) TRY(layout.add(input, made.files));
   } catch (const ModelError& error) {
     return bad_input("{}: {}", options.model.model_dir.string(), error.what());
   }
@@ -51,11 +79,19 @@ std::string folder_of(const std::string& file) {
   return slash == std::string::npos ? "" : file.substr(0, slash + 1);
 }
 
-std::vector<PlannedFile> planned(const LayoutFiles& files) {
+std::uint64_t table_bytes(const LayoutTable& table) {
+  return static_cast<std::uint64_t>(element_count(table.weight->shape())) * byte_size(Dtype::kFloat32);
+}
+
+std::vector<PlannedFile> planned(const Made& made) {
+  const LayoutFiles& files = made.files;
   std::vector<PlannedFile> all;
   for (const auto& [name, bytes] : files.bytes) all.push_back({name, bytes.size(), name.ends_with(".onnx") ? "graph" : "made"});
   for (const LayoutGraph& graph : files.graphs)
     for (const auto& [name, bytes] : graph.data.file_sizes()) all.push_back({folder_of(graph.file) + name, bytes, "weights"});
+  for (const LayoutTable& table : files.tables) all.push_back({table.file, table_bytes(table), "weights"});
+  if (files.contexts.empty()) return all;
+  for (PlannedFile& file : planned_contexts(files, *made.chip.target)) all.push_back(std::move(file));
   return all;
 }
 
@@ -81,6 +117,37 @@ Status write_weights(const Path& folder, Made& made, Progress& progress, ExportR
   return {};
 }
 
+Status write_tables(const Path& folder, const Made& made, Progress& progress, ExportReport& report) {
+  for (const LayoutTable& table : made.files.tables) {
+    const std::string below = folder_of(table.file);
+    DataLayout data;
+    data.place(table.weight, table.file, Dtype::kFloat32, table.file.substr(below.size()));
+    TRY_ASSIGN(const WrittenData written,
+               write_data_files(data, folder / below, {.threads = made.prepared->options.threads, .stop = {}}, progress));
+    const WrittenFile& file = written.files.begin()->second;
+    report.files[table.file] = {.bytes = file.bytes, .sha256 = file.sha256, .made = "weights"};
+  }
+  return {};
+}
+
+Status compile(const LayoutExportOptions& options, const Path& folder, Made& made, Progress& progress, ExportReport& report) {
+  const ContextOptions how{.chip = made.chip,
+                           .runtimes = options.runtimes,
+                           .program = options.program,
+                           .cache_folder = options.cache_folder,
+                           .jobs = options.jobs,
+                           .threads = options.model.threads};
+  TRY_ASSIGN(const WrittenContexts written, write_contexts(made.files, folder, how, progress));
+  for (const std::string& name : written.files) {
+    std::error_code failure;
+    TRY_ASSIGN(std::string hash, sha256_of_file(folder / name));
+    report.files[name] = {.bytes = std::filesystem::file_size(folder / name, failure), .sha256 = hash, .made = "compiled"};
+  }
+  for (const auto& [weight, losses] : written.losses) made.losses[weight].add(losses);
+  made.compiler = written.compiler;
+  return {};
+}
+
 Status report_losses(const LayoutExportOptions& options, const Made& made, ExportReport& report) {
   for (const auto& [weight, loss] : made.losses) {
     if (loss.not_finite > 0 && options.model.refuse_not_finite)
@@ -91,22 +158,29 @@ Status report_losses(const LayoutExportOptions& options, const Made& made, Expor
   return {};
 }
 
-std::string layouts_json(const LayoutExportOptions& options, const ExportReport& report) {
+std::string layouts_json(const LayoutExportOptions& options, const Made& made, const ExportReport& report) {
   OrderedJson files = OrderedJson::object();
   for (const auto& [name, file] : report.files) files[name] = {{"bytes", file.bytes}, {"sha256", file.sha256}};
-  const OrderedJson json = {{"fastvlm_npu", kVersion},
-                            {"layouts", options.layouts},
-                            {"variants", options.variants},
-                            {"findings", report.findings},
-                            {"files", files}};
+  OrderedJson json = {{"fastvlm_npu", kVersion}, {"layouts", options.layouts}, {"variants", options.variants}};
+  if (!made.files.contexts.empty())
+    json["contexts"] = {{"target", made.chip.chip->name}, {"made_with", made.compiler}, {"loads_on_x86", !made.shares_weights()}};
+  json["findings"] = report.findings;
+  json["files"] = files;
   return json.dump(2) + "\n";
 }
 
 }  // namespace
 
+Status check_layouts(const LayoutExportOptions& options) {
+  TRY_ASSIGN(const auto wanted, find_layouts(options.layouts));
+  TRY(find_variants(options.variants));
+  TRY_ASSIGN(const ChosenChip chip, chip_of(wanted, options.model));
+  return chip.target == nullptr ? Status() : chip.target->check_compiler(options.runtimes, {});
+}
+
 Result<std::vector<PlannedFile>> plan_layouts(const LayoutExportOptions& options) {
   TRY_ASSIGN(const Made made, make(options));
-  return planned(made.files);
+  return planned(made);
 }
 
 Result<ExportReport> export_layouts(const LayoutExportOptions& options, Progress& progress) {
@@ -121,14 +195,16 @@ Result<ExportReport> export_layouts(const LayoutExportOptions& options, Progress
   TRY_ASSIGN(Made made, make(options));
   ExportReport report{.files = {}, .findings = made.prepared->findings};
   std::uint64_t bytes = 0;
-  for (const PlannedFile& file : planned(made.files)) bytes += file.bytes;
-  TRY(check_free_space(options.model.output_dir, bytes, "the export"));
+  for (const PlannedFile& file : planned(made)) bytes += file.bytes;
+  TRY(check_free_space(options.model.output_dir, bytes + compile_scratch_bytes(made.files), "the export"));
   TRY_ASSIGN(StagedFolder staged, StagedFolder::create(options.model.output_dir, stage));
   for (const auto& [name, content] : made.files.bytes) TRY(write_small(staged.path(), name, content, report));
   progress.start("writing weights", bytes, /*bytes=*/true);
   TRY(write_weights(staged.path(), made, progress, report));
+  TRY(write_tables(staged.path(), made, progress, report));
+  TRY(compile(options, staged.path(), made, progress, report));
   TRY(report_losses(options, made, report));
-  const std::string facts = layouts_json(options, report);
+  const std::string facts = layouts_json(options, made, report);
   TRY(write_small(staged.path(), kLayoutsFile, facts, report));
   TRY(check_interrupt());
   TRY(staged.commit());

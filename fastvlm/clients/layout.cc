@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "fastvlm/clients/genie.h"
 #include "fastvlm/clients/transformers_js.h"
 #include "fastvlm/rewrite/pipeline.h"
 
@@ -18,6 +19,7 @@ constexpr std::array kVariants = {
 
 constexpr std::array kLayouts = {
     Layout{.name = "transformers-js", .add = add_transformers_js},
+    Layout{.name = "genie", .add = add_genie, .has_contexts = true},
 };
 
 template <class Row>

@@ -13,6 +13,7 @@
 #include "fastvlm/export/export.h"
 #include "fastvlm/graph/graph.h"
 #include "fastvlm/onnx/data_layout.h"
+#include "fastvlm/targets/registry.h"
 
 namespace fastvlm::clients {
 
@@ -33,9 +34,25 @@ struct LayoutGraph {
   DataLayout data;
 };
 
+// Static graphs that the chip's compiler makes one context of. They are not in the folder themselves.
+struct LayoutContext {
+  std::string file;                  // below the folder: "genie/vision_256.bin"
+  std::vector<const Graph*> graphs;  // of the prepared export, or of `LayoutFiles::made`
+  bool wrapped = false;              // with the EPContext file of each graph beside it; the compiler then names the context
+};
+
+// A table as it lies in memory, without a header.
+struct LayoutTable {
+  std::string file;
+  WeightPtr weight;
+};
+
 struct LayoutFiles {
   std::map<std::string, std::string> bytes;  // small files
   std::vector<LayoutGraph> graphs;
+  std::vector<LayoutTable> tables;  // float32
+  std::vector<LayoutContext> contexts;
+  std::vector<std::unique_ptr<Graph>> made;  // graphs of contexts that the export has not
 
   void add_graph(std::string file, std::unique_ptr<Graph> graph);
 };
@@ -43,11 +60,14 @@ struct LayoutFiles {
 struct LayoutInput {
   const PreparedExport& prepared;
   std::vector<Variant> variants;
+  ChosenChip chip = {};       // of layouts with contexts; else nothing
+  bool share_weights = true;  // graphs of one group share a context, where the chip can
 };
 
 struct Layout {
   const char* name;
   Status (*add)(const LayoutInput& input, LayoutFiles& files);
+  bool has_contexts = false;  // made for a chip
 };
 
 std::span<const Layout> layouts();

@@ -28,6 +28,11 @@ struct Adapter {
     tensor("base_model.model." + module + ".lora_A" + name + ".weight", {rank, in}, 0.7);
     tensor("base_model.model." + module + ".lora_B" + name + ".weight", {out, rank}, 1.1);
   }
+  // The same in whole numbers of 8 bits.
+  void int8(const std::string& module, std::int64_t out, std::int64_t in) {
+    tensors.push_back({"base_model.model." + module + ".lora_A.weight", Tensor::zeros(Dtype::kInt8, {4, in})});
+    tensors.push_back({"base_model.model." + module + ".lora_B.weight", Tensor::zeros(Dtype::kInt8, {out, 4})});
+  }
   void save() const {
     write_text(folder / "adapter_config.json", config.dump());
     EXPECT_TRUE(write_safetensors(folder / "adapter_model.safetensors", tensors, {{"format", "pt"}}).ok());
@@ -149,6 +154,27 @@ TEST_F(AdapterTest, WhatWasTrainedAsAWholeReplacesTheBase) {
   EXPECT_TRUE(mentions((*result)->findings, "3 tensors are replaced"));
 }
 
+TEST_F(AdapterTest, BiasesThatWereTrainedReplaceThoseOfTheBase) {
+  adapter_.pair("model.layers.0.self_attn.q_proj", 64, 64, 4);
+  adapter_.pair("model.layers.0.mlp.up_proj", 128, 64, 4);  // has no bias
+  adapter_.tensor("base_model.model.model.layers.0.self_attn.q_proj.base_layer.bias", {64}, 0.9);
+  adapter_.config["bias"] = "lora_only";
+  adapter_.save();
+  EXPECT_EQ(numbers(open(adapter_.folder, base()), "model.layers.0.self_attn.q_proj.bias"), waves(64, 0.9));
+}
+
+TEST_F(AdapterTest, AnAdapterInFp8IsRefusedByItsType) {
+  adapter_.save();
+  const std::string header =
+      R"({"base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight":{"dtype":"F8_E4M3","shape":[4,64],"data_offsets":[0,256]}})";
+  const std::uint64_t length = header.size();
+  write_text(adapter_.folder / "adapter_model.safetensors",
+             std::string(reinterpret_cast<const char*>(&length), sizeof length) + header + std::string(256, '\0'));
+  auto opened = Checkpoint::open(adapter_.folder, base());
+  ASSERT_FALSE(opened.ok());
+  EXPECT_NE(opened.error().message.find("element type F8_E4M3 is not supported"), std::string::npos) << opened.error().message;
+}
+
 TEST_F(AdapterTest, TensorsTrainedBesideItAndAProjectorAloneAreRead) {
   adapter_.pair("model.layers.0.self_attn.q_proj", 64, 64, 4);
   adapter_.save();
@@ -220,6 +246,20 @@ TEST_F(AdapterTest, WhatDoesNotFitIsRefusedByName) {
       {"a saved module that is missing", [](Adapter& a) { a.config["modules_to_save"] = {"lm_head"}; },
        "names \"lm_head\", of which the file"},
       {"an unknown whole tensor", [](Adapter& a) { a.tensor("base_model.model.score.weight", {2, 64}, 1); }, "fits no tensor of the base"},
+      {"biases that are not there", [](Adapter& a) { a.config["bias"] = "lora_only"; },
+       "bias = \"lora_only\", but the file holds no trained \"model.layers.0.self_attn.q_proj.bias\""},
+      {"half of all biases",
+       [](Adapter& a) {
+         a.config["bias"] = "all";
+         for (const char* layer : {"0", "1"})
+           for (const char* module : {"q_proj", "k_proj"})
+             a.tensor(fmt::format("base_model.model.model.layers.{}.self_attn.{}.bias", layer, module), {module[0] == 'q' ? 64 : 32}, 0.9);
+       },
+       "bias = \"all\", but the file holds no trained \"model.layers.0.self_attn.v_proj.bias\""},
+      {"another bias", [](Adapter& a) { a.config["bias"] = "some"; }, "bias = \"some\" is not supported"},
+      {"factors in int8", [](Adapter& a) { a.int8("base_model.model.model.layers.0.self_attn.k_proj", 32, 64); }, "holds int8"},
+      {"a whole tensor in int8",
+       [](Adapter& a) { a.tensors.push_back({"base_model.model.model.norm.weight", Tensor::zeros(Dtype::kInt8, {64})}); }, "holds int8"},
       {"a PyTorch file beside", [](Adapter& a) { write_text(a.folder / "non_lora_trainables.bin", "PK"); }, "non_lora_trainables.bin"},
   };
   for (const Row& row : rows) {

@@ -31,7 +31,7 @@ Result<ExportOptions> graphs_to_measure(const CheckpointCalibration& o, const Ch
 }  // namespace
 
 Result<Ranges> calibrate_checkpoint(const CheckpointCalibration& o, Progress& progress) {
-  CalibrateOptions how{.reply_tokens = o.reply_tokens, .record = {.channels = o.channels}};
+  CalibrateOptions how{.shard = o.shard, .reply_tokens = o.reply_tokens, .record = {.channels = o.channels}, .decode = o.decode};
   TRY_ASSIGN(how.pictures, pictures_in(o.pictures));
   how.prompts = default_prompts();
   if (!o.prompts.empty()) {

@@ -16,7 +16,9 @@ struct CheckpointCalibration {
   Path pictures;  // a folder
   Path prompts;   // a file; empty: default_prompts()
   std::int64_t reply_tokens = 16;
+  Shard shard;  // which of the pictures
   bool channels = false;
+  ImageDecodeOptions decode = {};
   RuntimeSearch runtimes;
   Path work_folder;      // where the temporary folder is made; empty: the system's
   unsigned threads = 0;  // 0: one per core

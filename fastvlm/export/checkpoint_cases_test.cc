@@ -30,6 +30,9 @@ const Case kCases[] = {
     // ---- defaults of the reference, each with a finding
     {"no rope_theta", kApple, ERASE("rope_theta"), "rope_theta; the default of transformers, 10000"},
     {"no rope_theta in the new form", kHf, SET_TEXT("rope_parameters", {{"rope_type", "default"}}), "rope_theta; the default"},
+    {"a layer for the CLIP tower", kApple, SET("mm_vision_select_layer", -1), "mm_vision_select_layer = -1 changes nothing"},
+    {"a feature for the CLIP tower", kApple, SET("mm_vision_select_feature", "cls_patch"),
+     "mm_vision_select_feature = \"cls_patch\" changes nothing"},
     {"no rms_norm_eps", kApple, ERASE("rms_norm_eps"), "rms_norm_eps; the default of transformers, 1e-06"},
     {"no max_position_embeddings", kApple, ERASE("max_position_embeddings"), "max_position_embeddings; the default of transformers, 32768"},
     {"no tie_word_embeddings", kApple, ERASE("tie_word_embeddings"), "the stored lm_head.weight is the head"},

@@ -108,6 +108,19 @@ TEST_F(Failures, ChangedWeightsUnderAFreshHashAreFoundByComparing) {
   EXPECT_FALSE(verified().passed());
 }
 
+TEST_F(Failures, ChangedWeightsUnderPictureGraphsOfAnotherSizeAreFoundByComparing) {
+  ExportOptions options = golden_export("apple-tied", output(), 128);
+  options.npu = NpuOptions{.targets = {"sm8750"}, .image_sizes = {256}, .prefill = {16}, .context = 64};
+  options.force = true;
+  export_or_fail(options);
+  const Path path = output() / "npu/vision.onnx.data";
+  std::string data = text_of(path);
+  std::fill(data.begin() + static_cast<std::ptrdiff_t>(data.size() / 2), data.end(), '\0');
+  write_text(path, data);
+  rehash();
+  expect_miss(verified(), "forms", "npu/vision_256.onnx image_features", "");
+}
+
 TEST_F(Failures, ATruncatedDataFileIsFoundWithoutItsHash) {
   fs::resize_file(output() / "fastvlm_vision_encoder.onnx.data", 4096);
   rehash();

@@ -2,6 +2,8 @@
 #include <set>
 
 #include "fastvlm/export/golden_export_for_tests.h"
+#include "fastvlm/session/probed_graph.h"
+#include "fastvlm/session/run_graph.h"
 #include "fastvlm/verify/verify.h"
 
 namespace fastvlm {
@@ -91,6 +93,37 @@ TEST(GoldenForms, ADecoderInPartsAndPrefillWithoutLogitsComputeTheSame) {
   for (const char* key :
        {"chat.greedy_ids", "chat.step_logits", "chat.logits", "chat.hidden.1", "chat.hidden.2", "chat.key.2", "chat.value.2"})
     EXPECT_TRUE(compared.contains(key)) << key;
+}
+
+TEST(GoldenForms, PictureGraphsOfOtherSizesAreComparedWithThePlainEncoderAtTheirs) {
+  FolderForTests folder;
+  ExportOptions options = golden_export("hf-untied-sharded", folder.path() / "out", 256);
+  options.npu = NpuOptions{.targets = {"sm8750"}, .image_sizes = {64, 320}, .prefill = {16}, .context = 64};
+  export_or_fail(options);
+  Progress silent;
+  auto report = verify({.output_dir = folder.path() / "out", .open_cpu = cpu_for_tests()}, silent);
+  ASSERT_TRUE(report.ok()) << report.error().message;
+  EXPECT_TRUE(report->passed()) << misses(*report);
+  EXPECT_EQ(report->count(Outcome::kNotCompared), 0);
+  const auto pictures = [](const VerifyRow& row) { return row.check == "forms" && row.subject.find("vision_") != std::string::npos; };
+  EXPECT_EQ(std::ranges::count_if(report->rows, pictures), 2);
+}
+
+// The reference for another size is the encoder that export writes for that size, to the last bit.
+TEST(GoldenForms, TheEncoderAtAnotherSizeIsThatOfAnExportOfThatSize) {
+  FolderForTests folder;
+  for (std::int64_t size : {128, 256}) export_or_fail(golden_export("apple-tied", folder.path() / fmt::format("{}", size), size));
+  const Tensor pixels = random_floats({1, 3, 128, 128}, 0, 1, 3);
+  const auto file = [&](const char* size) { return folder.path() / size / "fastvlm_vision_encoder.onnx"; };
+  auto changed = open_at_picture_size(file("256"), 128, cpu_for_tests());
+  ASSERT_TRUE(changed.ok()) << changed.error().message;
+  auto exported = cpu_for_tests()(file("128"));
+  ASSERT_TRUE(exported.ok()) << exported.error().message;
+  auto a = run_for(**changed, {{"pixel_values", pixels}}, "image_features"),
+       b = run_for(**exported, {{"pixel_values", pixels}}, "image_features");
+  ASSERT_TRUE(a.ok() && b.ok());
+  EXPECT_EQ(a->shape, (Shape{1, 4, 256}));
+  EXPECT_EQ(a->bytes, b->bytes);
 }
 
 TEST(GoldenForms, HalfPrecisionStaysWithinItsGate) {

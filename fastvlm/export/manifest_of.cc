@@ -25,6 +25,8 @@ Preprocessing preprocessing_of(const PreparedExport& p) {
   return {.settings = p.config.preprocessing.settings.at_size(static_cast<int>(p.image_size)), .image_tokens = side * side};
 }
 
+}  // namespace
+
 PromptContract prompt_of(const PreparedExport& p) {
   PromptContract prompt{.before_image = "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\n",
                         .after_image = "\n{question}<|im_end|>\n<|im_start|>assistant\n",
@@ -33,8 +35,6 @@ PromptContract prompt_of(const PreparedExport& p) {
   prompt.stop_token_ids = p.config.eos_token_ids;
   return prompt;
 }
-
-}  // namespace
 
 std::vector<RangeScale> range_scales(const ops::ScalePlan& plan) {
   std::vector<RangeScale> scales;

@@ -15,6 +15,9 @@ struct WrittenFacts {
 
 Manifest manifest_of(const PreparedExport& prepared, const WrittenFacts& written);
 
+// How a question is put, whoever runs the graphs.
+PromptContract prompt_of(const PreparedExport& prepared);
+
 std::vector<RangeScale> range_scales(const ops::ScalePlan& plan);
 
 // The size of the manifest before anything is written: hashes have a fixed width; the int8 numbers are padded to one.

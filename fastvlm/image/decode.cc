@@ -1,5 +1,6 @@
 #include "fastvlm/image/decode.h"
 
+#include <algorithm>
 #include <string>
 
 #include "fastvlm/base/try.h"
@@ -16,7 +17,11 @@
 namespace fastvlm {
 namespace {
 
-constexpr std::size_t kMaxFileBytes = std::size_t{512} << 20;
+// A file may hold as much for each pixel that is read; even noise takes less than three bytes.
+std::uint64_t largest_file(const ImageDecodeOptions& options) {
+  constexpr std::uint64_t kBytesPerPixel = 4;
+  return std::min(options.max_pixels, std::uint64_t{kMaxImageSide} * kMaxImageSide) * kBytesPerPixel;
+}
 
 using Reader = Result<StoredImage>(std::span<const std::byte> bytes, std::string_view what, const ImageDecodeOptions& options);
 using StripReader = Result<StoredImage>(std::span<const std::byte> bytes, std::string_view what, const ImageDecodeOptions& options,
@@ -106,12 +111,12 @@ Status decode_strips(std::span<const std::byte> bytes, std::string_view what, co
 }
 
 Status load_strips(const Path& path, const ImageDecodeOptions& options, const StripTaker& taker) {
-  TRY_ASSIGN(std::string text, read_file(path, kMaxFileBytes));
+  TRY_ASSIGN(std::string text, read_file(path, largest_file(options)));
   return decode_strips(as_bytes(text), path.string(), options, taker);
 }
 
 Result<Image> load_image(const Path& path, const ImageDecodeOptions& options) {
-  TRY_ASSIGN(std::string text, read_file(path, kMaxFileBytes));
+  TRY_ASSIGN(std::string text, read_file(path, largest_file(options)));
   return decode_image(as_bytes(text), path.string(), options);
 }
 

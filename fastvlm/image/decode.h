@@ -31,7 +31,7 @@ constexpr int kMaxImageSide = 65'535;
 // dropped, not composited. Unknown formats, a missing library, damaged or truncated files and pictures over the limits are errors.
 Result<Image> decode_image(std::span<const std::byte> bytes, std::string_view what, const ImageDecodeOptions& options = {});
 
-// Reads and decodes a file of at most 512 MiB.
+// Reads and decodes a file of at most four bytes for each pixel that is allowed (800 MB).
 Result<Image> load_image(const Path& path, const ImageDecodeOptions& options = {});
 
 }  // namespace fastvlm

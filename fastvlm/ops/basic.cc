@@ -226,6 +226,16 @@ Value matmul_in_blocks(Value x, Value codes, Value scales, BlockFormat format) {
              kMicrosoftDomain);
 }
 
+Value dequantize(Value x, const Encoding& encoding) {
+  require(x.dtype() == encoding.dtype && x.dtype() == Dtype::kUint16, "DequantizeLinear", x, "a value of type {} for codes of type {}",
+          name(x.dtype()), name(encoding.dtype));
+  Tensor zero_point = Tensor::zeros(encoding.dtype, {});
+  zero_point.as<std::uint16_t>(encoding.dtype)[0] = static_cast<std::uint16_t>(encoding.zero_point);
+  Value scale = scalar(x.graph(), Dtype::kFloat32, encoding.scale);
+  return one(x.graph(), "DequantizeLinear", {x, scale, x.graph().add_constant(std::move(zero_point))}, {Dtype::kFloat32, x.dims()}, {},
+             kMicrosoftDomain);
+}
+
 Value conv(Value x, Value weight, Value bias, const ConvOptions& o) {
   require(x.rank() == 4 && weight.rank() == 4 && x.dim(1).is_static() && weight.dim(1).value * o.groups == x.dim(1).value &&
               weight.dim(0).value % o.groups == 0,

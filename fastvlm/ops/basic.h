@@ -67,6 +67,9 @@ Value extent_of(Value x, int axis);
 Value range_along(Value x, int axis);
 Value unsqueeze(Value x, std::vector<std::int64_t> axes);
 
+// (x - zero_point) * scale as float32; x: integers of the encoding's type. com.microsoft, whose opset knows 16 bits.
+Value dequantize(Value x, const Encoding& encoding);
+
 // Constants.
 Value scalar(Graph& graph, Dtype dtype, double value);
 Value floats(Graph& graph, Dtype dtype, const Shape& shape, std::span<const float> values);

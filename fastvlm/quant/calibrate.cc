@@ -1,9 +1,13 @@
 #include "fastvlm/quant/calibrate.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "fastvlm/base/ascii.h"
+#include "fastvlm/base/hash.h"
 #include "fastvlm/base/interrupt.h"
+#include "fastvlm/base/json.h"
 #include "fastvlm/base/try.h"
 #include "fastvlm/session/decoder_session.h"
 #include "fastvlm/session/image_encoder.h"
@@ -110,15 +114,29 @@ Result<Ranges> calibrate(const CalibrateOptions& options, Progress& progress) {
   Calibration calibration(options);
   TRY(calibration.open());
   const std::size_t pairs = std::max(options.pictures.size(), options.prompts.size());
-  progress.start("calibrating", options.pictures.size());
-  for (std::size_t picture = 0; picture < options.pictures.size(); ++picture) {
+  const std::size_t begin = options.shard.begin(options.pictures.size()), end = options.shard.end(options.pictures.size());
+  progress.start("calibrating", end - begin);
+  for (std::size_t picture = begin; picture < end; ++picture) {
     std::vector<std::string> questions;
     for (std::size_t pair = picture; pair < pairs; pair += options.pictures.size())
       questions.push_back(options.prompts[pair % options.prompts.size()]);
     TRY(calibration.see(options.pictures[picture], questions));
     progress.advance(1);
   }
-  return std::move(calibration).take();
+  Ranges ranges = std::move(calibration).take();
+  TRY_ASSIGN(const std::string set, calibration_set(options));
+  ranges.seen[set] = {.of = options.shard.count, .parts = {options.shard.index}};
+  return ranges;
+}
+
+Result<std::string> calibration_set(const CalibrateOptions& options) {
+  std::string text = fmt::format("reply {}, channels {}\n", options.reply_tokens, options.record.channels);
+  for (const std::string& prompt : options.prompts) text += fmt::format("{}\n", OrderedJson(prompt).dump());
+  for (const Path& picture : options.pictures) {
+    TRY_ASSIGN(const std::string hash, sha256_of_file(picture));
+    text += hash + "\n";
+  }
+  return sha256_of(text);
 }
 
 Result<std::vector<Path>> pictures_in(const Path& folder) {

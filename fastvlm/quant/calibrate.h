@@ -3,6 +3,7 @@
 #pragma once
 
 #include "fastvlm/base/progress.h"
+#include "fastvlm/base/shard.h"
 #include "fastvlm/image/decode.h"
 #include "fastvlm/quant/recorded_graph.h"
 
@@ -16,11 +17,15 @@ struct CalibrateOptions {
   Path folder;                       // of export, with float32 graphs in npu/ whose decoder is whole
   OpenGraph open;                    // on the CPU
   std::vector<Path> pictures;        // each is asked at least one question
+  Shard shard;                       // which of them are seen now
   std::vector<std::string> prompts;  // used in turn
   std::int64_t reply_tokens = 16;    // of each answer, at most
   RecordOptions record;
   ImageDecodeOptions decode;
 };
+
+// A name for the pictures, the questions and how they are asked: parts that bear it belong together. Reads every picture.
+Result<std::string> calibration_set(const CalibrateOptions& options);
 
 // The model's name (Ranges::model) is left to the caller. A picture that cannot be read is an Error.
 Result<Ranges> calibrate(const CalibrateOptions& options, Progress& progress);

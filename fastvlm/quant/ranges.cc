@@ -20,6 +20,13 @@ bool moves_only(std::string_view op) {
   return std::ranges::find(kMoving, op) != std::end(kMoving);
 }
 
+Status check_parts(const SeenParts& mine, const SeenParts& other) {
+  if (mine.of != other.of) return bad_input("the same pictures in {} parts, and in {} before", other.of, mine.of);
+  for (const std::uint64_t part : other.parts)
+    if (mine.parts.contains(part)) return bad_input("part {} of {} is there twice", part, mine.of);
+  return {};
+}
+
 }  // namespace
 
 float ValueRange::absmax() const { return std::max(std::abs(min), std::abs(max)); }
@@ -30,10 +37,11 @@ void ValueRange::observe(std::span<const float> numbers) {
       ++not_finite;
       continue;
     }
-    min = count == 0 ? number : std::min(min, number);
-    max = count == 0 ? number : std::max(max, number);
+    const float unsigned_zero = number + 0.0F;  // -0 becomes 0: of two equal numbers the order would choose
+    min = count == 0 ? unsigned_zero : std::min(min, unsigned_zero);
+    max = count == 0 ? unsigned_zero : std::max(max, unsigned_zero);
     ++count;
-    square_sum += static_cast<double>(number) * number;
+    square_sum.add(number);
     if (number != 0) ++histogram[static_cast<std::size_t>(bin_of(number))];
   }
 }
@@ -43,8 +51,7 @@ void ValueRange::observe_channels(std::span<const float> numbers, std::int64_t c
   if (channel_square_sums.empty()) channel_square_sums.resize(static_cast<std::size_t>(channels));
   FASTVLM_ASSERT(static_cast<std::int64_t>(channel_square_sums.size()) == channels, "as many channels as before");
   for (std::size_t i = 0; i < numbers.size(); ++i)
-    if (std::isfinite(numbers[i]))
-      channel_square_sums[i / static_cast<std::size_t>(inner) % channel_square_sums.size()] += static_cast<double>(numbers[i]) * numbers[i];
+    if (std::isfinite(numbers[i])) channel_square_sums[i / static_cast<std::size_t>(inner) % channel_square_sums.size()].add(numbers[i]);
 }
 
 void ValueRange::merge(const ValueRange& other) {
@@ -54,10 +61,10 @@ void ValueRange::merge(const ValueRange& other) {
   }
   count += other.count;
   not_finite += other.not_finite;
-  square_sum += other.square_sum;
+  square_sum.merge(other.square_sum);
   for (std::size_t i = 0; i < histogram.size(); ++i) histogram[i] += other.histogram[i];
   if (channel_square_sums.empty()) channel_square_sums.resize(other.channel_square_sums.size());
-  for (std::size_t i = 0; i < other.channel_square_sums.size(); ++i) channel_square_sums[i] += other.channel_square_sums[i];
+  for (std::size_t i = 0; i < other.channel_square_sums.size(); ++i) channel_square_sums[i].merge(other.channel_square_sums[i]);
 }
 
 const ValueRange* Ranges::find(std::string_view key) const {
@@ -73,6 +80,13 @@ Status Ranges::merge(const Ranges& other) {
         mine->channel_square_sums.size() != range.channel_square_sums.size())
       return bad_input("\"{}\" has {} channels in one set of ranges and {} in the other", key, mine->channel_square_sums.size(),
                        range.channel_square_sums.size());
+  }
+  for (const auto& [set, parts] : other.seen)
+    if (const auto mine = seen.find(set); mine != seen.end()) TRY(check_parts(mine->second, parts));
+  for (const auto& [set, parts] : other.seen) {
+    SeenParts& mine = seen.try_emplace(set, SeenParts{.of = parts.of, .parts = {}}).first->second;
+    mine.parts.insert(parts.parts.begin(), parts.parts.end());
+    if (mine.whole()) mine = SeenParts();
   }
   pictures += other.pictures;
   prompts += other.prompts;

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -13,11 +14,12 @@
 
 #include "fastvlm/base/files.h"
 #include "fastvlm/graph/graph.h"
+#include "fastvlm/quant/square_sum.h"
 
 namespace fastvlm {
 
 inline constexpr const char* kRangesFormat = "fastvlm-npu ranges";
-inline constexpr int kRangesVersion = 1;
+inline constexpr int kRangesVersion = 2;
 
 // Bin k counts numbers whose size is in [2^(k-32), 2^(k-31)); the first also smaller ones, the last also larger ones. Zeros are
 // in none. Bins that do not depend on the data can be added.
@@ -30,12 +32,12 @@ struct ValueRange {
   float max = 0;
   std::uint64_t count = 0;       // of the finite numbers
   std::uint64_t not_finite = 0;  // numbers that were NaN or infinite
-  double square_sum = 0;
+  SquareSum square_sum;
   std::array<std::uint64_t, kHistogramBins> histogram = {};
-  std::vector<double> channel_square_sums;  // where asked for: one for each channel
+  std::vector<SquareSum> channel_square_sums;  // where asked for: one for each channel
 
   float absmax() const;
-  double mean_square() const { return count == 0 ? 0 : square_sum / static_cast<double>(count); }
+  double mean_square() const { return count == 0 ? 0 : square_sum.value() / static_cast<double>(count); }
   void observe(std::span<const float> numbers);
   // The channel of a number is (its index / inner) % channels.
   void observe_channels(std::span<const float> numbers, std::int64_t channels, std::int64_t inner);
@@ -43,16 +45,27 @@ struct ValueRange {
   bool operator==(const ValueRange&) const = default;
 };
 
+// Which parts of a set of pictures and questions were seen. A whole set is one part of one.
+struct SeenParts {
+  std::uint64_t of = 1;
+  std::set<std::uint64_t> parts = {1};  // from 1 to `of`
+
+  bool whole() const { return parts.size() == of; }
+  bool operator==(const SeenParts&) const = default;
+};
+
 struct Ranges {
   std::string model;           // names the weights that the graphs had; see export/model_identity.h
   std::uint64_t pictures = 0;  // that were seen
   std::uint64_t prompts = 0;
   std::uint64_t tokens = 0;                  // that the decoder took
+  std::map<std::string, SeenParts> seen;     // by the name of the set: see calibration_set()
   std::map<std::string, ValueRange> values;  // by range_key()
 
   // nullptr: never seen.
   const ValueRange* find(std::string_view key) const;
-  // An Error when the other set is about another model, or has other channels.
+  // The same bits in any order. An Error when the other set is about another model, has other channels, or holds a part that is in
+  // this one already.
   Status merge(const Ranges& other);
   bool operator==(const Ranges&) const = default;
 };

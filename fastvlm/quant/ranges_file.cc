@@ -11,7 +11,7 @@ namespace {
 constexpr std::size_t kMaxRangesBytes = std::size_t{256} << 20;
 constexpr std::size_t kMaxChannels = std::size_t{1} << 24;
 constexpr std::int64_t kMaxCount = std::numeric_limits<std::int64_t>::max() / 4;  // the sum of two files still fits
-constexpr double kMaxSquareSum = 1e300;
+constexpr std::int64_t kMaxParts = 1 << 20;
 constexpr double kMaxFloat = std::numeric_limits<float>::max();
 
 OrderedJson to_json(const ValueRange& range) {
@@ -19,9 +19,15 @@ OrderedJson to_json(const ValueRange& range) {
                       {"max", range.max},
                       {"count", range.count},
                       {"not_finite", range.not_finite},
-                      {"square_sum", range.square_sum},
+                      {"square_sum", range.square_sum.text()},
                       {"histogram", range.histogram}};
-  if (!range.channel_square_sums.empty()) json["channel_square_sums"] = range.channel_square_sums;
+  for (const SquareSum& sum : range.channel_square_sums) json["channel_square_sums"].push_back(sum.text());
+  return json;
+}
+
+OrderedJson to_json(const std::map<std::string, SeenParts>& seen) {
+  OrderedJson json = OrderedJson::object();
+  for (const auto& [set, parts] : seen) json[set] = {{"of", parts.of}, {"parts", parts.parts}};
   return json;
 }
 
@@ -29,12 +35,27 @@ std::uint64_t count_in(const ObjectReader& reader, const char* key) {
   return static_cast<std::uint64_t>(reader.integer(key, 0, kMaxCount));
 }
 
+SquareSum square_sum(const ObjectReader& reader, const std::string& text) {
+  const auto sum = SquareSum::parse(text);
+  if (!sum) reader.refuse("\"{}\" is no sum of squares; expected is one such as \"1f.8000000000000\"", text);
+  return sum.value_or(SquareSum());
+}
+
+SeenParts seen_parts(const ObjectReader& reader) {
+  SeenParts seen{.of = static_cast<std::uint64_t>(reader.integer("of", 1, kMaxParts)), .parts = {}};
+  for (const std::int64_t part : reader.integers("parts", 1, kMaxParts)) {
+    if (static_cast<std::uint64_t>(part) > seen.of) reader.refuse("part {} of {}", part, seen.of);
+    if (!seen.parts.insert(static_cast<std::uint64_t>(part)).second) reader.refuse("part {} is there twice", part);
+  }
+  return seen;
+}
+
 ValueRange value_range(const ObjectReader& reader) {
   ValueRange range{.min = static_cast<float>(reader.number("min", -kMaxFloat, kMaxFloat)),
                    .max = static_cast<float>(reader.number("max", -kMaxFloat, kMaxFloat)),
                    .count = count_in(reader, "count"),
                    .not_finite = count_in(reader, "not_finite"),
-                   .square_sum = reader.number("square_sum", 0, kMaxSquareSum)};
+                   .square_sum = square_sum(reader, reader.text("square_sum"))};
   const std::vector<std::int64_t> bins = reader.integers("histogram", 0, kMaxCount);
   std::uint64_t counted = 0;
   if (bins.size() == range.histogram.size()) {
@@ -50,10 +71,10 @@ ValueRange value_range(const ObjectReader& reader) {
   if (counted > range.count) reader.refuse("the histogram counts more numbers than there were ({})", range.count);
   if (range.count == 0 && (range.min != 0 || range.max != 0)) reader.refuse("no number was seen, but there is a range");
   if (reader.has("channel_square_sums")) {
-    range.channel_square_sums = reader.numbers("channel_square_sums");
-    if (range.channel_square_sums.size() > kMaxChannels) reader.refuse("{} channels are too many", range.channel_square_sums.size());
-    for (const double sum : range.channel_square_sums)
-      if (sum < 0 || sum > kMaxSquareSum) reader.refuse("a sum of squares of {}", sum);
+    const std::vector<std::string> sums = reader.texts("channel_square_sums");
+    if (sums.size() > kMaxChannels) reader.refuse("{} channels are too many", sums.size());
+    for (const std::string& sum : sums)
+      if (!reader.failed()) range.channel_square_sums.push_back(square_sum(reader, sum));
   }
   return range;
 }
@@ -73,6 +94,10 @@ Result<Ranges> parse_ranges(std::string_view text, const std::string& what) {
                 .pictures = count_in(reader, "pictures"),
                 .prompts = count_in(reader, "prompts"),
                 .tokens = count_in(reader, "tokens")};
+  const ObjectReader seen = reader.object("seen");
+  seen.members([&](const std::string& set, const Json& parts) {
+    ranges.seen.emplace(set, seen_parts(ObjectReader(parts, fmt::format("{}: seen: \"{}\"", what, set), problem)));
+  });
   const ObjectReader values = reader.object("values");
   values.members([&](const std::string& key, const Json& value) {
     if (key.empty()) values.refuse("a value without a name");
@@ -91,8 +116,8 @@ Result<Ranges> read_ranges(const Path& path) {
 std::string ranges_text(const Ranges& ranges) {
   std::string text = fmt::format("{{\n \"format\": {},\n \"version\": {},\n \"model\": {},\n", OrderedJson(kRangesFormat).dump(),
                                  kRangesVersion, OrderedJson(ranges.model).dump());
-  text += fmt::format(" \"pictures\": {},\n \"prompts\": {},\n \"tokens\": {},\n \"values\": {{", ranges.pictures, ranges.prompts,
-                      ranges.tokens);
+  text += fmt::format(" \"pictures\": {},\n \"prompts\": {},\n \"tokens\": {},\n", ranges.pictures, ranges.prompts, ranges.tokens);
+  text += fmt::format(" \"seen\": {},\n \"values\": {{", to_json(ranges.seen).dump());
   const char* separator = "\n";
   for (const auto& [key, range] : ranges.values) {
     text += fmt::format("{}  {}: {}", separator, OrderedJson(key).dump(), to_json(range).dump());

@@ -15,8 +15,15 @@ ValueRange range_of(const std::vector<float>& numbers) {
   return range;
 }
 
+std::vector<double> values_of(const ValueRange& range) {
+  std::vector<double> values;
+  for (const SquareSum& sum : range.channel_square_sums) values.push_back(sum.value());
+  return values;
+}
+
 Ranges small_ranges() {
   Ranges ranges{.model = "abc", .pictures = 2, .prompts = 1, .tokens = 30};
+  ranges.seen["0f"] = {.of = 3, .parts = {2}};
   ranges.values["model.norm"] = range_of({-1.5F, 0.0F, 0.25F, 70000.0F});
   ranges.values["model.layers.0/Add:0"] = range_of({3});
   ranges.values["model.layers.0/Add:0"].observe_channels(std::vector<float>{3}, 1, 1);
@@ -31,7 +38,7 @@ TEST(Ranges, SeesExtremesSquaresAndPowersOfTwo) {
   EXPECT_EQ(range.absmax(), 70000.0F);
   EXPECT_EQ(range.count, 4U);
   EXPECT_EQ(range.not_finite, 2U);
-  EXPECT_DOUBLE_EQ(range.square_sum, 2.25 + 0.0625 + 4.9e9);
+  EXPECT_DOUBLE_EQ(range.square_sum.value(), 2.25 + 0.0625 + 4.9e9);
   EXPECT_EQ(range.histogram[32], 1U);  // 1.5
   EXPECT_EQ(range.histogram[30], 1U);  // 0.25
   EXPECT_EQ(range.histogram[48], 1U);  // 70000
@@ -56,10 +63,10 @@ TEST(Ranges, PartsAddUpToTheWhole) {
 TEST(Ranges, ChannelsAreCountedByTheirPlace) {
   ValueRange map;
   map.observe_channels(std::vector<float>{1, 1, 2, 2}, 2, 2);  // [1, 2, 1, 2]
-  EXPECT_EQ(map.channel_square_sums, (std::vector<double>{2, 8}));
+  EXPECT_EQ(values_of(map), (std::vector<double>{2, 8}));
   ValueRange tokens;
   tokens.observe_channels(std::vector<float>{1, 2, 1, 2}, 2, 1);  // [2, 2]
-  EXPECT_EQ(tokens.channel_square_sums, (std::vector<double>{2, 8}));
+  EXPECT_EQ(values_of(tokens), (std::vector<double>{2, 8}));
 }
 
 TEST(Ranges, AreReadAsTheyWereWritten) {
@@ -78,9 +85,31 @@ TEST(Ranges, OfAnotherModelAreNotAdded) {
   const Status merged = ranges.merge(other);
   ASSERT_FALSE(merged.ok());
   EXPECT_NE(merged.error().message.find("another model"), std::string::npos);
-  EXPECT_TRUE(ranges.merge(small_ranges()).ok());
+  other.model = "abc";
+  other.seen.clear();
+  EXPECT_TRUE(ranges.merge(other).ok());
   EXPECT_EQ(ranges.pictures, 4U);
   EXPECT_EQ(ranges.find("model.norm")->count, 8U);
+}
+
+TEST(Ranges, OfAPartAreAddedOnceAndAllPartsMakeTheWhole) {
+  const auto part = [](std::uint64_t index, std::uint64_t of) {
+    Ranges ranges{.model = "abc", .pictures = 1, .prompts = 1, .tokens = 30};
+    ranges.seen["0f"] = {.of = of, .parts = {index}};
+    ranges.values["model.norm"] = range_of({static_cast<float>(index) + 0.1F});
+    return ranges;
+  };
+  Ranges some = part(1, 3);
+  ASSERT_TRUE(some.merge(part(3, 3)).ok());
+  EXPECT_FALSE(some.seen["0f"].whole());
+  EXPECT_EQ(some.merge(part(1, 3)).error().message, "part 1 of 3 is there twice");
+  EXPECT_NE(some.merge(part(1, 4)).error().message.find("in 4 parts, and in 3 before"), std::string::npos);
+  ASSERT_TRUE(some.merge(part(2, 3)).ok());
+  EXPECT_EQ(some.seen["0f"], SeenParts()) << "as if it had never been cut";
+  Ranges other_order = part(2, 3);
+  ASSERT_TRUE(other_order.merge(part(1, 3)).ok());
+  ASSERT_TRUE(other_order.merge(part(3, 3)).ok());
+  EXPECT_EQ(ranges_text(other_order), ranges_text(some));
 }
 
 TEST(Ranges, DamagedFilesAreRefusedWithASentence) {
@@ -91,11 +120,12 @@ TEST(Ranges, DamagedFilesAreRefusedWithASentence) {
     const char* sentence;
   };
   for (const auto& [from, to, sentence] :
-       {Damage{"fastvlm-npu ranges", "other", "no file of ranges"}, Damage{"\"version\": 1", "\"version\": 7", "version 7"},
+       {Damage{"fastvlm-npu ranges", "other", "no file of ranges"}, Damage{"\"version\": 2", "\"version\": 7", "version 7"},
         Damage{"\"min\":-1.5", "\"min\":80000", "is above max"}, Damage{"\"min\":-1.5", "\"min\":-1e39", "must be from"},
         Damage{"\"histogram\":[", "\"histogram\":[4,", "must have 64 numbers"},
         Damage{"\"histogram\":[0,", "\"histogram\":[9,", "counts more numbers"}, Damage{"\"count\":4", "\"count\":-4", "must be from 0"},
-        Damage{"\"square_sum\":", "\"square\":", "square_sum"}}) {
+        Damage{"\"square_sum\":", "\"square\":", "square_sum"}, Damage{"\"square_sum\":\"", "\"square_sum\":\"z", "no sum of squares"},
+        Damage{"\"of\":3", "\"of\":1", "part 2 of 1"}, Damage{"\"parts\":[2]", "\"parts\":[2,2]", "twice"}}) {
     std::string damaged = text;
     const std::size_t at = damaged.find(from);
     ASSERT_NE(at, std::string::npos) << from;

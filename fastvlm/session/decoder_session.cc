@@ -309,7 +309,13 @@ Status DecoderSession::run_chain(const Chain& chain, std::span<const float> rows
 
 // ---- State --------------------------------------------------------------------------------------------------------------
 
-void DecoderSession::reset() { truncate_to(0); }
+void DecoderSession::reset() {
+  truncate_to(0);
+  for (auto& [layer, cache] : cache_) {
+    std::ranges::fill(cache.key, std::byte{0});
+    std::ranges::fill(cache.value, std::byte{0});
+  }
+}
 
 void DecoderSession::truncate_to(std::int64_t position) {
   FASTVLM_ASSERT(position >= 0 && position <= position_ && (position == position_ || position < context_), "a position that was reached");

@@ -58,7 +58,8 @@ class DecoderSession {
   // One token.
   Result<std::vector<float>> step(std::span<const float> embed);
 
-  // Forgets everything, or all but the first tokens (0 … position()): a prefix that the next prompt shares.
+  // Forgets everything, down to the bytes of hidden slots, which calibration sees; or all but the first tokens
+  // (0 … position()): a prefix that the next prompt shares.
   void reset();
   void truncate_to(std::int64_t position);
 

@@ -4,6 +4,7 @@
 #include "fastvlm/base/try.h"
 #include "fastvlm/graph/graph.h"
 #include "fastvlm/onnx/external_data.h"
+#include "fastvlm/onnx/picture_size.h"
 
 namespace fastvlm {
 namespace {
@@ -36,10 +37,8 @@ Status lend(const Path& file, const Path& as) {
   return {};
 }
 
-}  // namespace
-
-Result<std::unique_ptr<Runner>> open_probed(const Path& model, std::span<const std::string> values, const OpenGraph& open) {
-  TRY_ASSIGN(std::string bytes, with_probes(model, values));
+// `bytes` is what became of `model`.
+Result<std::unique_ptr<Runner>> open_changed(const Path& model, const std::string& bytes, const OpenGraph& open) {
   TRY_ASSIGN(TemporaryFolder folder, TemporaryFolder::create());
   const Path probed = folder.path() / fmt::format("{}.{}.onnx", model.stem().string(), folder.path().filename().string());
   TRY(write_file_atomically(probed, bytes));
@@ -50,6 +49,18 @@ Result<std::unique_ptr<Runner>> open_probed(const Path& model, std::span<const s
   }
   TRY_ASSIGN(auto runner, open(probed));
   return std::unique_ptr<Runner>(std::make_unique<ProbedRunner>(std::move(folder), std::move(runner)));
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Runner>> open_probed(const Path& model, std::span<const std::string> values, const OpenGraph& open) {
+  TRY_ASSIGN(const std::string bytes, with_probes(model, values));
+  return open_changed(model, bytes, open);
+}
+
+Result<std::unique_ptr<Runner>> open_at_picture_size(const Path& encoder, std::int64_t size, const OpenGraph& open) {
+  TRY_ASSIGN(const std::string bytes, at_picture_size(encoder, size));
+  return open_changed(encoder, bytes, open);
 }
 
 std::vector<std::string> module_values(const OnnxModel& model) {

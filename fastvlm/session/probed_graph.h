@@ -1,4 +1,4 @@
-// A graph that also tells intermediate values, for comparisons within it.
+// A graph of the folder, changed for comparisons: with intermediate values as outputs, or for another picture size.
 #pragma once
 
 #include "fastvlm/onnx/model_file.h"
@@ -9,6 +9,9 @@ namespace fastvlm {
 // Opens `model` with these values as further outputs. The changed model lies in a temporary folder, with links to its weights, for
 // as long as the runner lives; nothing is written beside the original.
 Result<std::unique_ptr<Runner>> open_probed(const Path& model, std::span<const std::string> values, const OpenGraph& open);
+
+// Opens the plain picture encoder for pictures of another size, likewise.
+Result<std::unique_ptr<Runner>> open_at_picture_size(const Path& encoder, std::int64_t size, const OpenGraph& open);
 
 // Outputs of nodes in topological order. Those of modules carry the module's own name; others have a ':' in it.
 std::vector<std::string> module_values(const OnnxModel& model);

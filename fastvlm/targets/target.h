@@ -79,6 +79,7 @@ struct CompiledGroup {
   double seconds = 0;  // from start to end
   std::uint64_t peak_rss_bytes = 0;
   bool cached = false;
+  std::string compiler;  // build id; contexts of one process must have one
 };
 
 // ---- Running ------------------------------------------------------------------------------------------------------------

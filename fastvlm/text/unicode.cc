@@ -132,6 +132,8 @@ const std::uint8_t* character_classes() {
   return classes.data();
 }
 
+char32_t small_letter(char32_t code_point) { return static_cast<char32_t>(utf8proc_tolower(static_cast<utf8proc_int32_t>(code_point))); }
+
 std::string_view to_nfc(std::string_view text, std::string& buffer) {
   const std::uint8_t* classes = character_classes();
   const char* const begin = text.data();

@@ -18,6 +18,9 @@ inline constexpr std::uint8_t kUnstable = 16;  // may change, or change the char
 // The class of every code point, indexed by code point (0x110000 entries). Built at the first call, thread-safe.
 const std::uint8_t* character_classes();
 
+// By the simple case mapping.
+char32_t small_letter(char32_t code_point);
+
 // Normal form C of well-formed UTF-8. Returns `text` itself when nothing in it can change, else a view of `buffer`.
 // O(n log n) even for long runs of combining marks.
 std::string_view to_nfc(std::string_view text, std::string& buffer);

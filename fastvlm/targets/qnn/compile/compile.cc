@@ -14,6 +14,7 @@
 #include "fastvlm/targets/qnn/compile/context_cache.h"
 #include "fastvlm/targets/qnn/compile/estimate.h"
 #include "fastvlm/targets/qnn/compile/sdk_tools.h"
+#include "fastvlm/targets/qnn/context/context_wrapper.h"
 #include "fastvlm/targets/qnn/context/profile_report.h"
 #include "fastvlm/targets/qnn/run/htp_runner.h"
 
@@ -160,6 +161,12 @@ Status check_extents(const Path& graph) {
   return bad_input("{}: {}", graph.string(), findings.front().message);
 }
 
+// What made the contexts in the output folder, as the plug-in noted it in their wrappers.
+Result<std::string> compiler_of(const CompileRequest& request, const Batch& batch) {
+  TRY_ASSIGN(const ContextWrapper wrapper, read_context_wrapper(request.output_folder / (batch.graphs.front() + kContextWrapperEnd)));
+  return wrapper.ep_sdk_version;
+}
+
 Result<CompiledGroup> compile_batch(const CompileRequest& request, const Batch& batch, std::uint64_t memory) {
   const ContextCache cache(request.cache_folder.empty() ? Path() : request.cache_folder / "contexts");
   TRY_ASSIGN(std::string key, cache_key(request, batch));
@@ -256,6 +263,7 @@ Result<std::vector<CompiledGroup>> compile_groups(const CompileRequest& request,
   std::vector<std::optional<CompiledGroup>> compiled(batches.size());
   TRY(parallel_for(batches.size(), jobs, [&](std::size_t i) -> Status {
     TRY_ASSIGN(compiled[i], compile_batch(request, batches[i], memory));
+    TRY_ASSIGN(compiled[i]->compiler, compiler_of(request, batches[i]));
     progress.advance(1);
     return {};
   }));
