@@ -83,8 +83,8 @@ std::string graph_name(GraphRole role, const GraphExtents& extents);
 // "vision", "decoder", "decoder_w8_part_1_of_3", "fused_v16_t32"; empty for plain graphs.
 std::string group_name(GraphRole role, const GraphExtents& extents);
 
-// The entry of a graph that is finished: file, group, inputs, outputs, operators and what is integers are read off it. `precision` is that of its
-// weights and arithmetic.
+// The entry of a graph that is finished: file, group, inputs, outputs, operators and what is integers are read off it. `precision` is that
+// of its weights and arithmetic.
 GraphEntry graph_entry(const Graph& graph, GraphRole role, const GraphExtents& extents, Dtype precision);
 
 }  // namespace fastvlm

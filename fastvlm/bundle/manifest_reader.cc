@@ -199,15 +199,12 @@ std::string group_without_recipe(const ObjectReader& row, const GraphEntry& grap
 // With integers the file says its own versions, which are always the same.
 Activations read_activations(const ObjectReader& row) {
   const std::string text = row.text("activations");
-  const auto known = activations_of(text);
-  if (!known || *known == Activations::kFloat) {
+  if (activations_of(text) != Activations::kInt16)
     row.refuse("the key \"activations\" must be \"{}\" or missing, but is \"{}\"", name(Activations::kInt16), text);
-    return Activations::kFloat;
-  }
-  const OnnxVersions versions = onnx_versions(*known);
+  const OnnxVersions versions = onnx_versions(Activations::kInt16);
   row.integer("onnx_opset", versions.opset, versions.opset);
   row.integer("onnx_ir", versions.ir, versions.ir);
-  return *known;
+  return Activations::kInt16;
 }
 
 // Role and extents of a static graph, from its group and the numbers beside it.

@@ -87,6 +87,7 @@ Result<ExportReport> run_export(const ExportOptions& options, Progress& progress
                            .replaceable = fmt::format("an export (a folder with {})", kManifestFile)};
   // What is wrong with the chips or the folder is said before the checkpoint is looked at.
   if (options.npu) {
+    TRY(check_recipe_precisions(*options.npu));
     TRY(check_integer_recipes(options));
   }
   TRY(check_target(options.output_dir, stage));

@@ -31,11 +31,9 @@ Status check_integer_recipes(const ExportOptions& options) {
     if (npu.io_dtype != Dtype::kFloat32)
       return bad_option("recipe", "{}: graphs with integer activations have float32 inputs and outputs; leave out `io_dtype`", recipe.name);
   }
-  return check_recipe_precisions(npu);
+  return {};
 }
 
-Result<std::unique_ptr<Graph>> in_integers(const Graph& graph, const RangeOptions& ranges) {
-  return to_integers(graph, ranges.ranges, {});
-}
+Result<std::unique_ptr<Graph>> in_integers(const Graph& graph, const RangeOptions& ranges) { return to_integers(graph, ranges.ranges, {}); }
 
 }  // namespace fastvlm

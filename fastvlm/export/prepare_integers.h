@@ -5,11 +5,11 @@
 
 namespace fastvlm {
 
-// Refuses recipes with integer activations where a chip cannot run them, or without what they need: ranges, float32 edges, and no
-// graph of the picture's vectors and the text at once.
+// Refuses recipes with integer activations without what they need: ranges, float32 edges, and no graph of the picture's vectors
+// and the text at once.
 Status check_integer_recipes(const ExportOptions& options);
 
-// The same before ranges are there: whether the chips can run the recipes.
+// Whether the chips can run the recipes.
 Status check_recipe_precisions(const NpuOptions& options);
 
 // A graph of such a recipe, expanded and with all passes behind it, in integers.

@@ -85,8 +85,7 @@ class Forced {
                                          .hidden_size = folder_.text().hidden_size,
                                          .open = cpu_for_tests(),
                                          .keep_open = true});
-    cache_.emplace(
-        PromptCache::create(open_decoder_session(folder_, open).value(), EmbeddingTable::open(folder_).value()).value());
+    cache_.emplace(PromptCache::create(open_decoder_session(folder_, open).value(), EmbeddingTable::open(folder_).value()).value());
   }
 
   std::vector<std::vector<float>> run(const Question& question, const std::vector<std::int32_t>& answer) {

@@ -147,6 +147,16 @@ TEST_F(TrainedInIntegers, PartsAreCutByTheWeightsAsTheyAreStored) {
   EXPECT_EQ(right_answers(*chat("w8a16"), questions(1)), 5) << "the parts fit together";
 }
 
+TEST_F(TrainedInIntegers, ThePlanSaysWhichChipCannot) {
+  ExportOptions old = options();
+  old.npu->targets = {"sm8450"};
+  auto prepared = prepare_export(old);
+  ASSERT_TRUE(prepared.ok()) << prepared.error().message;
+  const auto plan = npu_plan_json(**prepared);
+  ASSERT_TRUE(plan.ok());
+  EXPECT_NE((*plan)[0]["findings"].dump().find("export will refuse recipe w8a16 on this chip: sm8450"), std::string::npos);
+}
+
 TEST_F(TrainedInIntegers, WhatTheyNeedIsSaid) {
   Progress silent;
   ExportOptions none = options(), fused = options(), half = options(), old = options();
