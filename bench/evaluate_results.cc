@@ -41,7 +41,7 @@ bool run(const QuestionSet& set, const Path& file, const Shard& shard, int micro
   Progress progress;
   const auto report = run_evaluation(
       set, header, file,
-      [&](const Question& question) {
+      [&](const Question& question, const Question*) {
         if (microseconds > 0) std::this_thread::sleep_for(std::chrono::microseconds(microseconds));
         return answer(question);
       },

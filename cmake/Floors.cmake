@@ -23,11 +23,11 @@ function(fastvlm_folder name)
   list(TRANSFORM arg_USES PREPEND fastvlm_)
   list(TRANSFORM arg_TESTS PREPEND fastvlm_)
 
-  # Loops over all weights: here the vectoriser pays.
-  list(APPEND hot fastvlm/tensor/convert.cc fastvlm/tensor/weight.cc fastvlm/export/embedding_int8.cc)
+  # Loops over all weights and pixels: here the vectoriser pays.
+  list(APPEND hot fastvlm/tensor/convert.cc fastvlm/tensor/weight.cc fastvlm/image/resize_kernels.cc fastvlm/export/embedding_int8.cc)
   foreach(file ${hot})
     if(CMAKE_BUILD_TYPE STREQUAL "Release")
-      set_source_files_properties(${CMAKE_CURRENT_SOURCE_DIR}/${file} PROPERTIES COMPILE_OPTIONS "-O3")
+      set_source_files_properties(${CMAKE_CURRENT_SOURCE_DIR}/${file} PROPERTIES COMPILE_OPTIONS "-O3" SKIP_PRECOMPILE_HEADERS ON)
     endif()
   endforeach()
 
@@ -39,6 +39,11 @@ function(fastvlm_folder name)
     target_link_libraries(${library} PUBLIC ${arg_USES} ${arg_LINK})
   endforeach()
   target_compile_options(fastvlm_${name}_objects PRIVATE ${FASTVLM_WARNINGS} ${FASTVLM_ARITHMETIC})
+  if(FASTVLM_PRECOMPILED AND name STREQUAL "base")
+    target_precompile_headers(fastvlm_base_objects PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/cmake/precompiled.h)
+  elseif(FASTVLM_PRECOMPILED)
+    target_precompile_headers(fastvlm_${name}_objects REUSE_FROM fastvlm_base_objects)
+  endif()
   set_property(GLOBAL APPEND PROPERTY FASTVLM_OBJECTS $<TARGET_OBJECTS:fastvlm_${name}_objects>)
   set_property(GLOBAL APPEND PROPERTY FASTVLM_LINKS ${arg_LINK})
 

@@ -20,6 +20,7 @@ FLOORS = [
     ["inspect", "evaluate"],
     ["export"],
     ["clients"],
+    ["device"],
     ["api"],
     ["cli"],
 ]

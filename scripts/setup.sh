@@ -4,12 +4,15 @@
 #
 #   scripts/setup.sh          for the program, its tests and benchmarks
 #   scripts/setup.sh --ci     clang 19 with its tools as well, for the sanitizers, the fuzz targets and the style
+#   scripts/setup.sh --arm64  a cross compiler, an emulator of the processor, and the libraries of arm64 under
+#                             build/deps/arm64, for the preset arm64; the machine's own packages stay as they are
 #
 # ONNXRUNTIME_ROOT may name an unpacked release of ONNX Runtime; then its headers are used.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 deps=$root/build/deps
+source "$root/scripts/debian_root.sh"
 
 packages=(
   build-essential cmake ninja-build pkg-config ccache git
@@ -25,7 +28,19 @@ packages=(
 readonly oldest_api=22 newest_api=29
 readonly header_package=libonnxruntime-dev
 readonly header_version=1.23.2+dfsg-6.1
-readonly header_sha256=4630a94adb36dc056feb124e51c6e952e2cab5188bc093a25bee8a7e1ac5196d  # amd64
+declare -rA header_sha256=(
+  [amd64]=4630a94adb36dc056feb124e51c6e952e2cab5188bc093a25bee8a7e1ac5196d
+  [arm64]=bcdadd1c4d95abb0dca27bdcad3d35b93883ac6bf1d9ffe27e882d8c2c59376b
+)
+
+# What the cross build links, and what the program opens at run time where it is there.
+arm64_packages=(
+  libc6-dev libstdc++-12-dev
+  libonnx-dev libprotobuf-dev nlohmann-json3-dev libcli11-dev libfmt-dev libutf8proc-dev
+  libjpeg62-turbo-dev libpng-dev libssl-dev zlib1g-dev
+  libwebp7 libtiff6 libheif1
+  libgtest-dev libgmock-dev
+)
 
 say() { printf 'setup: %s\n' "$*"; }
 fail() {
@@ -94,12 +109,15 @@ download_headers() {
 
 # apt has checked the archive's signature; the pinned sum says in addition that it is the very file we tried.
 check_package() {
-  local file=$1
-  [[ $(dpkg-deb -f "$file" Version) == "$header_version" && $(dpkg-deb -f "$file" Architecture) == amd64 ]] || {
-    say "using $header_package $(dpkg-deb -f "$file" Version) in place of $header_version"
+  local file=$1 version architecture
+  version=$(dpkg-deb -f "$file" Version)
+  architecture=$(dpkg-deb -f "$file" Architecture)
+  [[ $version == "$header_version" && -n ${header_sha256[$architecture]:-} ]] || {
+    say "using $header_package $version of $architecture in place of $header_version"
     return
   }
-  echo "$header_sha256  $file" | sha256sum --check --status || fail "$header_package: the SHA-256 differs from the pinned one"
+  echo "${header_sha256[$architecture]}  $file" | sha256sum --check --status ||
+    fail "$header_package: the SHA-256 differs from the pinned one"
 }
 
 # Puts the headers at build/deps/onnxruntime/include in one step, so that a killed run leaves nothing half.
@@ -144,11 +162,31 @@ provide_headers() {
   fail "no ONNX Runtime headers to be had from apt; unpack a release of ONNX Runtime and set ONNXRUNTIME_ROOT to it"
 }
 
+# What of arm64 is there is known by the list of packages that it was made from.
+provide_sysroot() {
+  local wanted="${arm64_packages[*]}" fresh=$deps/arm64.new.$$
+  if [[ -f $deps/arm64/packages && $(<"$deps/arm64/packages") == "$wanted" ]]; then
+    say "the libraries of arm64 are there"
+    return
+  fi
+  make_root arm64 "$fresh" "${arm64_packages[@]}" || fail "apt-get could not fetch the libraries of arm64"
+  printf '%s\n' "$wanted" >"$fresh/packages"
+  rm -rf "$deps/arm64"
+  mv "$fresh" "$deps/arm64"
+  say "the libraries of arm64 ($(du -sh "$deps/arm64" | cut -f 1)) are in build/deps/arm64"
+}
+
+arm64=false
 for argument in "$@"; do
   case $argument in
     --ci) packages+=(clang-19 libclang-rt-19-dev clang-format-19 clang-tidy-19) ;;
-    *) printf 'usage: scripts/setup.sh [--ci]\n' >&2; exit 2 ;;
+    --arm64)
+      packages+=(g++-aarch64-linux-gnu qemu-user-static)
+      arm64=true
+      ;;
+    *) printf 'usage: scripts/setup.sh [--ci] [--arm64]\n' >&2; exit 2 ;;
   esac
 done
 install_packages "${packages[@]}"
 provide_headers
+if $arm64; then provide_sysroot; fi

@@ -39,6 +39,42 @@ std::unique_ptr<Graph> embed_tokens_graph(const ModelConfig& config, const Weigh
   return finished(graph, o);
 }
 
+std::unique_ptr<Graph> flat_image_features_graph(const ModelConfig& config, const Weights& weights, const CachedGraphOptions& o) {
+  Graph graph("vision_encoder");
+  Value pixels = graph.add_input("pixel_values", Dtype::kFloat32, {1, "num_images", 3, o.image_size, o.image_size});
+  {
+    const Module model(graph, weights);
+    Value pictures = ops::reshape(pixels, {"num_images", 3, o.image_size, o.image_size});
+    Value tokens = fastvithd(ops::cast(pictures, o.dtype), config.vision, model);
+    Value features = mlp2x_gelu(tokens, config.text.hidden_size, model);
+    features = ops::reshape(features, {"num_image_tokens", config.text.hidden_size});
+    graph.add_output(ops::cast(features, Dtype::kFloat32), "image_features");
+  }
+  return finished(graph, o);
+}
+
+std::unique_ptr<Graph> merged_embeddings_graph(const ModelConfig& config, const Weights& weights, const CachedGraphOptions& o,
+                                               const PictureTokens& t) {
+  const std::int64_t width = config.text.hidden_size;
+  Graph graph("embedding");
+  Value ids = graph.add_input("input_ids", Dtype::kInt64, {"batch_size", "sequence_length"});
+  Value features = graph.add_input("image_features", Dtype::kFloat32, {"num_image_tokens", width});
+  auto number = [&](std::int64_t value) { return ops::scalar(graph, Dtype::kInt64, static_cast<double>(value)); };
+  Value text = ops::where(ops::equal(ids, number(t.begin)), number(t.line_feed), ids);
+  text = ops::where(ops::equal(ids, number(t.end)), number(t.line_feed), text);
+  Value rows = ops::cast(qwen2_embed_tokens(text, config.text, Module(graph, weights), o.dtype), Dtype::kFloat32);
+  // Row 0 of what is looked up stands for "no feature", so that an empty input has a row too.
+  Value picture = ops::equal(ids, number(t.picture));
+  Value count = ops::cumulative_sum(ops::cast(picture, Dtype::kInt64), 1);
+  Value index = ops::where(picture, count, number(0));
+  index = ops::where(ops::greater(index, ops::extent_of(features, 0)), number(0), index);
+  const std::vector<float> none(static_cast<std::size_t>(width), 0.0f);
+  Value table = ops::concat({ops::floats(graph, Dtype::kFloat32, {1, width}, none), features}, 0, "num_image_tokens + 1");
+  Value merged = ops::where(ops::unsqueeze(ops::greater(index, number(0)), {2}), ops::gather_rows(table, index), rows);
+  graph.add_output(merged, "inputs_embeds");
+  return finished(graph, o);
+}
+
 std::unique_ptr<Graph> merged_decoder_graph(const ModelConfig& config, const Weights& weights, const CachedGraphOptions& o) {
   const TextConfig& text = config.text;
   Graph graph("decoder_model_merged");

@@ -61,7 +61,7 @@ Result<std::unique_ptr<Chat>> Chat::open(ChatOptions options) {
 }
 
 Status Chat::read_folder() {
-  TRY_ASSIGN(folder_, open_output_folder(options_.folder));
+  TRY_ASSIGN(folder_, open_static_folder(options_.folder));
   TRY_ASSIGN(folder_, with_recipe(std::move(folder_), options_.recipe));
   TRY_ASSIGN(const std::int64_t size, choose_image_size(folder_, options_.image_size));
   TRY(check_image_size(static_cast<int>(size)));
@@ -93,14 +93,38 @@ Status Chat::open_decoder() {
 
 // ---- Conversations ------------------------------------------------------------------------------------------------------
 
-Status Chat::start(const Path& image) {
-  Picture picture;
-  if (!image.empty()) {
-    TRY_ASSIGN(picture, encoder_->load(image));
+// The prepared picture, or else one that is read now.
+Result<Chat::Prepared> Chat::load(const Path& image) {
+  if (next_) {
+    Preparation next = *std::exchange(next_, std::nullopt);
+    Result<Prepared> prepared = next.work.get();
+    if (next.image == image) return prepared;
   }
-  if (picture.hash != picture_.hash) {
-    features_.clear();
-    picture_ = std::move(picture);
+  Prepared prepared;
+  if (!image.empty()) {
+    TRY_ASSIGN(prepared.picture, encoder_->load(image));
+  }
+  return prepared;
+}
+
+void Chat::begin_preparing() {
+  const Path image = std::exchange(wish_, {});
+  if (image.empty() || image == image_ || next_ || !options_.keep_vision_open) return;
+  next_ = {.image = image, .work = std::async(std::launch::async, [this, image]() -> Result<Prepared> {
+                             Prepared prepared;
+                             TRY_ASSIGN(prepared.picture, encoder_->load(image));
+                             auto features = encoder_->encode(prepared.picture);
+                             if (features.ok()) prepared.features = *std::move(features);
+                             return prepared;
+                           })};
+}
+
+Status Chat::start(const Path& image) {
+  TRY_ASSIGN(Prepared prepared, load(image));
+  if (prepared.picture.hash != picture_.hash) {
+    picture_ = std::move(prepared.picture);
+    features_ = std::move(prepared.features);
+    if (!features_.empty()) picture_.pixel_values = {};
   }
   image_ = image;
   restart();
@@ -140,6 +164,7 @@ Status Chat::check_fits(std::string_view question) const { return check_rows(seg
 Result<std::span<const float>> Chat::features(double& seconds) {
   if (features_.empty()) {
     const auto begin = Clock::now();
+    if (next_) next_->work.wait();  // one picture at a time
     TRY_ASSIGN(features_, encoder_->encode(picture_));
     picture_.pixel_values = {};
     seconds = seconds_since(begin);
@@ -153,6 +178,7 @@ Result<Answer> Chat::ask(std::string_view question, const std::function<void(std
   TRY(check_rows(segments));
   Answer answer;
   TRY_ASSIGN(std::vector<float> logits, run_prompt(segments, answer));
+  begin_preparing();
   turns_.push_back({.text = std::string(question), .image = turns_.empty() && !image_.empty()});
   unfed_.clear();
   const auto heard = [&, first = true](std::string_view text) mutable {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <future>
 #include <memory>
 #include <optional>
 #include <string>
@@ -62,6 +63,9 @@ class Chat {
 
   // A new conversation about this picture; without a path, one without a picture. After an Error the old one goes on.
   Status start(const Path& image);
+  // The picture that the next start() will name: it is read and encoded in a thread of its own as soon as the next question has got
+  // its first token. Needs keep_vision_open.
+  void prepare(const Path& image) { wish_ = image; }
   // A new conversation about the same picture. Every conversation draws its random numbers from the seed again.
   void restart();
 
@@ -89,7 +93,18 @@ class Chat {
 
  private:
   explicit Chat(ChatOptions options) : options_(std::move(options)) {}
+  struct Prepared {
+    Picture picture;
+    std::vector<float> features;  // empty: could not be encoded; trying again tells why
+  };
+  struct Preparation {
+    Path image;
+    std::future<Result<Prepared>> work;
+  };
+
   Status read_folder();
+  void begin_preparing();
+  Result<Prepared> load(const Path& image);
   Status open_decoder();
   std::vector<Segment> segments_for(std::string_view question) const;
   Status check_rows(const std::vector<Segment>& segments) const;
@@ -111,6 +126,8 @@ class Chat {
   std::vector<float> features_;  // of the picture; empty: not yet computed
   std::vector<ChatTurn> turns_;
   std::vector<std::int32_t> unfed_;  // the last id of a reply that did not end by itself: not yet in the cache
+  Path wish_;                        // of prepare()
+  std::optional<Preparation> next_;  // last: it is waited for while the encoder is still there
 };
 
 }  // namespace fastvlm

@@ -189,6 +189,30 @@ TEST(Chat, KeepsTheConversationWhenAPictureCannotBeRead) {
   EXPECT_EQ(chat->image(), kPhoto);
 }
 
+TEST(Chat, APictureThatWasPreparedGivesTheSameAnswer) {
+  ChatOptions many = options();
+  many.keep_vision_open = true;
+  auto plain = open_chat(many, kOtherPhoto), prepared = open_chat(many);
+  const Answer expected = ask(*plain, "What is this?");
+  prepared->prepare(kOtherPhoto);
+  ask(*prepared, "What is this?");
+  ASSERT_TRUE(prepared->start(kOtherPhoto).ok());
+  const Answer answer = ask(*prepared, "What is this?");
+  EXPECT_EQ(answer.ids, expected.ids);
+  EXPECT_EQ(answer.timings.vision_seconds, 0) << "it was encoded before";
+
+  // Another one than was prepared, one that cannot be read, and an end while one is being prepared.
+  prepared->prepare("/no/such/picture.png");
+  ask(*prepared, "And now?");
+  ASSERT_TRUE(prepared->start(kPhoto).ok());
+  prepared->prepare("/no/such/picture.png");
+  ask(*prepared, "What is this?");
+  EXPECT_FALSE(prepared->start("/no/such/picture.png").ok());
+  EXPECT_EQ(prepared->image(), kPhoto);
+  prepared->prepare(kOtherPhoto);
+  ask(*prepared, "And now?");
+}
+
 TEST(Chat, AnswersWithoutAPicture) {
   auto chat = open_chat(options(), "");
   EXPECT_EQ(ask(*chat, "Hello").ids.size(), 6U);

@@ -65,10 +65,19 @@ void print_report(const DoctorReport& report) {
     if (!health.path.empty()) print_line("  " + health.path.string());
     if (!health.note.empty()) print_line("  " + health.note);
   }
+  for (const NpuPart& part : report.npu_parts) {
+    print_line("");
+    print_line(fmt::format("NPU, {}: {}", part.name, part.path.empty() ? "not found" : part.path.string()));
+    if (!part.note.empty()) print_line("  " + part.note);
+  }
   if (!report.advice.empty()) print_line("");
   for (const std::string& advice : report.advice) print_line("note: " + advice);
   print_line("");
-  if (report.complete())
+  if (report.complete() && !report.emulated)
+    print_line(
+        "Both runtimes load: export, verify and chat can run; compile runs on x86-64.\n"
+        "Not tried: a graph on the NPU, which verify --runner htp does.");
+  else if (report.complete())
     print_line(
         "Everything is there: export, compile, verify and chat can run.\n"
         "Not tried: a graph on the emulated NPU, which verify --runner htp does, and a device.");

@@ -145,9 +145,12 @@ Result<ResultsHeader> header_for(const EvaluateArguments& a, const Models& model
 }
 
 AnswerQuestion answerer(const EvaluateArguments& a, const Models& models) {
-  if (!models.other) return [&models](const Question& question) { return answer_question(*models.first, question); };
+  if (!models.other)
+    return [&models](const Question& question, const Question* next) { return answer_question(*models.first, question, next); };
   const Forced forced = a.forced == kForcedNames[1] ? Forced::kGiven : Forced::kGreedy;
-  return [&models, forced](const Question& question) { return compare_question(*models.first, *models.other, question, forced); };
+  return [&models, forced](const Question& question, const Question* next) {
+    return compare_question({*models.first, *models.other}, question, next, forced);
+  };
 }
 
 // Failed questions, with their words.

@@ -86,7 +86,7 @@ void add_export_options(OptionTable& options, ExportArguments& arguments, Common
   options.flag("--force", arguments.force, "Replace the output folder when it is an earlier export");
   options.flag("--refuse-not-finite", arguments.refuse_not_finite, "Stop at NaN or infinite weights instead of noting them");
   options.list("--layout", arguments.layouts, "NAME,NAME",
-               "Write a folder that another program opens instead: transformers-js; with --target also genie");
+               "Write a folder that another program opens instead: transformers-js, onnxruntime-genai; with --target also genie, npu");
   Option& variants = options.list("--variants", arguments.variants, "NAME,NAME", "Numbers in the graphs of a layout: fp32, fp16, q8, q4");
   variants.show_default().needs = "--layout";
   Option& single =

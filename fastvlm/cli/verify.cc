@@ -7,6 +7,10 @@
 #include "fastvlm/cli/print.h"
 #include "fastvlm/cli/runner_arguments.h"
 #include "fastvlm/cli/verbs.h"
+#include "fastvlm/clients/verify_layout.h"
+#include "fastvlm/device/check_bundle.h"
+#include "fastvlm/device/check_results.h"
+#include "fastvlm/process/process.h"
 
 namespace fastvlm::cli {
 namespace {
@@ -19,16 +23,27 @@ struct VerifyArguments {
   std::string runner = "cpu";
   std::string target = "sm8750";
   std::string recipe;
+  std::vector<std::string> layouts;
+  Path bundle;  // in the place of output_dir
+  Path device_results;
 };
 
 void add_options(OptionTable& options, VerifyArguments& a, CommonArguments& common) {
-  options.path("--output-dir", a.output_dir, "Folder that export wrote").complete(Completes::kFolder).set_required();
+  options.path("--output-dir", a.output_dir, "Folder that export wrote").complete(Completes::kFolder);
+  options.path("--bundle", a.bundle, "Folder that bundle made: its files, and with --device-results its self-test")
+      .complete(Completes::kFolder)
+      .excludes = "--output-dir";
+  options.path("--device-results", a.device_results, "What the self-test wrote on a device").complete(Completes::kFolder).needs =
+      "--bundle";
   options.path("--model-dir", a.model_dir, "Checkpoint it was exported from").complete(Completes::kFolder);
   options.path("--base-model", a.base_model, "Model that the adapter in --model-dir was merged into").complete(Completes::kFolder).needs =
       "--model-dir";
   options.path("--reference", a.reference, "safetensors file of expected values");
   add_runner_options(options, a.runner, a.target, "cpu: ONNX Runtime; htp: the NPU as well, emulated on x86");
   options.value("--recipe", a.recipe, "NAME", "Check the decoder graphs of this recipe only");
+  Option& layout =
+      options.list("--layout", a.layouts, "NAME,NAME", "The folder is of `export --layout`: transformers-js, onnxruntime-genai");
+  layout.excludes = "--reference";
   add_json(options, common);
   add_runtime_options(options, common);
 }
@@ -46,16 +61,38 @@ Result<VerifyOptions> options_of(const VerifyArguments& a, const CommonArguments
   return options;
 }
 
-ExitCode run(const VerifyArguments& arguments, const CommonArguments& common) {
+// A damaged bundle is an Error: there is nothing to compare then.
+Result<VerifyReport> verify_bundle(const VerifyArguments& arguments, const CommonArguments& common) {
+  TRY_ASSIGN(const device::BundleManifest manifest, device::read_bundle(arguments.bundle));
+  TRY(device::check_bundle(arguments.bundle, manifest, {.reading = {.program = own_executable(), .runtimes = common.runtimes}}));
+  VerifyReport report;
+  if (!arguments.device_results.empty()) {
+    TRY_ASSIGN(report, device::check_results({.bundle = arguments.bundle, .results = arguments.device_results, .gates = {}}));
+  }
+  report.rows.insert(report.rows.begin(), {.check = "files",
+                                           .subject = device::kBundleFile,
+                                           .sentence = fmt::format("{} files as they were made, contexts of QAIRT {} for {}",
+                                                                   manifest.files.size(), manifest.compiler, manifest.chip)});
+  return report;
+}
+
+Result<VerifyReport> report_of(const VerifyArguments& arguments, const CommonArguments& common) {
+  if (!arguments.layouts.empty()) return clients::verify_layouts(arguments.output_dir, arguments.layouts);
   TRY_ASSIGN(const VerifyOptions options, options_of(arguments, common));
   auto progress = make_progress(common.quiet || common.json);
-  TRY_ASSIGN(auto report, verify(options, *progress));
+  return verify(options, *progress);
+}
+
+ExitCode run(const VerifyArguments& arguments, const CommonArguments& common) {
+  if (arguments.output_dir.empty() && arguments.bundle.empty()) return bad_usage("--output-dir is required, or --bundle");
+  TRY_ASSIGN(auto report, arguments.bundle.empty() ? report_of(arguments, common) : verify_bundle(arguments, common));
   for (VerifyRow& row : report.rows) row.sentence = with_flags(row.sentence);
   if (common.json) {
     print_json(to_json(report));
   } else {
     print_table(to_table(report));
-    print_line(fmt::format("\n{}: {} ok, {} missed, {} not compared", arguments.output_dir.string(), report.count(Outcome::kPassed),
+    print_line(fmt::format("\n{}: {} ok, {} missed, {} not compared",
+                           (arguments.bundle.empty() ? arguments.output_dir : arguments.bundle).string(), report.count(Outcome::kPassed),
                            report.count(Outcome::kMissed), report.count(Outcome::kNotCompared)));
   }
   return report.passed() ? 0 : static_cast<int>(ErrorKind::kCheckFailed);
@@ -71,10 +108,14 @@ Verb verify_verb(CommonArguments& common) {
        .details = "Looks at the hashes of the manifest, at every graph, runs the graphs on the CPU and compares the static ones under\n"
                   "npu/ with the plain ones. --reference adds a file of expected values, --model-dir the checkpoint's weights,\n"
                   "--runner htp the NPU (emulated on x86) against the CPU; a miss is followed by the first tensor that departs.\n"
+                  "--layout looks at a folder for another program instead: files, inputs and outputs, external data, token ids.\n"
+                  "--bundle checks a folder made by bundle, with --device-results also what its self-test wrote on a device.\n"
                   "Exit code 1 when anything misses its gate.",
        .examples = "  fastvlm-npu verify --output-dir out\n"
                    "  fastvlm-npu verify --output-dir out --model-dir checkpoint --reference expected.safetensors\n"
-                   "  fastvlm-npu verify --output-dir out --runner htp --target sm8750 --json"},
+                   "  fastvlm-npu verify --output-dir out --runner htp --target sm8750 --json\n"
+                   "  fastvlm-npu verify --output-dir web --layout transformers-js\n"
+                   "  fastvlm-npu verify --bundle phone --device-results results"},
       common, add_options, run);
 }
 

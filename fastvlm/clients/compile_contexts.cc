@@ -14,6 +14,9 @@ namespace {
 
 constexpr const char* kWeights = "weights.data";  // of all graphs, only while they are compiled
 
+constexpr const char* kEstimated = "compiled, size estimated";
+constexpr std::uint64_t kWrapperBytes = 4096;  // a node with the graph's inputs and outputs
+
 DataLayout data_of(const LayoutFiles& files) {
   DataLayout data;
   for (const LayoutContext& context : files.contexts)
@@ -75,7 +78,10 @@ std::vector<PlannedFile> planned_contexts(const LayoutFiles& files, const Target
   for (const LayoutContext& context : files.contexts) {
     CompileLoadSum sum;
     for (const Graph* graph : context.graphs) sum.add(*graph);
-    planned.push_back({context.file, target.context_bytes(sum.load()), "compiled, size estimated"});
+    planned.push_back({context.file, target.context_bytes(sum.load()), kEstimated});
+    if (!context.wrapped) continue;
+    const std::string below = (Path(context.file).parent_path() / "").string();
+    for (const Graph* graph : context.graphs) planned.push_back({below + graph->name() + "_ctx.onnx", kWrapperBytes, kEstimated});
   }
   return planned;
 }

@@ -73,7 +73,7 @@ Result<Made> make(const LayoutExportOptions& options) {
   }
   for (const LayoutGraph& graph : made.files.graphs) {
     const OnnxOptions onnx{.producer_version = kVersion, .losses = &made.losses};
-    TRY_ASSIGN(made.files.bytes[graph.file], to_onnx(*graph.graph, graph.data, onnx));
+    TRY_ASSIGN(made.files.bytes[graph.file], to_onnx(*graph.graph, *graph.data, onnx));
   }
   return made;
 }
@@ -92,8 +92,8 @@ std::vector<PlannedFile> planned(const Made& made) {
   const LayoutFiles& files = made.files;
   std::vector<PlannedFile> all;
   for (const auto& [name, bytes] : files.bytes) all.push_back({name, bytes.size(), name.ends_with(".onnx") ? "graph" : "made"});
-  for (const LayoutGraph& graph : files.graphs)
-    for (const auto& [name, bytes] : graph.data.file_sizes()) all.push_back({folder_of(graph.file) + name, bytes, "weights"});
+  for (const auto& [owner, data] : files.data_of)
+    for (const auto& [name, bytes] : data->file_sizes()) all.push_back({folder_of(owner) + name, bytes, "weights"});
   for (const LayoutTable& table : files.tables) all.push_back({table.file, table_bytes(table), "weights"});
   if (files.contexts.empty()) return all;
   for (PlannedFile& file : planned_contexts(files, *made.chip.target)) all.push_back(std::move(file));
@@ -110,10 +110,10 @@ Status write_small(const Path& folder, const std::string& name, const std::strin
 }
 
 Status write_weights(const Path& folder, Made& made, Progress& progress, ExportReport& report) {
-  for (const LayoutGraph& graph : made.files.graphs) {
-    const std::string below = folder_of(graph.file);
+  for (const auto& [owner, data] : made.files.data_of) {
+    const std::string below = folder_of(owner);
     TRY_ASSIGN(const WrittenData written,
-               write_data_files(graph.data, folder / below, {.threads = made.prepared->options.threads, .stop = {}}, progress));
+               write_data_files(*data, folder / below, {.threads = made.prepared->options.threads, .stop = {}}, progress));
     for (const auto& [name, file] : written.files)
       report.files[below + name] = {.bytes = file.bytes, .sha256 = file.sha256, .made = "weights"};
     for (const auto& [weight, losses] : written.losses) made.losses[weight].add(losses);

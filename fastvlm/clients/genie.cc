@@ -6,6 +6,7 @@
 #include "fastvlm/base/json.h"
 #include "fastvlm/base/try.h"
 #include "fastvlm/checkpoint/weights.h"
+#include "fastvlm/clients/chip_layout.h"
 #include "fastvlm/clients/genie_configs.h"
 #include "fastvlm/clients/tokenizer_files.h"
 #include "fastvlm/export/manifest_of.h"
@@ -18,23 +19,6 @@ constexpr const char* kTable = "embedding_weights.raw";  // as GenieX looks for 
 
 std::string text_of(const OrderedJson& json) { return json.dump(2) + "\n"; }
 
-// What the layout has no place for.
-Status check(const PreparedExport& p) {
-  const NpuOptions& o = *p.options.npu;
-  if (o.io_dtype != Dtype::kFloat32) return bad_option("io_dtype", "float16: Genie takes no such pictures; leave it at float32");
-  if (o.image_sizes.size() > 1) return bad_option("image_sizes", "the layout genie has one picture size");
-  if (o.recipes.size() > 1) return bad_option("recipe", "the layout genie has one recipe; export another folder for the next");
-  if (!o.fused.empty()) return bad_option("fused", "the layout genie has no place for such graphs");
-  if (!o.prefill_logits) return bad_option("prefill_logits", "none: Genie takes the logits of a prompt from the prefill graphs");
-  for (const PreparedGraph& graph : p.graphs)
-    if (graph.entry.extents.parts > 1)
-      return bad_option(
-          "part_limit_bytes",
-          "the decoder would be cut into {} parts, and the layout genie has one; raise --part-limit or choose a recipe of fewer bits",
-          graph.entry.extents.parts);
-  return {};
-}
-
 // Genie hands floats on as 16-bit codes: 65535 steps from the smallest value that a pixel can have to the largest.
 Encoding pixel_encoding(const PreprocessSettings& settings) {
   double low = 0, high = 0;
@@ -46,20 +30,12 @@ Encoding pixel_encoding(const PreprocessSettings& settings) {
   return {.dtype = Dtype::kUint16, .scale = static_cast<float>(scale), .zero_point = static_cast<std::int32_t>(std::lround(-low / scale))};
 }
 
-// The decoders of the export in one context, or each in its own.
+// File names, relative to the folder.
 std::vector<std::string> add_decoders(const LayoutInput& input, LayoutFiles& files) {
-  std::vector<LayoutContext> contexts;
-  for (const PreparedGraph& graph : input.prepared.graphs) {
-    if (graph.entry.role != GraphRole::kDecoder) continue;
-    if (contexts.empty() || !input.share_weights)
-      contexts.push_back(
-          {.file = fmt::format("{}{}.bin", kFolder, input.share_weights ? graph.entry.group : graph.entry.name), .graphs = {}});
-    contexts.back().graphs.push_back(graph.graph.get());
-  }
   std::vector<std::string> names;
-  for (LayoutContext& context : contexts) {
-    names.push_back(context.file.substr(std::string_view(kFolder).size()));
-    files.contexts.push_back(std::move(context));
+  for (LayoutContext& context : decoder_contexts(input)) {
+    names.push_back(context.file + ".bin");
+    files.contexts.push_back({.file = kFolder + names.back(), .graphs = std::move(context.graphs)});
   }
   return names;
 }
@@ -74,16 +50,6 @@ std::string add_vision(const LayoutInput& input, std::int64_t size, LayoutFiles&
   const std::string name = fmt::format("vision_{}.bin", size);
   files.contexts.push_back({.file = kFolder + name, .graphs = {files.made.back().get()}});
   return name;
-}
-
-// Every id that ends a reply in chat.
-std::vector<std::int64_t> end_tokens(const PreparedExport& p, const std::string& tokenizer_json) {
-  std::vector<std::int64_t> ids = p.config.eos_token_ids;
-  const Json tokenizer = Json::parse(tokenizer_json);
-  for (const Json& token : tokenizer.at("added_tokens"))
-    if (token.at("content") == "<|im_end|>" && std::ranges::find(ids, token.at("id").get<std::int64_t>()) == ids.end())
-      ids.push_back(token.at("id").get<std::int64_t>());
-  return ids;
 }
 
 // What a client does before: the order of its calls is the order of the prompt.
@@ -120,9 +86,9 @@ void add_configs(const LayoutInput& input, const GenieFacts& facts, LayoutFiles&
 
 Status add_genie(const LayoutInput& input, LayoutFiles& files) {
   const PreparedExport& p = input.prepared;
-  TRY(check(p));
+  TRY(check_chip_layout(p, "genie"));
   TRY_ASSIGN(const TokenizerFiles tokenizer, tokenizer_files(p));
-  const std::int64_t size = p.options.npu->image_sizes.empty() ? p.image_size : p.options.npu->image_sizes.front();
+  const std::int64_t size = picture_size(p);
   GenieFacts facts{.text = p.config.text,
                    .context = p.options.npu->context,
                    .end_tokens = end_tokens(p, tokenizer.tokenizer_json),

@@ -62,9 +62,20 @@ TEST(Genie, OptionsWithoutAPlaceAreRefusedByName) {
   EXPECT_TRUE(failure_of({.fused = {{4, 8}}}).find("no place for such graphs") != std::string::npos);
   EXPECT_TRUE(failure_of({.io_dtype = Dtype::kFloat16}).find("float16") != std::string::npos);
   EXPECT_TRUE(failure_of({.prefill_logits = false}).find("logits of a prompt") != std::string::npos);
-  EXPECT_TRUE(failure_of({.part_limit_bytes = 100000}).find("--part-limit") != std::string::npos);
+  EXPECT_TRUE(failure_of({.part_limit_bytes = 100000}).find("cut into") != std::string::npos);
   EXPECT_TRUE(failure_of({.targets = {"sm8750", "sm8650"}}).find("one chip") != std::string::npos);
   EXPECT_TRUE(failure_of({.recipes = {find_recipe("w8a16").value()}}).find("no form with integer activations") != std::string::npos);
+}
+
+TEST(NpuLayout, ClientsStandBesideTheContextsThatTheyOpen) {
+  LayoutExportOptions options = options_of({});
+  options.layouts = {"npu"}, options.share_weights = false;
+  const auto names = names_of(options);
+  for (const char* name :
+       {"client.py", "client.cc", "tokenizer.json", "embedding_weights.raw", "vision_128_ctx.onnx", "vision_128_ctx_qnn.bin",
+        "decoder_ar32_cl128_ctx.onnx", "decoder_ar32_cl128_ctx_qnn.bin", "decoder_ar1_cl128_ctx.onnx", "decoder_ar1_cl128_ctx_qnn.bin"})
+    EXPECT_TRUE(has(names, (std::string("npu/") + name).c_str())) << name;
+  EXPECT_EQ(names.size(), 10u);
 }
 
 TEST(Genie, IsMadeForAChip) {

@@ -4,6 +4,8 @@
 #include <array>
 
 #include "fastvlm/clients/genie.h"
+#include "fastvlm/clients/npu_layout.h"
+#include "fastvlm/clients/onnxruntime_genai.h"
 #include "fastvlm/clients/transformers_js.h"
 #include "fastvlm/rewrite/pipeline.h"
 
@@ -19,7 +21,9 @@ constexpr std::array kVariants = {
 
 constexpr std::array kLayouts = {
     Layout{.name = "transformers-js", .add = add_transformers_js},
+    Layout{.name = "onnxruntime-genai", .add = add_onnxruntime_genai},
     Layout{.name = "genie", .add = add_genie, .has_contexts = true},
+    Layout{.name = "npu", .add = add_npu_layout, .has_contexts = true},
 };
 
 template <class Row>
@@ -49,10 +53,16 @@ std::string data_file_beside(std::string_view graph_file) {
   return std::string(graph_file.substr(graph_file.find_last_of('/') + 1)) + "_data";
 }
 
-void LayoutFiles::add_graph(std::string file, std::unique_ptr<Graph> graph) {
+void LayoutFiles::add_graph(const std::string& file, std::unique_ptr<Graph> graph) { add_graph(file, std::move(graph), file); }
+
+void LayoutFiles::add_graph(const std::string& file, std::unique_ptr<Graph> graph, const std::string& owner) {
   rewrite::run_passes(*graph);
-  LayoutGraph& added = graphs.emplace_back(LayoutGraph{.file = std::move(file), .graph = std::move(graph), .data = {}});
-  added.data.place_graph(*added.graph, data_file_beside(added.file));
+  std::shared_ptr<DataLayout>& data = data_of[owner];
+  if (data == nullptr) data = std::make_shared<DataLayout>();
+  data->place_graph(*graph, data_file_beside(owner));
+  graphs.push_back({.file = file, .graph = std::move(graph), .data = data});
 }
+
+bool LayoutFiles::has_graph(std::string_view file) const { return std::ranges::find(graphs, file, &LayoutGraph::file) != graphs.end(); }
 
 }  // namespace fastvlm::clients

@@ -27,11 +27,12 @@ struct Variant {
 
 std::span<const Variant> variants();
 
-// A graph and its external data, which lies beside it as "<file>_data": browsers look for that name, so graphs share no data.
+// A graph and its external data, which lies beside it as "<file>_data": browsers look for that name. A graph that no browser opens may
+// name the data of another.
 struct LayoutGraph {
   std::string file;  // below the folder: "onnx/embed_tokens.onnx"
   std::unique_ptr<Graph> graph;
-  DataLayout data;
+  std::shared_ptr<DataLayout> data;
 };
 
 // Static graphs that the chip's compiler makes one context of. They are not in the folder themselves.
@@ -50,11 +51,16 @@ struct LayoutTable {
 struct LayoutFiles {
   std::map<std::string, std::string> bytes;  // small files
   std::vector<LayoutGraph> graphs;
-  std::vector<LayoutTable> tables;  // float32
+  std::map<std::string, std::shared_ptr<DataLayout>> data_of;  // by the graph that it lies beside
+  std::vector<LayoutTable> tables;                             // float32
   std::vector<LayoutContext> contexts;
   std::vector<std::unique_ptr<Graph>> made;  // graphs of contexts that the export has not
 
-  void add_graph(std::string file, std::unique_ptr<Graph> graph);
+  void add_graph(const std::string& file, std::unique_ptr<Graph> graph);
+  // With its weights in the data file of the graph `owner` (in the same folder), which need not be there itself.
+  void add_graph(const std::string& file, std::unique_ptr<Graph> graph, const std::string& owner);
+  // Whether another layout has written this graph already.
+  bool has_graph(std::string_view file) const;
 };
 
 struct LayoutInput {

@@ -1,6 +1,7 @@
 #include "fastvlm/clients/tokenizer_files.h"
 
 #include <algorithm>
+#include <map>
 #include <optional>
 
 #include "fastvlm/base/json.h"
@@ -21,8 +22,24 @@ constexpr const char* kChatTemplate =
     "{{ '<|im_end|>\\n' }}{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
 
-OrderedJson image_token_row() {
-  return {{"content", kImageToken}, {"single_word", false}, {"lstrip", false}, {"rstrip", false}, {"normalized", false}, {"special", true}};
+// The same with the marks of onnxruntime-genai in the place of "<image>". The marks are embedded as the line feeds beside a picture, so
+// none is written there.
+constexpr const char* kMarkedTemplate =
+    "{% set picture = '<|vision_start|><|image_pad|><|vision_end|>' %}"
+    "{% for message in messages %}"
+    "{% if loop.first and message['role'] != 'system' %}"
+    "{{ '<|im_start|>system\\nYou are a helpful assistant.<|im_end|>\\n' }}{% endif %}"
+    "{{ '<|im_start|>' + message['role'] }}"
+    "{% if message['content'] is string %}"
+    "{% if message['content'][:16] != '<|vision_start|>' %}{{ '\\n' }}{% endif %}{{ message['content'] }}"
+    "{% else %}{% for part in message['content'] %}"
+    "{% if part['type'] == 'image' %}{{ picture }}{% else %}{% if loop.first %}{{ '\\n' }}{% endif %}{{ part['text'] }}{% endif %}"
+    "{% endfor %}{% endif %}"
+    "{{ '<|im_end|>\\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
+
+OrderedJson token_row(const std::string& content) {
+  return {{"content", content}, {"single_word", false}, {"lstrip", false}, {"rstrip", false}, {"normalized", false}, {"special", true}};
 }
 
 std::optional<std::int64_t> added_id(const Json& tokenizer, const std::string& content) {
@@ -38,22 +55,7 @@ std::int64_t next_free_id(const Json& tokenizer) {
   return last + 1;
 }
 
-std::string config_json(const PreparedExport& prepared, std::int64_t image_token_id) {
-  OrderedJson config = OrderedJson::object();
-  if (const auto own = prepared.small_files.find("tokenizer_config.json"); own != prepared.small_files.end())
-    config = OrderedJson::parse(own->second);
-  config["added_tokens_decoder"][std::to_string(image_token_id)] = image_token_row();
-  config["chat_template"] = kChatTemplate;
-  config["eos_token"] = "<|im_end|>";
-  config["pad_token"] = "<|endoftext|>";
-  config["tokenizer_class"] = "Qwen2Tokenizer";
-  config["processor_class"] = "LlavaProcessor";
-  return config.dump(2) + "\n";
-}
-
-}  // namespace
-
-Result<TokenizerFiles> tokenizer_files(const PreparedExport& prepared) {
+Result<Json> read_tokenizer(const PreparedExport& prepared) {
   const auto own = prepared.small_files.find("tokenizer.json");
   if (own == prepared.small_files.end())
     return bad_input("{}: has no tokenizer, which the layout needs; add tokenizer.json, or vocab.json and merges.txt",
@@ -61,21 +63,68 @@ Result<TokenizerFiles> tokenizer_files(const PreparedExport& prepared) {
   // It was parsed and checked when it became a side file. Not ordered: that form looks for each of 150000 words from the first on.
   Json tokenizer = Json::parse(own->second);
   if (!tokenizer.contains("added_tokens")) tokenizer["added_tokens"] = Json::array();
+  return tokenizer;
+}
+
+// The id that the tokenizer has for the word, or else the next free one, which it then has.
+Result<std::int64_t> with_token(Json& tokenizer, const std::string& content, const PreparedExport& prepared) {
+  if (const auto known = added_id(tokenizer, content)) return *known;
+  const std::int64_t id = next_free_id(tokenizer);
+  if (id >= prepared.config.text.vocab_size)
+    return bad_input("{}: \"{}\" would be token {}, but the embedding table has {} rows", prepared.options.model_dir.string(), content, id,
+                     prepared.config.text.vocab_size);
+  Json row = token_row(content);
+  row["id"] = id;
+  tokenizer["added_tokens"].push_back(row);
+  return id;
+}
+
+std::int64_t pad_token(const Json& tokenizer, const ModelConfig& config) {
+  return added_id(tokenizer, "<|endoftext|>").value_or(config.eos_token_ids.empty() ? 0 : config.eos_token_ids.front());
+}
+
+OrderedJson config_json(const PreparedExport& prepared, const std::map<std::int64_t, std::string>& added, const char* chat_template) {
+  OrderedJson config = OrderedJson::object();
+  if (const auto own = prepared.small_files.find("tokenizer_config.json"); own != prepared.small_files.end())
+    config = OrderedJson::parse(own->second);
+  for (const auto& [id, content] : added) config["added_tokens_decoder"][std::to_string(id)] = token_row(content);
+  config["chat_template"] = chat_template;
+  config["eos_token"] = "<|im_end|>";
+  config["pad_token"] = "<|endoftext|>";
+  config["tokenizer_class"] = "Qwen2Tokenizer";
+  return config;
+}
+
+}  // namespace
+
+Result<TokenizerFiles> tokenizer_files(const PreparedExport& prepared) {
+  TRY_ASSIGN(Json tokenizer, read_tokenizer(prepared));
   TokenizerFiles files;
-  const auto known = added_id(tokenizer, kImageToken);
-  files.image_token_id = known ? *known : next_free_id(tokenizer);
-  if (files.image_token_id >= prepared.config.text.vocab_size)
-    return bad_input("{}: \"{}\" would be token {}, but the embedding table has {} rows", prepared.options.model_dir.string(), kImageToken,
-                     files.image_token_id, prepared.config.text.vocab_size);
-  if (!known) {
-    Json row = image_token_row();
-    row["id"] = files.image_token_id;
-    tokenizer["added_tokens"].push_back(row);
-  }
-  files.pad_token_id =
-      added_id(tokenizer, "<|endoftext|>").value_or(prepared.config.eos_token_ids.empty() ? 0 : prepared.config.eos_token_ids.front());
+  TRY_ASSIGN(files.image_token_id, with_token(tokenizer, kImageToken, prepared));
+  files.pad_token_id = pad_token(tokenizer, prepared.config);
   files.tokenizer_json = tokenizer.dump(2) + "\n";
-  files.tokenizer_config_json = config_json(prepared, files.image_token_id);
+  OrderedJson config = config_json(prepared, {{files.image_token_id, kImageToken}}, kChatTemplate);
+  config["processor_class"] = "LlavaProcessor";
+  files.tokenizer_config_json = config.dump(2) + "\n";
+  return files;
+}
+
+Result<MarkedTokenizer> marked_tokenizer(const PreparedExport& prepared) {
+  TRY_ASSIGN(Json tokenizer, read_tokenizer(prepared));
+  const Json& words = tokenizer.at("model").at("vocab");
+  const auto line_feed = words.find("\u010a");  // as byte-level vocabularies spell it
+  if (line_feed == words.end())
+    return bad_input("{}: the tokenizer has no token for a line feed, which stands beside a picture", prepared.options.model_dir.string());
+  MarkedTokenizer files;
+  files.tokens.line_feed = line_feed->get<std::int64_t>();
+  TRY_ASSIGN(files.tokens.begin, with_token(tokenizer, kPictureMarks[0], prepared));
+  TRY_ASSIGN(files.tokens.picture, with_token(tokenizer, kPictureMarks[1], prepared));
+  TRY_ASSIGN(files.tokens.end, with_token(tokenizer, kPictureMarks[2], prepared));
+  files.pad_token_id = pad_token(tokenizer, prepared.config);
+  files.tokenizer_json = tokenizer.dump(2) + "\n";
+  const std::map<std::int64_t, std::string> added = {
+      {files.tokens.begin, kPictureMarks[0]}, {files.tokens.picture, kPictureMarks[1]}, {files.tokens.end, kPictureMarks[2]}};
+  files.tokenizer_config_json = config_json(prepared, added, kMarkedTemplate).dump(2) + "\n";
   return files;
 }
 

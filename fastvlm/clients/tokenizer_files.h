@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 
+#include "fastvlm/author/cached_graphs.h"
 #include "fastvlm/export/export.h"
 
 namespace fastvlm::clients {
@@ -20,5 +21,18 @@ struct TokenizerFiles {
 // "<image>" keeps the id that the tokenizer has for it, or else gets the next free one; an Error when the embedding table has no row
 // for it, or the export has no tokenizer.
 Result<TokenizerFiles> tokenizer_files(const PreparedExport& prepared);
+
+// The words by which onnxruntime-genai marks a picture; the middle one stands for each image token.
+inline constexpr const char* kPictureMarks[] = {"<|vision_start|>", "<|image_pad|>", "<|vision_end|>"};
+
+struct MarkedTokenizer {
+  std::string tokenizer_json;         // the three are added tokens
+  std::string tokenizer_config_json;  // with a chat template that writes them
+  PictureTokens tokens;
+  std::int64_t pad_token_id = 0;
+};
+
+// The same for that client. Also an Error when the tokenizer has no token for a line feed.
+Result<MarkedTokenizer> marked_tokenizer(const PreparedExport& prepared);
 
 }  // namespace fastvlm::clients

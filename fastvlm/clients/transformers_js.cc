@@ -2,47 +2,37 @@
 
 #include "fastvlm/base/json.h"
 #include "fastvlm/base/try.h"
+#include "fastvlm/clients/cached_files.h"
 #include "fastvlm/clients/tokenizer_files.h"
 
 namespace fastvlm::clients {
 namespace {
 
-constexpr std::int64_t kBlock = 32;
-
-std::string text_of(const OrderedJson& json) { return json.dump(2) + "\n"; }
-
 void add_graphs(const LayoutInput& input, LayoutFiles& files) {
   const PreparedExport& p = input.prepared;
   const Weights weights(*p.checkpoint);
   for (const Variant& variant : input.variants) {
-    CachedGraphOptions options{.image_size = p.image_size, .dtype = variant.dtype, .encodings = {}}, table = options;
-    if (variant.bits > 0) {
-      options.encodings = {{.match = "*", .weights = WeightEncoding{.blocks = {.bits = variant.bits, .block = kBlock}}}};
-      table.dtype = Dtype::kFloat16;  // a row that is looked up gains nothing from integers
-    }
-    auto file = [&](const char* name) { return std::string("onnx/") + name + variant.suffix + ".onnx"; };
-    files.add_graph(file("vision_encoder"), image_features_graph(p.config, weights, options));
-    files.add_graph(file("embed_tokens"), embed_tokens_graph(p.config, weights, table));
-    files.add_graph(file("decoder_model_merged"), merged_decoder_graph(p.config, weights, options));
+    const VariantGraphs graphs = graphs_of(input, variant);
+    auto file = [&](const char* name) { return graph_file(name, variant); };
+    files.add_graph(file("vision_encoder"), image_features_graph(p.config, weights, graphs.options));
+    files.add_graph(file("embed_tokens"), embed_tokens_graph(p.config, weights, graphs.table));
+    add_merged_decoder(input, variant, files);
   }
 }
 
 // The client opens a "_data" file only where this says so, and fails where one is said and missing.
 OrderedJson client_section(const LayoutInput& input, const LayoutFiles& files) {
   OrderedJson chunks = OrderedJson::object();
-  for (const LayoutGraph& graph : files.graphs)
-    if (!graph.data.weights().empty()) chunks[graph.file.substr(graph.file.find_last_of('/') + 1)] = 1;
+  for (const Variant& variant : input.variants)
+    for (const char* name : {"vision_encoder", "embed_tokens", "decoder_model_merged"})
+      if (const std::string file = graph_file(name, variant); !files.data_of.at(file)->weights().empty())
+        chunks[file.substr(file.find_last_of('/') + 1)] = 1;
   OrderedJson section = {{"use_external_data_format", chunks}, {"kv_cache_dtype", {{"fp16", "float32"}}}};
   // Without the full precision, which is the default, nothing would be found.
   bool full = false;
   for (const Variant& variant : input.variants) full = full || std::string_view(variant.suffix).empty();
   if (!full) section["dtype"] = input.variants.front().name;
   return section;
-}
-
-OrderedJson end_tokens(const ModelConfig& config) {
-  if (config.eos_token_ids.size() == 1) return config.eos_token_ids.front();
-  return config.eos_token_ids;
 }
 
 // One spelling whatever the dialect of the checkpoint: the client knows no other.

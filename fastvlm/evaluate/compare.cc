@@ -80,10 +80,11 @@ Status check_comparable(const Chat& first, const Chat& other) {
                    other.options().folder.string());
 }
 
-Result<Answered> compare_question(Chat& first, Chat& other, const Question& question, Forced forced) {
-  TRY_ASSIGN(Answered answered, answer_question(first, question));
+Result<Answered> compare_question(const ComparedChats& chats, const Question& question, const Question* next, Forced forced) {
+  Chat &first = chats.first, &other = chats.other;
+  TRY_ASSIGN(Answered answered, answer_question(first, question, next));
   if (!answered.error.empty()) return answered;
-  TRY_ASSIGN(Answered answered_by_other, answer_question(other, question));
+  TRY_ASSIGN(Answered answered_by_other, answer_question(other, question, next));
   if (!answered_by_other.error.empty()) return answered_by_other;
   Comparison comparison{.reply = std::move(answered_by_other.reply)};
   comparison.tokens = tokens_to_force(first, answered.reply, question, forced);

@@ -19,6 +19,10 @@ inline constexpr std::string_view kForcedNames[] = {"greedy", "given"};
 Status check_comparable(const Chat& first, const Chat& other);
 
 // Both greedy answers, then both along the forced tokens. The position behind the last one counts when the answer ends there.
-Result<Answered> compare_question(Chat& first, Chat& other, const Question& question, Forced forced);
+struct ComparedChats {
+  Chat& first;
+  Chat& other;
+};
+Result<Answered> compare_question(const ComparedChats& chats, const Question& question, const Question* next, Forced forced);
 
 }  // namespace fastvlm

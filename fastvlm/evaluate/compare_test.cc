@@ -49,7 +49,7 @@ TEST(Compare, LedAlongItsOwnAnswerAModelFindsEachTokenMostLikely) {
 TEST(Compare, AModelIsNotDifferentFromItself) {
   const auto one = open("fp16"), two = open("fp16");
   ASSERT_TRUE(check_comparable(*one, *two).ok());
-  const auto answered = compare_question(*one, *two, kAsked, Forced::kGreedy);
+  const auto answered = compare_question({*one, *two}, kAsked, nullptr, Forced::kGreedy);
   ASSERT_TRUE(answered.ok()) << answered.error().message;
   ASSERT_TRUE(answered->comparison.has_value());
   EXPECT_EQ(answered->comparison->reply, answered->reply);
@@ -63,7 +63,7 @@ TEST(Compare, AModelIsNotDifferentFromItself) {
 TEST(Compare, WeightsOfFourBitsAreAnotherModel) {
   const auto one = open("fp16"), two = open("w4");
   ASSERT_TRUE(check_comparable(*one, *two).ok());
-  const auto answered = compare_question(*one, *two, kAsked, Forced::kGiven);
+  const auto answered = compare_question({*one, *two}, kAsked, nullptr, Forced::kGiven);
   ASSERT_TRUE(answered.ok()) << answered.error().message;
   const Comparison& comparison = *answered->comparison;
   EXPECT_EQ(comparison.tokens, one->tokenizer().encode("a cat"));
@@ -75,7 +75,7 @@ TEST(Compare, AQuestionThatCannotBeAnsweredIsNotCompared) {
   const auto one = open("fp16"), two = open("w4");
   Question question = kAsked;
   question.image_file = "/no/such/folder/p.jpg";
-  const auto answered = compare_question(*one, *two, question, Forced::kGreedy);
+  const auto answered = compare_question({*one, *two}, question, nullptr, Forced::kGreedy);
   ASSERT_TRUE(answered.ok());
   EXPECT_FALSE(answered->comparison.has_value());
   EXPECT_NE(answered->error.find("p.jpg"), std::string::npos);

@@ -26,13 +26,14 @@ void score(const std::vector<const Metric*>& metrics, const Question& question, 
   for (const Metric* metric : metrics) reply.scores.push_back(metric->score(reply.answer, question));
 }
 
-Result<ResultRow> row_for(const Question& question, const std::vector<const Metric*>& metrics, const AnswerQuestion& answer) {
+Result<ResultRow> row_for(const Question& question, const std::vector<const Metric*>& metrics,
+                          const std::function<Result<Answered>()>& answer) {
   ResultRow row{.question = question.number, .id = question.id};
   if (!question.problem.empty()) {
     row.error = question.problem;
     return row;
   }
-  TRY_ASSIGN(Answered answered, answer(question));
+  TRY_ASSIGN(Answered answered, answer());
   row.error = std::move(answered.error);
   if (!row.error.empty()) return row;
   row.reply = std::move(answered.reply);
@@ -71,7 +72,10 @@ Result<EvaluationReport> run_evaluation(const QuestionSet& set, const ResultsHea
     const Question& question = set.questions[i];
     if (file.has(question.number)) continue;
     TRY(check_interrupt());
-    TRY_ASSIGN(const ResultRow row, row_for(question, metrics, answer));
+    std::size_t next = i + 1;
+    while (next < end && (file.has(next + 1) || !set.questions[next].problem.empty())) ++next;
+    const Question* following = next < end ? &set.questions[next] : nullptr;
+    TRY_ASSIGN(const ResultRow row, row_for(question, metrics, [&] { return answer(question, following); }));
     TRY(file.append(row));
     report.answered += row.error.empty() ? 1 : 0;
     progress.advance(1);
@@ -80,7 +84,8 @@ Result<EvaluationReport> run_evaluation(const QuestionSet& set, const ResultsHea
   return report;
 }
 
-Result<Answered> answer_question(Chat& chat, const Question& question) {
+Result<Answered> answer_question(Chat& chat, const Question& question, const Question* next) {
+  chat.prepare(next == nullptr ? Path() : next->image_file);
   const BatchItem item{.image = question.image, .image_file = question.image_file, .prompt = question.prompt};
   TRY_ASSIGN(BatchReply reply, answer_item(chat, item));
   // The folder of the pictures is another one on another machine.

@@ -18,7 +18,8 @@ struct Answered {
   std::optional<Comparison> comparison;
   std::string error;
 };
-using AnswerQuestion = std::function<Result<Answered>(const Question&)>;
+// `next` comes after this question, or is nullptr.
+using AnswerQuestion = std::function<Result<Answered>(const Question& question, const Question* next)>;
 
 struct EvaluationReport {
   Results results;
@@ -34,8 +35,9 @@ Result<EvaluationReport> run_evaluation(const QuestionSet& set, const ResultsHea
 // The header's lines about the set.
 Status describe_set(const QuestionSet& set, std::vector<std::string> metrics, ResultsHeader& header);
 
-// Through a chat: pictures that cannot be read and prompts that are too long become Answered::error.
-Result<Answered> answer_question(Chat& chat, const Question& question);
+// Through a chat: pictures that cannot be read and prompts that are too long become Answered::error. The picture of the next question
+// is encoded beside the decoding of this one.
+Result<Answered> answer_question(Chat& chat, const Question& question, const Question* next);
 // Model and settings of a chat.
 Result<AnsweredBy> answered_by(const Chat& chat, std::string_view runner);
 

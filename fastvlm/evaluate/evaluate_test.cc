@@ -53,10 +53,11 @@ TEST_F(Evaluate, RedoesWhatAKillHasCutOffAnywhere) {
 TEST_F(Evaluate, AsksAgainOnlyWhatFailedAndPutsItInItsPlace) {
   single();
   std::vector<std::size_t> asked;
-  const auto report = evaluate_for_tests(set_, folder_ / "single.jsonl", {}, [&](const Question& question) -> Result<Answered> {
-    asked.push_back(question.number);
-    return Answered{.reply = {.answer = "yes", .ids = {1}, .finish = "stop"}};
-  });
+  const auto report =
+      evaluate_for_tests(set_, folder_ / "single.jsonl", {}, [&](const Question& question, const Question*) -> Result<Answered> {
+        asked.push_back(question.number);
+        return Answered{.reply = {.answer = "yes", .ids = {1}, .finish = "stop"}};
+      });
   ASSERT_TRUE(report.ok());
   EXPECT_EQ(asked, (std::vector<std::size_t>{10, 20, 30, 40}));
   for (std::size_t i = 0; i < 40; ++i) EXPECT_EQ(report->results.rows[i].question, i + 1);
@@ -91,9 +92,9 @@ TEST_F(Evaluate, TwoRunsDoNotWriteOneFile) {
 }
 
 TEST_F(Evaluate, AnInterruptKeepsWhatIsThere) {
-  const auto stopped = evaluate_for_tests(set_, folder_ / "r.jsonl", {}, [](const Question& question) {
+  const auto stopped = evaluate_for_tests(set_, folder_ / "r.jsonl", {}, [](const Question& question, const Question*) {
     if (question.number == 7) request_interrupt();
-    return answer_for_tests(question);
+    return answer_for_tests(question, nullptr);
   });
   ASSERT_FALSE(stopped.ok());
   EXPECT_EQ(stopped.error().kind, ErrorKind::kInterrupted);
@@ -108,9 +109,9 @@ TEST_F(Evaluate, AnInterruptKeepsWhatIsThere) {
 pid_t start_child(const QuestionSet& set, const Path& file) {
   const pid_t child = ::fork();
   if (child != 0) return child;
-  const auto report = evaluate_for_tests(set, file, {}, [](const Question& question) {
+  const auto report = evaluate_for_tests(set, file, {}, [](const Question& question, const Question*) {
     std::this_thread::sleep_for(std::chrono::microseconds(200));
-    return answer_for_tests(question);
+    return answer_for_tests(question, nullptr);
   });
   ::_exit(report.ok() ? 0 : 1);
 }

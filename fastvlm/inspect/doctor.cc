@@ -10,6 +10,7 @@
 
 #include "fastvlm/base/try.h"
 #include "fastvlm/run/fetch.h"
+#include "fastvlm/targets/qnn/run/htp_runner.h"
 #include "fastvlm/targets/qnn/run/load_worker.h"
 
 namespace fastvlm {
@@ -64,7 +65,9 @@ Result<DoctorReport> run_doctor(const RuntimeSearch& search, const Path& program
       .glibc = ::gnu_get_libc_version(),
       .cores = std::thread::hardware_concurrency(),
       .memory_bytes = static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) * static_cast<std::uint64_t>(::sysconf(_SC_PAGE_SIZE)),
-      .cache_folder = search.cache_folder};
+      .cache_folder = search.cache_folder,
+      .emulated = qnn::is_emulated()};
+  if (!report.emulated) report.npu_parts = find_npu_parts("/");
   if (!search.cache_folder.empty()) {
     auto free = free_bytes(search.cache_folder);
     report.cache_free_bytes = free.ok() ? *free : 0;
@@ -92,6 +95,9 @@ OrderedJson to_json(const DoctorReport& report) {
                         {"tried", health.tried},
                         {"loads", health.loads},
                         {"note", health.note}});
+  OrderedJson parts = OrderedJson::array();
+  for (const NpuPart& part : report.npu_parts)
+    parts.push_back({{"name", part.name}, {"found", !part.path.empty()}, {"path", part.path.string()}, {"note", part.note}});
   return {{"machine", report.machine},
           {"glibc", report.glibc},
           {"cores", report.cores},
@@ -100,6 +106,8 @@ OrderedJson to_json(const DoctorReport& report) {
           {"cache_free_bytes", report.cache_free_bytes},
           {"runtimes", runtimes},
           {"complete", report.complete()},
+          {"emulated", report.emulated},
+          {"npu_parts", parts},
           {"advice", report.advice}};
 }
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "fastvlm/base/json.h"
+#include "fastvlm/inspect/npu_parts.h"
 #include "fastvlm/run/runtimes.h"
 
 namespace fastvlm {
@@ -26,6 +27,8 @@ struct DoctorReport {
   Path cache_folder;
   std::uint64_t cache_free_bytes = 0;
   std::vector<RuntimeHealth> runtimes;  // ONNX Runtime, then the plug-in
+  bool emulated = false;                // an NPU is emulated here, which needs nothing of the system
+  std::vector<NpuPart> npu_parts;       // elsewhere: what the system must have for a real one
   std::vector<std::string> advice;
 
   bool complete() const;  // every runtime loads

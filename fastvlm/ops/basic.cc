@@ -63,6 +63,10 @@ Value greater(Value a, Value b) {
   require_same_type("Greater", a, b);
   return one(a.graph(), "Greater", {a, b}, {Dtype::kBool, broadcast("Greater", a, b)});
 }
+Value equal(Value a, Value b) {
+  require_same_type("Equal", a, b);
+  return one(a.graph(), "Equal", {a, b}, {Dtype::kBool, broadcast("Equal", a, b)});
+}
 Value where(Value condition, Value a, Value b) {
   require_same_type("Where", a, b);
   Dims dims = broadcast_dims("Where", a, broadcast("Where", a, b), condition.dims());
@@ -275,6 +279,11 @@ Value unsqueeze(Value x, std::vector<std::int64_t> axes) {
   Dims dims = x.dims();
   for (std::int64_t axis : axes) dims.insert(dims.begin() + axis, Dim(1));
   return one(x.graph(), "Unsqueeze", {x, integers(x.graph(), axes)}, {x.dtype(), std::move(dims)});
+}
+
+Value cumulative_sum(Value x, int axis) {
+  axis = positive_axis("CumSum", x, axis);
+  return one(x.graph(), "CumSum", {x, scalar(x.graph(), Dtype::kInt64, axis)}, {x.dtype(), x.dims()});
 }
 
 Value scalar(Graph& graph, Dtype dtype, double value) {

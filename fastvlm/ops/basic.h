@@ -16,6 +16,7 @@ Value sub(Value a, Value b);
 Value mul(Value a, Value b);
 Value div(Value a, Value b);
 Value greater(Value a, Value b);
+Value equal(Value a, Value b);
 Value where(Value condition, Value a, Value b);
 
 Value sqrt(Value x);
@@ -66,6 +67,8 @@ Value extent_of(Value x, int axis);
 // 0, 1, … L-1 as int64, where L is the extent of `axis` (symbolic).
 Value range_along(Value x, int axis);
 Value unsqueeze(Value x, std::vector<std::int64_t> axes);
+// Each element with those before it along `axis` added.
+Value cumulative_sum(Value x, int axis);
 
 // (x - zero_point) * scale as float32; x: integers of the encoding's type. com.microsoft, whose opset knows 16 bits.
 Value dequantize(Value x, const Encoding& encoding);

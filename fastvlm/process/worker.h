@@ -13,6 +13,8 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "fastvlm/process/channel.h"
 #include "fastvlm/process/spawn.h"
@@ -32,11 +34,12 @@ struct Worker {
 std::optional<int> serve_worker(int argc, char* const* argv, std::span<const Worker> workers);
 
 struct WorkerOptions {
-  Path program;            // whose table holds the worker: fastvlm-npu, or one that calls serve_worker()
-  std::string worker;      // "__compile-worker"
-  std::string called;      // in messages: "the compiling process"
-  Path log_folder{};       // gets a file with what the child prints, which is named in errors; empty: none
-  ProcessLimits limits{};  // the seconds are those of one request
+  Path program;        // whose table holds the worker: fastvlm-npu, or one that calls serve_worker()
+  std::string worker;  // "__compile-worker"
+  std::string called;  // in messages: "the compiling process"
+  Path log_folder{};   // gets a file with what the child prints, which is named in errors; empty: none
+  std::vector<std::pair<std::string, std::string>> environment{};  // added to ours, or in place of ours
+  ProcessLimits limits{};                                          // the seconds are those of one request
 };
 
 // The other side of serve_worker().

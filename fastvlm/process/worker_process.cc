@@ -88,8 +88,11 @@ WorkerProcess::WorkerProcess(WorkerProcess&& other) noexcept = default;
 Result<WorkerProcess> WorkerProcess::start(const WorkerOptions& options) {
   TRY_ASSIGN(Log log, make_log(options));
   TRY_ASSIGN(auto ends, Channel::make());
-  auto process = Process::start(
-      {.program = options.program, .arguments = {options.worker}, .output = log.descriptor.get(), .channel = ends.second.get()});
+  auto process = Process::start({.program = options.program,
+                                 .arguments = {options.worker},
+                                 .environment = options.environment,
+                                 .output = log.descriptor.get(),
+                                 .channel = ends.second.get()});
   if (!process.ok()) {
     std::error_code ignored;
     if (!log.file.empty()) std::filesystem::remove(log.file, ignored);

@@ -215,6 +215,13 @@ TEST(Worker, LimitsOfTimeAndMemoryAreKept) {
   EXPECT_EQ(error.message, "the worker took more than 400 MB of memory and was stopped");
 }
 
+TEST(Worker, ItsEnvironmentIsOursAndWhatIsAdded) {
+  WorkerOptions chosen = options("ADSP_LIBRARY_PATH");
+  chosen.program = "printenv";
+  chosen.environment = {{"ADSP_LIBRARY_PATH", "/libraries of the NPU"}};
+  EXPECT_EQ(error_of({}, chosen).message, "the worker ended with exit code 0; its last line was: /libraries of the NPU");
+}
+
 TEST(Worker, ARequestedStopEndsIt) {
   std::stop_source stop;
   WorkerOptions chosen = options("__foreign");

@@ -98,7 +98,9 @@ const PinnedWheel* pinned_wheel(RuntimeKind kind) {
 }
 
 Path runtime_folder(const Path& cache_folder, const PinnedWheel& wheel) {
-  return cache_folder / fmt::format("{}-{}", wheel.package, wheel.version);
+  // The first machine there was has no name in its folders.
+  if (wheel.machine == "x86_64") return cache_folder / fmt::format("{}-{}", wheel.package, wheel.version);
+  return cache_folder / fmt::format("{}-{}-{}", wheel.package, wheel.version, wheel.machine);
 }
 
 Result<std::vector<FetchedRuntime>> fetch_runtimes(const FetchOptions& options) {

@@ -66,7 +66,7 @@ inline constexpr std::array kPinnedWheels = {
 // The row for this machine, or nullptr on a machine that has none.
 const PinnedWheel* pinned_wheel(RuntimeKind kind);
 
-// "<cache>/onnxruntime-1.29.0"
+// "<cache>/onnxruntime-1.29.0" on x86-64, "<cache>/onnxruntime-1.29.0-aarch64" there: machines may share a home.
 Path runtime_folder(const Path& cache_folder, const PinnedWheel& wheel);
 
 struct FetchOptions {

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
+#include <string_view>
 #include <unordered_map>
 #include <utility>
 
@@ -58,6 +60,19 @@ Status configure(Ort::SessionOptions& session, Ort::Env& env, const OrtRunnerOpt
   return {};
 }
 
+// On arm64 with half arithmetic ONNX Runtime joins the nodes of a float16 GELU into one for which it has no kernel there.
+constexpr std::string_view kNoKernel = "Failed to find kernel for com.microsoft.Gelu";
+constexpr const char* kLeaveOut = "optimization.disable_specified_optimizers";
+constexpr const char* kGeluFusions = "GeluFusionL1;GeluFusionL2;BiasGeluFusion";
+
+// What the same graph may be opened with when `failure` was the answer; nothing when that would not help.
+std::optional<OrtRunnerOptions> second_try(const OrtRunnerOptions& options, std::string_view failure) {
+  if (options.provider || options.session_entries.contains(kLeaveOut) || failure.find(kNoKernel) == failure.npos) return std::nullopt;
+  OrtRunnerOptions other = options;
+  other.session_entries[kLeaveOut] = kGeluFusions;
+  return other;
+}
+
 template <class GetName, class GetType>
 Result<std::vector<TensorInfo>> infos(std::size_t count, GetName get_name, GetType get_type) {
   Ort::AllocatorWithDefaultOptions allocator;
@@ -108,6 +123,7 @@ struct OrtRunner::State {
       if (Status status = describe(); !status.ok()) return std::move(status).error().within(what);
       return {};
     } catch (const std::exception& failure) {
+      if (const auto other = second_try(options, failure.what())) return open(*other, create);
       return bad_input("{}: ONNX Runtime {} refuses it ({})", what, runtime->version(), failure.what());
     }
   }

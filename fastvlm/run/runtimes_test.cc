@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <set>
+
 #include "fastvlm/run/fetch.h"
 
 namespace fastvlm {
@@ -37,6 +39,10 @@ class RuntimesTest : public testing::Test {
   FetchOptions fetch_with(const Path& python) const {
     return {.cache_folder = folder_ / "cache", .kinds = {RuntimeKind::kOnnxRuntime}, .python = python};
   }
+  Path cached_onnxruntime() const {
+    const PinnedWheel& wheel = *pinned_wheel(RuntimeKind::kOnnxRuntime);
+    return runtime_folder(folder_ / "cache", wheel) / wheel.library;
+  }
   std::size_t entries_of_cache() const {
     return static_cast<std::size_t>(std::distance(fs::directory_iterator(folder_ / "cache"), fs::directory_iterator()));
   }
@@ -61,7 +67,7 @@ TEST_F(RuntimesTest, FetchingAsksForThePinnedWheelAndLaysOutTheFolder) {
 
   auto paths = find_runtimes({.cache_folder = folder_ / "cache"});
   ASSERT_TRUE(paths.ok());
-  EXPECT_EQ(paths->onnxruntime_library, folder_ / "cache/onnxruntime-1.29.0/lib/libonnxruntime.so.1.29.0");
+  EXPECT_EQ(paths->onnxruntime_library, cached_onnxruntime());
   EXPECT_EQ(paths->onnxruntime_version, "1.29.0");
 }
 
@@ -85,7 +91,7 @@ TEST_F(RuntimesTest, AFailedFetchTellsWhyAndLeavesNothing) {
 }
 
 TEST_F(RuntimesTest, APathThatWasGivenWins) {
-  put("cache/onnxruntime-1.29.0/lib/libonnxruntime.so.1.29.0");
+  put(cached_onnxruntime());
   const Path own = put("own/libonnxruntime.so.1.31.0");
   const Path plugin = put("qnn/libonnxruntime_providers_qnn.so");
   for (const Path& given : {own, own.parent_path()}) {
@@ -108,7 +114,7 @@ TEST_F(RuntimesTest, APathThatLeadsNowhereIsWrongUsage) {
 }
 
 TEST_F(RuntimesTest, SaysHowToGetWhatIsMissing) {
-  put("cache/onnxruntime-1.29.0/lib/libonnxruntime.so.1.29.0");
+  put(cached_onnxruntime());
   const RuntimeSearch search{.cache_folder = folder_ / "cache"};
   EXPECT_TRUE(require_runtimes(search, /*with_qnn=*/false).ok());
   auto paths = require_runtimes(search, /*with_qnn=*/true);
@@ -117,6 +123,13 @@ TEST_F(RuntimesTest, SaysHowToGetWhatIsMissing) {
   EXPECT_EQ(paths.error().message,
             "the QNN plug-in of ONNX Runtime is missing; run \"fastvlm-npu doctor --fetch\", or name the library with "
             "`qnn_plugin`");
+}
+
+TEST(Runtimes, MachinesThatShareAHomeKeepTheirLibrariesApart) {
+  std::set<Path> folders;
+  for (const PinnedWheel& wheel : kPinnedWheels) folders.insert(runtime_folder("/cache", wheel));
+  EXPECT_EQ(folders, (std::set<Path>{"/cache/onnxruntime-1.29.0", "/cache/onnxruntime-1.29.0-aarch64", "/cache/onnxruntime-qnn-2.7.0",
+                                     "/cache/onnxruntime-qnn-2.7.0-aarch64"}));
 }
 
 TEST(Runtimes, TheCacheFollowsTheUsersFolders) {

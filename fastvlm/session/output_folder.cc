@@ -8,9 +8,14 @@
 
 namespace fastvlm {
 
-Result<OutputFolder> open_output_folder(const Path& path) {
+Result<OutputFolder> open_static_folder(const Path& path) {
   OutputFolder folder{.path = path};
   TRY_ASSIGN(folder.manifest, read_manifest(path));
+  return folder;
+}
+
+Result<OutputFolder> open_output_folder(const Path& path) {
+  TRY_ASSIGN(OutputFolder folder, open_static_folder(path));
   for (GraphRole role : {GraphRole::kVisionEncoder, GraphRole::kDecoderWithProjection, GraphRole::kTokenEmbedder})
     if (folder.manifest.find(role) == nullptr)
       return bad_input("{}: the graph \"{}\" is not listed", (path / kManifestFile).string(), graph_name(role, {}));

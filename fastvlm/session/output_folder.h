@@ -32,6 +32,8 @@ struct OutputFolder {
 
 // Reads the manifest; an Error also when one of the three plain graphs is not listed.
 Result<OutputFolder> open_output_folder(const Path& folder);
+// The same without asking for the plain graphs: what `bundle` makes for a machine has none.
+Result<OutputFolder> open_static_folder(const Path& folder);
 
 // The folder with the decoder and fused graphs of one recipe only. Empty: fp16, or else the first there is. A recipe that the folder
 // has no graphs of is an Error of wrong usage; without any static graphs only the empty one is none.

@@ -31,27 +31,38 @@ Status lend(const Path& file, const Path& as) {
   const Path real = std::filesystem::canonical(file, failure);
   if (failure) return bad_input("{}: there is no such file", file.string());
   std::filesystem::create_directories(as.parent_path(), failure);
+  if (std::filesystem::exists(as, failure)) return {};  // lent to another graph
   std::filesystem::create_hard_link(real, as, failure);
   if (failure) std::filesystem::create_symlink(real, as, failure);
   if (failure) return bad_environment("{}: cannot make a link ({})", as.string(), failure.message());
   return {};
 }
 
-// `bytes` is what became of `model`.
-Result<std::unique_ptr<Runner>> open_changed(const Path& model, const std::string& bytes, const OpenGraph& open) {
-  TRY_ASSIGN(TemporaryFolder folder, TemporaryFolder::create());
-  const Path probed = folder.path() / fmt::format("{}.{}.onnx", model.stem().string(), folder.path().filename().string());
-  TRY(write_file_atomically(probed, bytes));
+// Writes `bytes`, which became of `model`, with links to the weights of `model` beside it.
+Status write_changed(const Path& model, const std::string& bytes, const ProbedFile& to) {
+  TRY(write_file_atomically(to.folder / (to.name + ".onnx"), bytes));
   TRY_ASSIGN(const OnnxModel read, parse_onnx(as_bytes(bytes), model.string(), {.infer_shapes = false}));
   for (const auto& [location, file] : find_data_files(read, model.parent_path(), /*follow_links=*/true)) {
     if (!file.problem.empty()) return bad_input("{}: external data \"{}\": {}", model.string(), location, file.problem);
-    TRY(lend(model.parent_path() / location, folder.path() / location));
+    TRY(lend(model.parent_path() / location, to.folder / location));
   }
-  TRY_ASSIGN(auto runner, open(probed));
+  return {};
+}
+
+Result<std::unique_ptr<Runner>> open_changed(const Path& model, const std::string& bytes, const OpenGraph& open) {
+  TRY_ASSIGN(TemporaryFolder folder, TemporaryFolder::create());
+  const std::string name = fmt::format("{}.{}", model.stem().string(), folder.path().filename().string());
+  TRY(write_changed(model, bytes, {folder.path(), name}));
+  TRY_ASSIGN(auto runner, open(folder.path() / (name + ".onnx")));
   return std::unique_ptr<Runner>(std::make_unique<ProbedRunner>(std::move(folder), std::move(runner)));
 }
 
 }  // namespace
+
+Status write_probed(const Path& model, std::span<const std::string> values, const ProbedFile& to) {
+  TRY_ASSIGN(const std::string bytes, with_probes(model, values));
+  return write_changed(model, bytes, to);
+}
 
 Result<std::unique_ptr<Runner>> open_probed(const Path& model, std::span<const std::string> values, const OpenGraph& open) {
   TRY_ASSIGN(const std::string bytes, with_probes(model, values));

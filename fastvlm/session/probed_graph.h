@@ -10,6 +10,13 @@ namespace fastvlm {
 // as long as the runner lives; nothing is written beside the original.
 Result<std::unique_ptr<Runner>> open_probed(const Path& model, std::span<const std::string> values, const OpenGraph& open);
 
+// Writes `model` with these values as further outputs to <folder>/<name>.onnx, with links to its weights beside it.
+struct ProbedFile {
+  Path folder;
+  std::string name;
+};
+Status write_probed(const Path& model, std::span<const std::string> values, const ProbedFile& file);
+
 // Opens the plain picture encoder for pictures of another size, likewise.
 Result<std::unique_ptr<Runner>> open_at_picture_size(const Path& encoder, std::int64_t size, const OpenGraph& open);
 

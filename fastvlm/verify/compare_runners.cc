@@ -10,6 +10,7 @@
 #include "fastvlm/session/decoder_session.h"
 #include "fastvlm/session/probed_graph.h"
 #include "fastvlm/session/run_graph.h"
+#include "fastvlm/session/run_memory.h"
 #include "fastvlm/tensor/convert.h"
 
 namespace fastvlm {
@@ -46,35 +47,6 @@ Departure departure_at(const OnnxModel& model, const std::string& value, double 
   const OnnxIndex index(model);
   const OnnxNode* node = index.producer(value);
   return {.value = value, .op = node == nullptr ? "" : operator_name(node->domain, node->op), .snr_db = snr};
-}
-
-// ---- Runners that remember ----------------------------------------------------------------------------------------------
-
-// The inputs of the last run of each graph, for the search behind a miss.
-using Memory = std::map<std::string, std::vector<NamedTensor>>;
-
-class RememberingRunner final : public Runner {
- public:
-  RememberingRunner(std::unique_ptr<Runner> runner, std::vector<NamedTensor>& memory) : runner_(std::move(runner)), memory_(memory) {}
-  const std::vector<TensorInfo>& inputs() const override { return runner_->inputs(); }
-  const std::vector<TensorInfo>& outputs() const override { return runner_->outputs(); }
-  Result<std::vector<NamedTensor>> run(std::span<const NamedTensorView> inputs, std::span<const std::string> wanted) override {
-    memory_.clear();
-    for (const NamedTensorView& input : inputs)
-      memory_.push_back({input.name, {input.view.dtype, input.view.shape, {input.view.bytes.begin(), input.view.bytes.end()}}});
-    return runner_->run(inputs, wanted);
-  }
-
- private:
-  std::unique_ptr<Runner> runner_;
-  std::vector<NamedTensor>& memory_;
-};
-
-OpenGraph remembering(const OpenGraph& open, Memory& memory) {
-  return [&open, &memory](const Path& path) -> Result<std::unique_ptr<Runner>> {
-    TRY_ASSIGN(auto runner, open(path));
-    return std::unique_ptr<Runner>(std::make_unique<RememberingRunner>(std::move(runner), memory[path.string()]));
-  };
 }
 
 // ---- Comparing ----------------------------------------------------------------------------------------------------------
@@ -127,7 +99,7 @@ Tensor tokens_of(const Tensor& cache, std::int64_t begin, std::int64_t end) {
 
 class DecoderComparison {
  public:
-  DecoderComparison(const Both& both, DecoderSession reference, DecoderSession candidate, Memory& memory)
+  DecoderComparison(const Both& both, DecoderSession reference, DecoderSession candidate, RunMemory& memory)
       : b_(both), reference_(std::move(reference)), candidate_(std::move(candidate)), memory_(memory) {}
 
   Status run(const Tensor& prompt, const EmbeddingTable& table) {
@@ -206,7 +178,7 @@ class DecoderComparison {
 
   const Both& b_;
   DecoderSession reference_, candidate_;
-  Memory& memory_;
+  RunMemory& memory_;
   const std::string subject_ = decoder_subject(*b_.folder.manifest.find(GraphRole::kDecoder));
 };
 
@@ -248,7 +220,7 @@ Result<Tensor> made_up_prompt(const Both& b, const EmbeddingTable& table, std::i
 }
 
 Status compare_decoders(const Both& b) {
-  Memory memory;
+  RunMemory memory;
   TRY_ASSIGN(EmbeddingTable table, EmbeddingTable::open(b.folder));
   TRY_ASSIGN(DecoderSession reference, open_decoder_session(b.folder, remembering(b.how.open_reference, memory)));
   TRY_ASSIGN(DecoderSession candidate, open_decoder_session(b.folder, b.how.open_candidate));

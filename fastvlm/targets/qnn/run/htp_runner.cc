@@ -8,6 +8,7 @@
 #include "fastvlm/targets/qnn/chips/soc_table.h"
 #include "fastvlm/targets/qnn/compile/compile.h"
 #include "fastvlm/targets/qnn/compile/context_cache.h"
+#include "fastvlm/targets/qnn/context/context_wrapper.h"
 
 namespace fastvlm::qnn {
 namespace {
@@ -28,6 +29,34 @@ QnnSessionRequest request_for(const NpuRunnerRequest& r, const Path& model, cons
           .model = model,
           .context = context,
           .log_folder = r.log_folder};
+}
+
+// Whether another wrapper beside this one names the same binary.
+Result<bool> shares_its_context(const Path& wrapper) {
+  TRY_ASSIGN(const ContextWrapper own, read_context_wrapper(wrapper));
+  std::error_code failure;
+  for (const auto& entry : fs::directory_iterator(wrapper.parent_path(), failure)) {
+    if (entry.path() == wrapper || !entry.path().string().ends_with(kContextWrapperEnd)) continue;
+    const auto other = read_context_wrapper(entry.path());
+    if (other.ok() && !own.context_file.empty() && other->context_file == own.context_file) return true;
+  }
+  return false;
+}
+
+Result<std::unique_ptr<RemoteRunner>> open_compiled(const NpuRunnerRequest& r) {
+  std::error_code failure;
+  const Path wrapper = r.graph.parent_path() / r.chip->name / (r.graph.stem().string() + kContextWrapperEnd);
+  if (!fs::exists(wrapper, failure))
+    return bad_input("{}: not compiled for {}; run compile with `targets` {} first", wrapper.string(), r.chip->name, r.chip->name);
+  if (is_emulated()) {
+    TRY_ASSIGN(const bool shared, shares_its_context(wrapper));
+    if (shared)
+      return bad_input(
+          "{}: its context holds several graphs over one set of weights, which the emulation on x86 cannot open, only a device; make the "
+          "bundle unshared to try it here",
+          wrapper.string());
+  }
+  return open_in_child(request_for(r, wrapper, {}));
 }
 
 // A working folder in the cache that goes with this object.
@@ -52,12 +81,8 @@ bool is_emulated() {
 Result<std::unique_ptr<RemoteRunner>> open_htp_runner(const NpuRunnerRequest& r) {
   if (auto why = refuses(soc_of(*r.chip), Precision::kFloat16)) return bad_usage("target {}", *why);
   std::error_code failure;
-  if (!is_emulated()) {
-    const Path wrapper = r.graph.parent_path() / r.chip->name / (r.graph.stem().string() + kContextWrapperEnd);
-    if (!fs::exists(wrapper, failure))
-      return bad_input("{}: not compiled for {}; run compile with `targets` {} first", wrapper.string(), r.chip->name, r.chip->name);
-    return open_in_child(request_for(r, wrapper, {}));
-  }
+  // What `bundle` made has contexts and no graphs.
+  if (!is_emulated() || !fs::exists(r.graph, failure)) return open_compiled(r);
   if (r.cache_folder.empty()) return open_in_child(request_for(r, r.graph, {}));
   TRY_ASSIGN(std::string key, emulation_key(r));
   const Path contexts = r.cache_folder / "contexts";

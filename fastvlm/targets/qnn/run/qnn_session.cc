@@ -3,6 +3,7 @@
 #include "fastvlm/base/try.h"
 #include "fastvlm/run/runtimes_json.h"
 #include "fastvlm/targets/qnn/run/backend.h"
+#include "fastvlm/targets/qnn/run/htp_runner.h"
 
 namespace fastvlm::qnn {
 namespace {
@@ -31,10 +32,14 @@ Result<std::unique_ptr<RemoteRunner>> open_in_child(const QnnSessionRequest& req
   session["model"] = request.model.string();
   session["context"] = request.context.string();
   session["soc_model"] = request.soc_model;
+  // On a board the NPU loads its own half of the library, which lies beside ours and is found by this variable only.
+  std::vector<std::pair<std::string, std::string>> environment;
+  if (!is_emulated()) environment.emplace_back("ADSP_LIBRARY_PATH", request.runtimes.qnn_folder.string());
   return RemoteRunner::open({.worker = {.program = request.program,
                                         .worker = kSessionWorker,
                                         .called = "the process that runs the vendor's library",
-                                        .log_folder = request.log_folder},
+                                        .log_folder = request.log_folder,
+                                        .environment = std::move(environment)},
                              .session = std::move(session),
                              .model = request.model});
 }

@@ -1,0 +1,40 @@
+#include "fastvlm/device/bundle_for_tests.h"
+
+namespace fastvlm::device {
+namespace {
+
+TEST(BundleManifest, IsReadAsItWasWritten) {
+  FolderForTests folder;
+  const BundleManifest manifest = write_made_up_bundle(folder);
+  EXPECT_EQ(manifest.files.size(), 6u);
+  const auto read = read_bundle(folder.path());
+  ASSERT_TRUE(read.ok()) << read.error().message;
+  EXPECT_EQ(*read, manifest);
+  EXPECT_EQ(bundle_text(*read), bundle_text(manifest));
+}
+
+TEST(BundleManifest, DamagedOnesAreRefusedWithASentenceThatNamesTheKey) {
+  BundleManifest manifest = manifest_for_tests();
+  manifest.files["tokenizer.json"] = {.bytes = 2, .sha256 = sha256_of("{}")};
+  const std::string text = bundle_text(manifest);
+  struct Damage {
+    const char *from, *to, *words;
+  };
+  for (const auto& [from, to, words] :
+       {Damage{"fastvlm-npu bundle", "fastvlm-npu export", "is not \"fastvlm-npu bundle\""},
+        Damage{"\"format_version\": 1", "\"format_version\": 2", "format version 2"}, Damage{"\"bytes\": 2", "\"bytes\": -2", "\"bytes\""},
+        Damage{"\"tokenizer.json\"", "\"../tokenizer.json\"", "must name a file in the folder"},
+        Damage{"\"npu/sm8750/vision", "\"/npu/sm8750/vision", "must name a file in the folder"},
+        Damage{"\"sm8750\"", "\"a/b\"", "no name of a chip"}, Damage{"\"qairt\"", "\"qart\"", "\"qairt\""},
+        Damage{"\"files\"", "\"file\"", "\"files\""}}) {
+    std::string damaged = text;
+    ASSERT_NE(damaged.find(from), std::string::npos) << from;
+    damaged.replace(damaged.find(from), std::string_view(from).size(), to);
+    const auto read = parse_bundle(damaged, "b/bundle.json");
+    ASSERT_FALSE(read.ok()) << to;
+    EXPECT_NE(read.error().message.find(words), std::string::npos) << read.error().message;
+  }
+}
+
+}  // namespace
+}  // namespace fastvlm::device

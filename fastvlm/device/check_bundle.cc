@@ -1,0 +1,91 @@
+#include "fastvlm/device/check_bundle.h"
+
+#include <algorithm>
+
+#include "fastvlm/base/hash.h"
+#include "fastvlm/base/try.h"
+#include "fastvlm/bundle/names.h"
+#include "fastvlm/targets/qnn/compile/compile.h"
+#include "fastvlm/targets/qnn/context/context_worker.h"
+#include "fastvlm/targets/qnn/context/context_wrapper.h"
+
+namespace fastvlm::device {
+namespace {
+
+constexpr const char* kAgain = "make the bundle again, or copy it again from where it was made";
+
+// "2.51.0" of "v2.51.0.260929181845"; wrappers of older plug-ins spell the short form.
+std::string short_version(std::string_view build) {
+  if (build.starts_with('v')) build.remove_prefix(1);
+  std::size_t end = 0;
+  for (int dots = 0; end < build.size(); ++end)
+    if (build[end] == '.' && ++dots == 3) break;
+  return std::string(build.substr(0, end));
+}
+
+Status agree(const Path& file, const ContextFacts& facts, const BundleManifest& manifest) {
+  if (!facts.compiler.empty() && short_version(facts.compiler) != short_version(manifest.compiler))
+    return bad_input("{}: was compiled with QAIRT {}, but the bundle says {}; contexts of two versions do not run together, so {}",
+                     file.string(), short_version(facts.compiler), short_version(manifest.compiler), kAgain);
+  if (facts.soc_model && *facts.soc_model != manifest.soc_model)
+    return bad_input("{}: was compiled for another chip (SoC number {}) than the bundle, which is for {} ({}); {}", file.string(),
+                     *facts.soc_model, manifest.chip, manifest.soc_model, kAgain);
+  return {};
+}
+
+Status check_sizes(const Path& folder, const BundleManifest& manifest) {
+  std::error_code failure;
+  for (const auto& [name, file] : manifest.files) {
+    const auto bytes = std::filesystem::file_size(folder / name, failure);
+    if (failure || bytes == file.bytes) continue;
+    return bad_input("{}: has {} bytes, {} says {}, so it was cut off or changed; {}", (folder / name).string(), bytes, kBundleFile,
+                     file.bytes, kAgain);
+  }
+  return {};
+}
+
+Status check_hashes(const Path& folder, const BundleManifest& manifest) {
+  for (const auto& [name, file] : manifest.files) {
+    TRY_ASSIGN(const std::string sha256, sha256_of_file(folder / name));
+    if (sha256 != file.sha256)
+      return bad_input("{}: its SHA-256 is not the one in {}, so it was changed; {}", (folder / name).string(), kBundleFile, kAgain);
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<ContextFacts> context_facts(const Path& file, const ContextReading& reading) {
+  TRY_ASSIGN(const ContextWrapper wrapper, read_context_wrapper(file));
+  ContextFacts facts{.compiler = wrapper.ep_sdk_version, .soc_model = wrapper.soc_model};
+  const auto runtimes = require_runtimes(reading.runtimes, /*with_qnn=*/true);
+  if (!runtimes.ok() || wrapper.context_file.empty()) return facts;
+  TRY_ASSIGN(const ContextInfo info,
+             read_context_in_child(wrapper.context_file,
+                                   {.program = reading.program, .qnn_system_library = runtimes->qnn_folder / "libQnnSystem.so"}));
+  const bool other_chip = facts.soc_model && info.soc_model && *facts.soc_model != static_cast<std::int64_t>(*info.soc_model);
+  if (other_chip || (!facts.compiler.empty() && short_version(facts.compiler) != short_version(info.build_id)))
+    return bad_input("{}: its context says QAIRT {} for SoC number {}, the wrapper {} for {}; they do not belong together", file.string(),
+                     short_version(info.build_id), info.soc_model.value_or(0), short_version(facts.compiler), facts.soc_model.value_or(0));
+  return ContextFacts{.compiler = info.build_id,
+                      .soc_model = info.soc_model ? std::optional<std::int64_t>(*info.soc_model) : facts.soc_model};
+}
+
+Status check_bundle(const Path& folder, const BundleManifest& manifest, const BundleCheck& check) {
+  std::error_code ignored;
+  for (const auto& [name, file] : manifest.files)
+    if (!std::filesystem::is_regular_file(folder / name, ignored)) return bad_input("{}: is missing; {}", (folder / name).string(), kAgain);
+  // Why a file is another one says more than that it is.
+  Status unreadable;
+  for (const auto& [name, file] : manifest.files) {
+    if (!name.ends_with(qnn::kContextWrapperEnd)) continue;
+    const auto facts = context_facts(folder / name, check.reading);
+    if (facts.ok()) TRY(agree(folder / name, *facts, manifest));
+    if (!facts.ok() && unreadable.ok()) unreadable = facts.error();
+  }
+  TRY(check_sizes(folder, manifest));
+  if (check.hashes) TRY(check_hashes(folder, manifest));
+  return unreadable;
+}
+
+}  // namespace fastvlm::device

@@ -1,0 +1,32 @@
+// Whether a bundle is what it says: every file there and unchanged, every context of the chip and the compiler that bundle.json names.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "fastvlm/device/bundle_manifest.h"
+#include "fastvlm/run/runtimes.h"
+
+namespace fastvlm::device {
+
+struct ContextReading {
+  Path program;            // fastvlm-npu, for the child process that reads contexts
+  RuntimeSearch runtimes;  // with QNN; where there is none, only the ONNX wrappers are read
+};
+
+// What a context and its wrapper say about themselves; the wrapper's note names no chip in older versions.
+struct ContextFacts {
+  std::string compiler;  // "v2.51.0.260929181845"
+  std::optional<std::int64_t> soc_model;
+};
+// Facts of a wrapper and of the binary that it names. An Error also when the two disagree.
+Result<ContextFacts> context_facts(const Path& wrapper, const ContextReading& reading);
+
+// One sentence about the first thing that is wrong. Hashes of gigabytes take seconds; without them sizes are compared.
+struct BundleCheck {
+  ContextReading reading;
+  bool hashes = true;
+};
+Status check_bundle(const Path& folder, const BundleManifest& manifest, const BundleCheck& check);
+
+}  // namespace fastvlm::device

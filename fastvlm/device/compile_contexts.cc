@@ -1,0 +1,91 @@
+#include "fastvlm/device/compile_contexts.h"
+
+#include <algorithm>
+#include <set>
+
+#include "fastvlm/base/try.h"
+#include "fastvlm/onnx/model_file.h"
+#include "fastvlm/session/probed_graph.h"
+
+namespace fastvlm::device {
+namespace {
+
+namespace fs = std::filesystem;
+
+// What leaves the modules of a graph: blocks of the tower, layers of the decoder, their keys and values. Not the logits, which would
+// be the largest by far and are compared anyway.
+Result<std::vector<std::string>> probes_of(const Path& graph) {
+  TRY_ASSIGN(const OnnxModel model, read_onnx(graph));
+  const std::vector<std::string> floats = float_values(model);
+  const std::set<std::string> known(floats.begin(), floats.end());
+  std::vector<std::string> values = module_values(model);
+  std::erase_if(values, [&](const std::string& value) { return value == "logits" || !known.contains(value); });
+  if (values.empty()) return bad_input("{}: names no module whose output could be a probe; export again", graph.string());
+  return values;
+}
+
+// The graphs to compile as files in one folder.
+Status write_models(const BundlePlan& plan, const Path& folder, CompiledContexts& compiled, std::vector<CompileGroup>& groups) {
+  const std::string weights = npu_weights_identity(plan.folder.manifest);
+  for (const ContextToCompile& one : plan.to_compile) {
+    const Path graph = plan.folder.path / std::ranges::find(plan.folder.manifest.graphs, one.graph, &GraphEntry::name)->file;
+    std::vector<std::string> values;
+    if (one.probed) {
+      TRY_ASSIGN(values, probes_of(graph));
+    }
+    const std::string name = one.graph + (one.probed ? kProbedEnd : "");
+    TRY(write_probed(graph, values, {folder, name}));
+    groups.push_back({.name = name, .graphs = {name}, .weights_sha256 = weights});
+    if (one.probed) compiled.probed.push_back({.graph = one.graph, .model = folder / (name + ".onnx"), .values = std::move(values)});
+  }
+  return {};
+}
+
+// Takes binary and wrappers out of the folder of the compiler; what became of each node is not needed on the machine.
+Status take(const CompiledGroup& group, const Path& from, const Path& to, std::vector<ContextEntry>& entries) {
+  ContextEntry entry{.group = group.name, .binary = group.binary, .bytes = group.bytes};
+  std::vector<std::string> files = {group.binary};
+  for (const CompiledGraph& graph : group.graphs) {
+    entry.graphs.push_back({graph.name, graph.wrapper});
+    files.push_back(graph.wrapper);
+  }
+  std::error_code failure;
+  fs::create_directories(to, failure);
+  for (const std::string& file : files) {
+    fs::rename(from / file, to / file, failure);
+    if (failure) return bad_environment("{}: cannot be moved to {} ({})", (from / file).string(), to.string(), failure.message());
+  }
+  entries.push_back(std::move(entry));
+  return {};
+}
+
+}  // namespace
+
+Result<CompiledContexts> compile_contexts(const BundlePlan& plan, const BundleOptions& options, const Path& bundle, Progress& progress) {
+  CompiledContexts compiled;
+  if (plan.to_compile.empty()) return compiled;
+  const Target& target = *plan.chip.target;
+  TRY(target.check_compiler(options.runtimes, {}));
+  TRY_ASSIGN(const RuntimePaths runtimes, target.find_runtimes(options.runtimes));
+  // Beside the bundle, so that weights can be linked and contexts renamed.
+  TRY_ASSIGN(TemporaryFolder models, TemporaryFolder::create_in(bundle.parent_path()));
+  compiled.models.emplace(std::move(models));
+  std::vector<CompileGroup> groups;
+  const Path output = compiled.models->path() / "contexts";
+  std::error_code failure;
+  fs::create_directories(output, failure);
+  TRY(write_models(plan, compiled.models->path(), compiled, groups));
+  TRY_ASSIGN(const auto done, target.compile({.program = options.program,
+                                              .runtimes = runtimes,
+                                              .graph_folder = compiled.models->path(),
+                                              .output_folder = output,
+                                              .chip = plan.chip.chip,
+                                              .groups = std::move(groups),
+                                              .cache_folder = options.cache_folder,
+                                              .log_folder = fs::temp_directory_path()},
+                                             progress));
+  for (const CompiledGroup& group : done) TRY(take(group, output, bundle / compiled_folder(plan.chip.chip->name), compiled.entries));
+  return compiled;
+}
+
+}  // namespace fastvlm::device

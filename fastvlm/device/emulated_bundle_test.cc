@@ -1,0 +1,129 @@
+// From a trained checkpoint to a bundle whose self-test runs on the emulated NPU in the device's place.
+#include "fastvlm/compile/compile_output.h"
+#include "fastvlm/compile/graph_opener.h"
+#include "fastvlm/device/check_results.h"
+#include "fastvlm/device/make_bundle.h"
+#include "fastvlm/device/run_selftest.h"
+#include "fastvlm/export/golden_export_for_tests.h"
+#include "fastvlm/process/process.h"
+
+namespace fastvlm::device {
+namespace {
+
+const Path kTrained = Path(FASTVLM_TEST_DATA) / "trained";
+const RuntimeSearch kRuntimes = {.cache_folder = default_cache_folder(std::getenv("XDG_CACHE_HOME"), std::getenv("HOME"))};
+
+class EmulatedBundle : public testing::Test {
+ protected:
+  void export_trained() {
+    export_or_fail({.model_dir = kTrained / "checkpoint",
+                    .output_dir = folder_ / "out",
+                    .image_size = 256,
+                    .threads = 2,
+                    .npu = NpuOptions{.targets = {"sm8750"}, .image_sizes = {256}, .prefill = {32}, .context = 128}});
+    Progress silent;
+    const auto compiled =
+        compile_output({.output_dir = folder_ / "out", .targets = {"sm8750"}, .runtimes = kRuntimes, .program = FASTVLM_PROGRAM}, silent);
+    ASSERT_TRUE(compiled.ok()) << compiled.error().message;
+  }
+  BundleOptions options(const std::string& from, const std::string& to) {
+    return {.output_dir = folder_ / from,
+            .bundle_dir = folder_ / to,
+            .target = "sm8750",
+            .unshared = true,
+            .probe = true,
+            .pictures = {kTrained / "eval/000.png"},
+            .question = "What color is the cross?",
+            .answer_rows = 3,
+            .open_cpu = cpu_for_tests(),
+            .runtimes = kRuntimes,
+            .program = FASTVLM_PROGRAM};
+  }
+  void bundle_or_fail(const BundleOptions& options) {
+    Progress silent;
+    const auto report = make_bundle(options, silent);
+    ASSERT_TRUE(report.ok()) << report.error().message;
+  }
+  void run_or_fail(const std::string& bundle, const std::string& results) {
+    const auto open = graph_opener({.output_dir = folder_ / bundle, .chip = "sm8750", .runtimes = kRuntimes, .program = FASTVLM_PROGRAM});
+    ASSERT_TRUE(open.ok()) << open.error().message;
+    Progress silent;
+    const auto report = run_selftest({.bundle = folder_ / bundle,
+                                      .results = folder_ / results,
+                                      .open = *open,
+                                      .check = {.reading = {.program = FASTVLM_PROGRAM, .runtimes = kRuntimes}}},
+                                     silent);
+    ASSERT_TRUE(report.ok()) << report.error().message;
+  }
+  VerifyReport compare(const std::string& bundle, const std::string& results) {
+    auto report = check_results({.bundle = folder_ / bundle, .results = folder_ / results, .gates = {}});
+    EXPECT_TRUE(report.ok()) << report.error().message;
+    return report.ok() ? *report : VerifyReport();
+  }
+  std::string missed(const VerifyReport& report) {
+    std::string sentences;
+    for (const VerifyRow& row : report.rows)
+      if (row.outcome == Outcome::kMissed) sentences += row.subject + ": " + row.sentence + "\n";
+    return sentences;
+  }
+  // Turns the signs of one weight in the data of the static graphs.
+  void damage(const std::string& output, const std::string& weight) {
+    auto manifest = read_manifest(folder_ / output);
+    ASSERT_TRUE(manifest.ok());
+    const auto entry =
+        std::ranges::find_if(manifest->weights, [&](const WeightEntry& row) { return row.name == weight && row.file.starts_with("npu/"); });
+    ASSERT_NE(entry, manifest->weights.end()) << weight;
+    std::string bytes = text_of(folder_ / output / entry->file);
+    for (std::uint64_t at = entry->offset + 3; at < entry->offset + entry->bytes; at += 4) bytes[at] ^= static_cast<char>(0x80);
+    write_text(folder_ / output / entry->file, bytes);
+  }
+  FolderForTests folder_;
+};
+
+TEST_F(EmulatedBundle, TheSelfTestPassesAndADamagedLayerIsNamed) {
+  ASSERT_NO_FATAL_FAILURE(export_trained());
+  ASSERT_NO_FATAL_FAILURE(bundle_or_fail(options("out", "phone")));
+  ASSERT_NO_FATAL_FAILURE(run_or_fail("phone", "results"));
+  const VerifyReport good = compare("phone", "results");
+  EXPECT_TRUE(good.passed()) << missed(good);
+  EXPECT_EQ(good.count(Outcome::kNotCompared), 0);
+  // Vision, chunk and single token with keys and values of four layers, an answer, and two graphs with probes.
+  EXPECT_EQ(good.rows.size(), 1u + 8 + 9 + 4 + 2);
+
+  // The same weights but one, compiled, and put in the place of the bundle's contexts.
+  std::filesystem::copy(folder_ / "out", folder_ / "bad", std::filesystem::copy_options::recursive);
+  ASSERT_NO_FATAL_FAILURE(damage("bad", "model.layers.2.mlp.down_proj.weight"));
+  ASSERT_NO_FATAL_FAILURE(bundle_or_fail(options("bad", "other")));
+  std::filesystem::remove_all(folder_ / "phone/npu");
+  std::filesystem::copy(folder_ / "other/npu", folder_ / "phone/npu", std::filesystem::copy_options::recursive);
+  auto manifest = read_bundle(folder_ / "phone");
+  ASSERT_TRUE(manifest.ok() && write_bundle(folder_ / "phone", *manifest).ok());
+  ASSERT_NO_FATAL_FAILURE(run_or_fail("phone", "damaged"));
+  const std::string sentences = missed(compare("phone", "damaged"));
+  EXPECT_NE(sentences.find("the first tensor that departs is \"model.layers.2\" of layer 2"), std::string::npos) << sentences;
+}
+
+TEST_F(EmulatedBundle, IsTalkedToThroughItsOwnScript) {
+  ASSERT_NO_FATAL_FAILURE(export_trained());
+  BundleOptions unshared = options("out", "phone"), shared = options("out", "shared");
+  unshared.probe = shared.probe = shared.unshared = false;
+  ASSERT_NO_FATAL_FAILURE(bundle_or_fail(unshared));
+  ASSERT_NO_FATAL_FAILURE(bundle_or_fail(shared));
+  const auto ask = [&](const std::string& bundle) {
+    return run_process({.program = "sh",
+                        .arguments = {(folder_ / bundle / "run.sh").string(), "--image", (kTrained / "eval/000.png").string(), "--prompt",
+                                      "What color is the cross?", "--any-chip"},
+                        .environment = {{"FASTVLM_NPU", FASTVLM_PROGRAM}}})
+        .value();
+  };
+  const ProcessResult answered = ask("phone");
+  EXPECT_EQ(answered.exit_code, 0) << answered.output;
+  EXPECT_NE(answered.output.find("purple\n"), std::string::npos) << answered.output;
+  // Contexts with shared weights are for devices; the emulation says so.
+  const ProcessResult refused = ask("shared");
+  EXPECT_NE(refused.output.find("make the bundle unshared"), std::string::npos) << refused.output;
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "shared/npu/vision_256.onnx"));
+}
+
+}  // namespace
+}  // namespace fastvlm::device

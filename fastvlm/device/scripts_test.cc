@@ -1,0 +1,125 @@
+// The scripts of a bundle, run as a user does; nothing is fetched and no machine is needed.
+#include "fastvlm/device/bundle_for_tests.h"
+#include "fastvlm/process/process.h"
+
+namespace fastvlm::device {
+namespace {
+
+class Scripts : public testing::Test {
+ protected:
+  void SetUp() override { write_made_up_bundle(folder_); }
+
+  ProcessResult run(const std::string& script, std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), (folder_ / script).string());
+    auto result = run_process({.program = "sh",
+                               .arguments = std::move(arguments),
+                               .environment = {{"FASTVLM_NPU", "/bin/echo"}, {"XDG_CACHE_HOME", (folder_ / "cache").string()}},
+                               .limits = {.seconds = 60}});
+    EXPECT_TRUE(result.ok()) << result.error().message;
+    return result.ok() ? *result : ProcessResult{.exit_code = -2};
+  }
+  // The libraries of an SDK, as far as their names and their build go.
+  std::string sdk_of(const std::string& build) {
+    for (const char* file : {"lib/aarch64-android/libQnnHtp.so", "lib/aarch64-android/libQnnSystem.so",
+                             "lib/aarch64-android/libQnnHtpV79Stub.so", "lib/hexagon-v79/unsigned/libQnnHtpV79Skel.so"})
+      folder_.write(std::string("sdk/") + file, std::string("ELF\0", 4) + build + std::string("\0\n", 2));
+    return (folder_ / "sdk").string();
+  }
+  FolderForTests folder_;
+};
+
+TEST_F(Scripts, AreValidForEveryShell) {
+  for (const char* script : {"run.sh", "push.sh"})
+    for (const std::string command :
+         {"bash -n \"$0\"", "sh -n \"$0\"", "if command -v shellcheck >/dev/null; then shellcheck \"$0\"; fi"}) {
+      const auto result = run_process({.program = "sh", .arguments = {"-c", command, (folder_ / script).string()}});
+      ASSERT_TRUE(result.ok());
+      EXPECT_EQ(result->exit_code, 0) << script << ": " << command << "\n" << result->output;
+    }
+  for (const char* file : {"run.sh", "push.sh", "README.md"}) {
+    const std::string text = folder_.read(file);
+    for (const char* mark : {"@CHIP@", "@COMPILER@", "@FILES@", "@WHEELS@", "@SHARED@"})
+      EXPECT_EQ(text.find(mark), std::string::npos) << mark;
+  }
+}
+
+TEST_F(Scripts, RunRefusesADamagedFolderWithOneSentence) {
+  const ProcessResult whole = run("run.sh", {"--check"});
+  EXPECT_EQ(whole.exit_code, 0) << whole.output;
+  const std::string context = "npu/sm8750/vision_64_ctx_qnn.bin", wrapper = "npu/sm8750/vision_64_ctx.onnx";
+  const std::string bytes = folder_.read(context);
+  const auto with_build = [&](std::string build) {
+    std::string other = bytes;
+    return other.replace(other.find(kBuildForTests), std::string_view(kBuildForTests).size(), build);
+  };
+  struct Damage {
+    std::string file, bytes, words;
+  };
+  for (const auto& [file, damaged, words] :
+       {Damage{context, with_build("v2.48.0.250501010101"), "was compiled with QAIRT v2.48.0.250501010101, the bundle with v2.51.0"},
+        Damage{context, std::string(bytes).replace(3, 1, "X"), "was changed: its SHA-256 is another"},
+        Damage{context, bytes.substr(0, bytes.size() - 7), "so it was cut off"},
+        Damage{wrapper, "wrapper v2:6:2.51.0:5.51.0:0:57:8:0 end", "is not for sm8750"},
+        Damage{"tokenizer.json", "", "has 0 bytes in the place of 2"}}) {
+    const std::string before = folder_.read(file);
+    folder_.write(file, damaged);
+    const ProcessResult result = run("run.sh", {"--check"});
+    EXPECT_EQ(result.exit_code, 3) << words;
+    EXPECT_NE(result.output.find(words), std::string::npos) << result.output;
+    EXPECT_EQ(std::ranges::count(result.output, '\n'), 1) << result.output;
+    folder_.write(file, before);
+  }
+  std::filesystem::remove(folder_ / context);
+  EXPECT_NE(run("run.sh", {"--image", "a", "--prompt", "b"}).output.find("is missing"), std::string::npos);
+}
+
+TEST_F(Scripts, RunStartsTheProgramOnTheFolder) {
+  const ProcessResult asked = run("run.sh", {"--image", "a b.png", "--prompt", "What's this?", "--any-chip"});
+  EXPECT_EQ(asked.exit_code, 0);
+  EXPECT_EQ(asked.output, "chat --output-dir " + folder_.path().string() +
+                              " --runner htp --target sm8750 --image a b.png --prompt What's this? --max-new-tokens 256\n");
+  const ProcessResult tested = run("run.sh", {"--selftest", "r", "--any-chip"});
+  EXPECT_EQ(tested.output, "selftest --bundle " + folder_.path().string() + " --results r\n");
+  EXPECT_EQ(run("run.sh", {"--image", "a"}).exit_code, 2);
+  EXPECT_EQ(run("run.sh", {"--what"}).exit_code, 2);
+}
+
+TEST_F(Scripts, PushPrintsEveryCommandAndRunsNone) {
+  const ProcessResult linux = run("push.sh", {"--ssh", "root@board", "--dry-run", "--program", (folder_ / "tokenizer.json").string()});
+  EXPECT_EQ(linux.exit_code, 0) << linux.output;
+  for (const char* words : {"pip download", "--require-hashes", "--platform=manylinux_2_28_aarch64", "--platform=manylinux_2_34_aarch64",
+                            "libonnxruntime.so.1.29.0", "ssh root@board 'mkdir -p fastvlm-sm8750/runtime fastvlm-sm8750/bin'", "scp -q -r",
+                            "fastvlm-sm8750/bin/fastvlm-npu", "ssh root@board 'sh fastvlm-sm8750/run.sh --check'"})
+    EXPECT_NE(linux.output.find(words), std::string::npos) << words << "\n" << linux.output;
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "cache"));
+
+  const ProcessResult android = run("push.sh", {"--adb", "--dry-run", "--sdk", sdk_of("v2.60.1.260101010101"), "--serial", "A1"});
+  EXPECT_EQ(android.exit_code, 0) << android.output;
+  for (const char* words : {"hexagon-v79/unsigned/libQnnHtpV79Skel.so", "adb -s A1 push", "/data/local/tmp/fastvlm-sm8750"})
+    EXPECT_NE(android.output.find(words), std::string::npos) << words << "\n" << android.output;
+  EXPECT_EQ(android.output.find("pip"), std::string::npos);
+}
+
+TEST_F(Scripts, PushRefusesWhatCannotWorkBeforeAnythingIsSent) {
+  struct Case {
+    std::vector<std::string> arguments;
+    int code;
+    const char* words;
+  };
+  for (const auto& [arguments, code, words] :
+       {Case{{"--dry-run"}, 2, "--ssh USER@HOST or --adb"}, Case{{"--adb", "--dry-run"}, 2, "name your QAIRT SDK"},
+        Case{{"--adb", "--dry-run", "--sdk", folder_.path().string()}, 4, "is missing"},
+        Case{{"--adb", "--dry-run", "--sdk", sdk_of("v2.48.0.250501010101")}, 4, "is of QAIRT v2.48.0.250501010101, but the contexts"},
+        Case{{"--ssh", "h", "--dry-run", "--to", "a b"}, 2, "only letters"},
+        Case{{"--ssh", "h", "--os", "qnx"}, 2, "neither linux nor android"},
+        Case{{"--ssh", "h", "--program", "/nowhere", "--dry-run"}, 3, "there is no such file"}}) {
+    const ProcessResult result = run("push.sh", arguments);
+    EXPECT_EQ(result.exit_code, code) << result.output;
+    EXPECT_NE(result.output.find(words), std::string::npos) << result.output;
+  }
+  folder_.write("tokenizer.json", "");
+  EXPECT_EQ(run("push.sh", {"--ssh", "h", "--dry-run"}).exit_code, 3);
+}
+
+}  // namespace
+}  // namespace fastvlm::device

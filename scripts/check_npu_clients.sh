@@ -1,0 +1,86 @@
+#!/usr/bin/env bash
+# Opens what export --layout genie,npu writes, on the emulated NPU: with Qualcomm's Genie, whose library comes with the QNN plug-in, and
+# with the two clients that lie in the folder. All must give the ids of `chat --runner cpu`, the float reference, the first twelve or
+# as many as there are.
+#   scripts/check_npu_clients.sh [fastvlm-npu]
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+program=$(realpath "${1:-build/release/fastvlm-npu}")
+headers=$(realpath "${ONNXRUNTIME_ROOT:-build/deps/onnxruntime}/include")
+picture=$(realpath tests/data/trained/eval/000.png)
+packages=$PWD/build/clients/python-npu
+
+"$program" doctor --fetch > /dev/null
+runtime() { "$program" doctor --json | python3 -c "import json, sys; print(json.load(sys.stdin)['runtimes'][$1]['path'])"; }
+onnxruntime=$(runtime 0) plugin=$(runtime 1)
+libraries=$(dirname "$plugin")
+if [[ ! -d $packages/onnxruntime_qnn ]]; then
+  python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --target "$packages" \
+    onnxruntime==1.29.0 onnxruntime-qnn==2.7.0 numpy==2.4.6 pillow==13.0.0 tokenizers==0.23.3
+fi
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+ln -s "$onnxruntime" "$work/libonnxruntime.so.1"
+"${CXX:-g++}" -std=c++20 -O1 -Wall -Wextra -Werror tests/genie/genie_client.cc -o "$work/genie" -ldl
+
+# asked FOLDER WORD…: what the program says inside the folder.
+asked() {
+  local folder=$1
+  shift
+  if ! (cd "$folder" && LD_LIBRARY_PATH=$libraries:$work timeout 300 "$@") > "$work/out" 2> "$work/err"; then
+    cat "$work/out" "$work/err" >&2
+    return 1
+  fi
+}
+genie() {
+  asked "$1/genie" "$work/genie" "$libraries/libGenie.so" "${@:2}"
+  grep -a '^id ' "$work/out" | head -n 12 | cut -d ' ' -f 2 | paste -sd ' '
+}
+npu_cpp() {
+  asked "$1/npu" "$work/npu" "$plugin" "$libraries/libQnnHtp.so" "${@:2}"
+  grep -aE '^[0-9]+$' "$work/out" | head -n 12 | paste -sd ' '
+}
+npu_python() {
+  PYTHONPATH=$packages asked "$1/npu" python3 client.py "${@:2}"
+  grep -aE '^[0-9 ]+$' "$work/err" | tail -n 1 | cut -d ' ' -f 1-12
+}
+chat() {
+  "$program" chat --output-dir "$1" --recipe "$2" --runner cpu --max-new-tokens 12 --json "${@:3}" | python3 -c 'import json, sys; print(*json.load(sys.stdin)["ids"])'
+}
+
+# same WHO GOT WANTED
+same() {
+  if [[ -z $3 || $2 != "$3" ]]; then
+    echo "$1 gives $2, chat $3"
+    exit 1
+  fi
+  echo "$1 and chat give $3"
+}
+
+# check CHECKPOINT RECIPE QUESTION TEXT-QUESTION
+check() {
+  local model=tests/data/$1/checkpoint out=$work/${1//\//-}-$2 wanted ids
+  local common=(--model-dir "$model" --image-size 256 --target sm8750 --prefill 32 --context 128 --recipe "$2" --quiet)
+  "$program" export "${common[@]}" --output-dir "$out" --layout genie,npu --unshared > /dev/null
+  "$program" export "${common[@]}" --output-dir "$out-own" --no-compile > /dev/null
+  "$program" preprocess --model-dir "$model" --image-size 256 --image "$picture" --output "$work/pixels.bin" > /dev/null
+  wanted=$(chat "$out-own" "$2" --image "$picture" --prompt "$3")
+  same "$1 $2: Genie's pipeline" "$(genie "$out" picture "$work/pixels.bin" "$3")" "$wanted"
+  "${CXX:-g++}" -std=c++17 -O0 -Wall -Wextra -Werror -I "$headers" "$out/npu/client.cc" -o "$work/npu" "$onnxruntime"
+  ids=$(printf '%s' "$3" | "$program" tokenize --model-dir "$model" --chat)
+  # shellcheck disable=SC2086  # ids are words
+  same "$1 $2: client.cc" "$(npu_cpp "$out" "$work/pixels.bin" $ids)" "$wanted"
+  same "$1 $2: client.py" "$(npu_python "$out" "$picture" "$3")" "$wanted"
+  wanted=$(chat "$out-own" "$2" --prompt "$4")
+  printf '<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\n%s<|im_end|>\n<|im_start|>assistant\n' "$4" > "$work/prompt"
+  ids=$("$program" tokenize --model-dir "$model" < "$work/prompt")
+  # shellcheck disable=SC2086
+  same "$1 $2: Genie's dialog" "$(genie "$out" ids $ids)" "$wanted"
+  asked "$out/genie" "$work/genie" "$libraries/libGenie.so" text "$work/prompt"
+  grep -aq '^text .' "$work/out" || { echo "$1 $2: Genie gives no text"; exit 1; }
+}
+
+check golden/apple-tied fp16 "What is this?" "What is this?"
+check golden/hf-unfused fp16 "What is this?" "Where is it?"
+for recipe in w8 w4; do check trained $recipe "What color is the cross?" "What color is the cross?"; done
