@@ -92,7 +92,10 @@ NpuGraph decoder_graph(const ModelConfig& config, const Weights& w, const NpuOpt
       .new_tokens = d.new_tokens, .context = o.context, .part = d.index, .parts = d.count, .recipe = recipe_name(d.recipe)};
   Graph graph(graph_name(GraphRole::kDecoder, extents));
   add_decoder(graph, config, w, o, d);
-  return {.role = GraphRole::kDecoder, .extents = extents, .graph = finished(graph, o, target, d.recipe.rules)};
+  NpuOptions own = o;
+  // Integers have a range of their own for each activation, that of the numbers as they are.
+  if (d.recipe.activations != Activations::kFloat) own.scales = {};
+  return {.role = GraphRole::kDecoder, .extents = extents, .graph = finished(graph, own, target, d.recipe.rules)};
 }
 
 struct FusedGraph {

@@ -20,14 +20,24 @@ std::vector<ValueEntry> values_of(const Graph& graph, const std::vector<int>& in
 
 std::string recipe_suffix(const GraphExtents& e) { return e.recipe.empty() ? std::string() : "_" + e.recipe; }
 
+// Of the matrix that the node reads as integers; 0: it reads none. Vectors beside activations do not count.
+std::int64_t weight_bits_of(const Graph& graph, const Node& node) {
+  if (node.domain == kMicrosoftDomain && node.op == "MatMulNBits") return node.integer("bits");
+  if (!node.domain.empty() || node.op != "DequantizeLinear") return 0;
+  const ValueInfo& codes = graph.value(node.inputs[0]);
+  return codes.weight != nullptr && codes.weight->is_packed() ? static_cast<std::int64_t>(8 * byte_size(codes.dtype)) : 0;
+}
+
 int fewest_bits(const Graph& graph) {
   std::int64_t fewest = 0;
-  for (const Node& node : graph.nodes()) {
-    if (node.domain != kMicrosoftDomain || node.op != "MatMulNBits") continue;
-    const std::int64_t bits = node.integer("bits");
-    fewest = fewest == 0 ? bits : std::min(fewest, bits);
-  }
+  for (const Node& node : graph.nodes())
+    if (const std::int64_t bits = weight_bits_of(graph, node); bits > 0) fewest = fewest == 0 ? bits : std::min(fewest, bits);
   return static_cast<int>(fewest);
+}
+
+Activations activations_of(const Graph& graph) {
+  const bool quantised = std::ranges::any_of(graph.nodes(), [](const Node& n) { return n.domain.empty() && n.op == "QuantizeLinear"; });
+  return quantised ? Activations::kInt16 : Activations::kFloat;
 }
 
 std::string part_suffix(const GraphExtents& e) { return e.parts == 1 ? std::string() : fmt::format("_part_{}_of_{}", e.part, e.parts); }
@@ -66,6 +76,7 @@ GraphEntry graph_entry(const Graph& graph, GraphRole role, const GraphExtents& e
                    .nodes = static_cast<std::int64_t>(graph.nodes().size()),
                    .group = group_name(role, extents)};
   entry.weight_bits = fewest_bits(graph);
+  entry.activations = activations_of(graph);
   for (const Node& node : graph.nodes()) ++entry.operators[node.domain.empty() ? node.op : node.domain + "::" + node.op];
   return entry;
 }

@@ -60,6 +60,7 @@ struct GraphEntry {
   std::int64_t nodes = 0;
   std::map<std::string, std::int64_t> operators;  // how many nodes of each; "domain::op" outside the ONNX domain
   int weight_bits = 0;                            // the fewest of its weights in integers; 0: none is
+  Activations activations = Activations::kFloat;  // integers have another opset; see onnx_versions()
   std::int64_t macs = 0;                          // of one run with batch 1; 0 where that depends on the prompt
   std::string group;                              // static graphs of one group share their weights in one context
   bool npu() const { return is_static(role); }
@@ -67,13 +68,23 @@ struct GraphEntry {
   bool operator==(const GraphEntry&) const = default;
 };
 
+// Of an ONNX file.
+struct OnnxVersions {
+  std::int64_t opset = 17;
+  std::int64_t ir = 8;
+};
+// 16-bit integers in QuantizeLinear came with opset 21.
+constexpr OnnxVersions onnx_versions(Activations activations) {
+  return activations == Activations::kFloat ? OnnxVersions() : OnnxVersions{.opset = 21, .ir = 10};
+}
+
 // "vision_256", "decoder_ar128_cl1024", "decoder_ar1_cl1024_w8_part_1_of_3", "fused_v16_t32"; the plain graphs have fixed names.
 std::string graph_name(GraphRole role, const GraphExtents& extents);
 // "vision", "decoder", "decoder_w8_part_1_of_3", "fused_v16_t32"; empty for plain graphs.
 std::string group_name(GraphRole role, const GraphExtents& extents);
 
-// The entry of a graph that is finished: file, group, inputs, outputs and operators are read off it. `precision` is that of its
-// weights and arithmetic.
+// The entry of a graph that is finished: file, group, inputs, outputs, operators and what is integers are read off it. `precision` is that
+// of its weights and arithmetic.
 GraphEntry graph_entry(const Graph& graph, GraphRole role, const GraphExtents& extents, Dtype precision);
 
 }  // namespace fastvlm

@@ -58,6 +58,9 @@ inline Manifest manifest_for_tests() {
   m.graphs.push_back(entry_for_tests(GraphRole::kFused, {.vision_tokens = 4, .text_tokens = 6}));
   m.graphs.push_back(entry_for_tests(GraphRole::kDecoder, {.new_tokens = 1, .context = 24, .part = 2, .parts = 3, .recipe = "w4"}));
   m.graphs.back().weight_bits = 4;
+  m.graphs.push_back(entry_for_tests(GraphRole::kDecoder, {.new_tokens = 1, .context = 24, .recipe = "w8a16"}));
+  m.graphs.back().weight_bits = 8;
+  m.graphs.back().activations = Activations::kInt16;
   return m;
 }
 

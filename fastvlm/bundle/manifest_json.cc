@@ -16,6 +16,10 @@ void add_extents(const GraphEntry& graph, OrderedJson& row) {
   if (graph.extents.image_size > 0) row["image_size"] = graph.extents.image_size;
   if (!graph.extents.recipe.empty()) row["recipe"] = graph.extents.recipe;
   if (graph.weight_bits > 0) row["weight_bits"] = graph.weight_bits;
+  if (graph.activations != Activations::kFloat) {
+    const OnnxVersions versions = onnx_versions(graph.activations);
+    row["activations"] = name(graph.activations), row["onnx_opset"] = versions.opset, row["onnx_ir"] = versions.ir;
+  }
   if (graph.extents.new_tokens > 0) row["new_tokens"] = graph.extents.new_tokens, row["context"] = graph.extents.context;
 }
 

@@ -196,11 +196,23 @@ std::string group_without_recipe(const ObjectReader& row, const GraphEntry& grap
   return group;
 }
 
+// With integers the file says its own versions, which are always the same.
+Activations read_activations(const ObjectReader& row) {
+  const std::string text = row.text("activations");
+  if (activations_of(text) != Activations::kInt16)
+    row.refuse("the key \"activations\" must be \"{}\" or missing, but is \"{}\"", name(Activations::kInt16), text);
+  const OnnxVersions versions = onnx_versions(Activations::kInt16);
+  row.integer("onnx_opset", versions.opset, versions.opset);
+  row.integer("onnx_ir", versions.ir, versions.ir);
+  return Activations::kInt16;
+}
+
 // Role and extents of a static graph, from its group and the numbers beside it.
 void read_static(const ObjectReader& row, GraphEntry& graph) {
   GraphExtents& e = graph.extents;
   if (row.has("recipe")) e.recipe = plain_name(row, "recipe");
   if (row.has("weight_bits")) graph.weight_bits = static_cast<int>(row.integer("weight_bits", 1, 32));
+  if (row.has("activations")) graph.activations = read_activations(row);
   const std::string group = group_without_recipe(row, graph);
   if (row.failed()) return;
   if (group == "vision") {

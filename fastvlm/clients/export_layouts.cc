@@ -12,6 +12,7 @@
 #include "fastvlm/base/try.h"
 #include "fastvlm/base/version.h"
 #include "fastvlm/clients/compile_contexts.h"
+#include "fastvlm/graph/encoding.h"
 #include "fastvlm/onnx/data_writer.h"
 #include "fastvlm/onnx/writer.h"
 
@@ -43,6 +44,10 @@ Result<ChosenChip> chip_of(const std::vector<Layout>& wanted, const ExportOption
   if (chips.size() != 1)
     return bad_option("targets", "the layout {} is made for one chip; export it to another folder for the next", with_contexts->name);
   TRY(check_precision(chips, Precision::kFloat16));
+  for (const Recipe& recipe : options.npu->recipes)
+    if (recipe.activations != Activations::kFloat)
+      return bad_option("recipe", "{}: the layout {} has no form with integer activations; choose one such as w8", recipe.name,
+                        with_contexts->name);
   return chips.front();
 }
 

@@ -9,6 +9,7 @@
 #include "fastvlm/base/json.h"
 #include "fastvlm/checkpoint/golden_for_tests.h"
 #include "fastvlm/clients/export_layouts.h"
+#include "fastvlm/quant/recipe.h"
 
 namespace fastvlm::clients {
 namespace {
@@ -63,6 +64,7 @@ TEST(Genie, OptionsWithoutAPlaceAreRefusedByName) {
   EXPECT_TRUE(failure_of({.prefill_logits = false}).find("logits of a prompt") != std::string::npos);
   EXPECT_TRUE(failure_of({.part_limit_bytes = 100000}).find("cut into") != std::string::npos);
   EXPECT_TRUE(failure_of({.targets = {"sm8750", "sm8650"}}).find("one chip") != std::string::npos);
+  EXPECT_TRUE(failure_of({.recipes = {find_recipe("w8a16").value()}}).find("no form with integer activations") != std::string::npos);
 }
 
 TEST(NpuLayout, ClientsStandBesideTheContextsThatTheyOpen) {

@@ -63,6 +63,8 @@ Result<std::vector<CompiledTarget>> compile_output(const CompileOptions& options
   TRY(check_compile(options));
   TRY_ASSIGN(const auto chips, find_chips(options.known_targets, options.targets));
   TRY_ASSIGN(Manifest manifest, read_manifest(options.output_dir));
+  for (const GraphEntry& graph : manifest.graphs)
+    if (graph.npu()) TRY(check_precision(chips, precision_of(graph.activations)));
   TRY_ASSIGN(auto groups, groups_of(manifest, options.output_dir));
   std::vector<CompiledTarget> compiled;
   for (const ChosenChip& chosen : chips) {

@@ -1,5 +1,7 @@
 #include "fastvlm/compile/graph_opener.h"
 
+#include <algorithm>
+
 #include "fastvlm/base/try.h"
 #include "fastvlm/bundle/manifest.h"
 #include "fastvlm/run/ort_runner.h"
@@ -27,12 +29,15 @@ Result<OpenGraph> npu_opener(const GraphOpenerOptions& options) {
   TRY_ASSIGN(base.runtimes, chosen.target->find_runtimes(options.runtimes));
   TRY_ASSIGN(const Manifest manifest, read_manifest(options.output_dir));
   base.weights_sha256 = npu_weights_identity(manifest);
-  return OpenGraph([base, chosen, on_open = options.on_open](const Path& model) -> Result<std::unique_ptr<Runner>> {
-    NpuRunnerRequest one = base;
-    one.graph = model;
-    if (on_open) on_open(model.stem().string(), *chosen.chip);
-    return chosen.target->open_runner(one);
-  });
+  return OpenGraph(
+      [base, chosen, graphs = manifest.graphs, on_open = options.on_open](const Path& model) -> Result<std::unique_ptr<Runner>> {
+        const auto entry = std::ranges::find(graphs, model.stem().string(), &GraphEntry::name);
+        if (entry != graphs.end()) TRY(check_precision({&chosen, 1}, precision_of(entry->activations)));
+        NpuRunnerRequest one = base;
+        one.graph = model;
+        if (on_open) on_open(model.stem().string(), *chosen.chip);
+        return chosen.target->open_runner(one);
+      });
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include "fastvlm/base/try.h"
 #include "fastvlm/bundle/manifest_json.h"
 #include "fastvlm/export/manifest_of.h"
+#include "fastvlm/export/prepare_integers.h"
 #include "fastvlm/onnx/data_writer.h"
 #include "fastvlm/targets/registry.h"
 
@@ -86,8 +87,8 @@ Result<ExportReport> run_export(const ExportOptions& options, Progress& progress
                            .replaceable = fmt::format("an export (a folder with {})", kManifestFile)};
   // What is wrong with the chips or the folder is said before the checkpoint is looked at.
   if (options.npu) {
-    TRY_ASSIGN(const auto chips, find_chips(options.npu->known_targets, options.npu->targets));
-    TRY(check_precision(chips, Precision::kFloat16));
+    TRY(check_recipe_precisions(*options.npu));
+    TRY(check_integer_recipes(options));
   }
   TRY(check_target(options.output_dir, stage));
   TRY_ASSIGN(auto prepared, prepare_graphs(options));

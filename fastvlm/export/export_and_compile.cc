@@ -3,6 +3,7 @@
 #include <chrono>
 
 #include "fastvlm/base/try.h"
+#include "fastvlm/export/prepare_integers.h"
 
 namespace fastvlm {
 namespace {
@@ -21,8 +22,7 @@ CompileOptions compile_options(const FullExportOptions& options) {
 
 Status check_export_and_compile(const FullExportOptions& options) {
   if (!options.graphs.npu) return {};
-  TRY_ASSIGN(const auto chips, find_chips(options.graphs.npu->known_targets, options.graphs.npu->targets));
-  TRY(check_precision(chips, Precision::kFloat16));
+  TRY(check_recipe_precisions(*options.graphs.npu));
   return options.compile ? check_compile(compile_options(options)) : Status();
 }
 

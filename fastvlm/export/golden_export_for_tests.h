@@ -3,6 +3,7 @@
 
 #include "fastvlm/checkpoint/golden_for_tests.h"
 #include "fastvlm/export/export.h"
+#include "fastvlm/quant/recipe.h"
 #include "fastvlm/session/runners_for_tests.h"
 
 namespace fastvlm {
@@ -14,6 +15,14 @@ inline ExportOptions golden_export(const std::string& name, const Path& output, 
 // Both picture sizes, prompts in chunks of 16 and 8 in a context of 64, and a fused graph for each size.
 inline NpuOptions golden_npu() {
   return {.targets = {"sm8750"}, .image_sizes = {128, 256}, .prefill = {16, 8}, .context = 64, .fused = {{4, 11}, {16, 11}}};
+}
+
+// The built-in recipes whose activations stay floats.
+inline std::vector<Recipe> recipes_without_ranges() {
+  std::vector<Recipe> recipes;
+  for (const Recipe& recipe : known_recipes())
+    if (recipe.activations == Activations::kFloat) recipes.push_back(recipe);
+  return recipes;
 }
 
 // Exports or fails the test; the report is empty then.

@@ -8,6 +8,7 @@
 #include "fastvlm/checkpoint/checkpoint.h"
 #include "fastvlm/onnx/writer.h"
 #include "fastvlm/quant/integer_graph.h"
+#include "fastvlm/quant/recipe.h"
 #include "fastvlm/run/ort_runner.h"
 #include "fastvlm/run/runtimes_for_tests.h"
 #include "fastvlm/session/decoder_session.h"
@@ -55,7 +56,7 @@ class GraphsOfDecoder : public testing::Test {
   }
 
   std::vector<NpuGraph> make_graphs() const {
-    const NpuOptions options{.prefill = {16}, .context = 64};
+    const NpuOptions options{.prefill = {16}, .context = 64, .recipes = {find_recipe("w8a16").value()}};
     auto all = npu_graphs(config_, Weights(checkpoint_), options, *known_targets()[0], std::uint64_t{1} << 40);
     std::erase_if(all, [](const NpuGraph& graph) { return graph.role != GraphRole::kDecoder; });
     return all;
@@ -79,7 +80,8 @@ class GraphsOfDecoder : public testing::Test {
   }
 
   Path write(const Graph& graph, const std::string& suffix = "") {
-    auto bytes = to_onnx(graph, {}, {.opset = kIntegerOpset, .ir_version = kIntegerIrVersion});
+    const OnnxVersions versions = onnx_versions(Activations::kInt16);
+    auto bytes = to_onnx(graph, {}, {.opset = versions.opset, .ir_version = versions.ir});
     EXPECT_TRUE(bytes.ok());
     return folder_.write(graph.name() + suffix + ".onnx", *bytes);
   }

@@ -58,6 +58,10 @@ OrderedJson target_json(const PreparedExport& p, const ChosenChip& chosen) {
   std::vector<std::string> findings;
   OrderedJson contexts = contexts_json(p, chosen, findings);
   if (auto why = chosen.target->refuses(chip, Precision::kFloat16)) findings.push_back("export will refuse this chip: " + *why);
+  for (const Recipe& recipe : p.options.npu->recipes)
+    if (recipe.activations != Activations::kFloat)
+      if (auto why = chosen.target->refuses(chip, precision_of(recipe.activations)))
+        findings.push_back(fmt::format("export will refuse recipe {} on this chip: {}", recipe.name, *why));
   if (!chip.weight_sharing)
     findings.push_back(
         fmt::format("{} ({}) cannot share weights between graphs; each graph gets a context of its own", chip.name, chip.architecture));

@@ -9,6 +9,7 @@
 #include "fastvlm/export/export.h"
 #include "fastvlm/export/manifest_of.h"
 #include "fastvlm/export/model_identity.h"
+#include "fastvlm/export/prepare_integers.h"
 #include "fastvlm/export/side_files.h"
 #include "fastvlm/graph/cost.h"
 #include "fastvlm/onnx/data_writer.h"
@@ -24,11 +25,15 @@ struct GraphKind {
   Dtype precision;
 };
 
+void enter(PreparedGraph& prepared, const GraphKind& kind) {
+  prepared.entry = graph_entry(*prepared.graph, kind.role, kind.extents, kind.precision);
+  prepared.entry.macs = macs(*prepared.graph, {{"batch_size", 1}}).value_or(0);
+}
+
 PreparedGraph prepared_graph(std::unique_ptr<Graph> graph, const GraphKind& kind, const rewrite::PipelineOptions& passes) {
   PreparedGraph prepared{.graph = std::move(graph)};
   prepared.passes = rewrite::run_passes(*prepared.graph, passes);
-  prepared.entry = graph_entry(*prepared.graph, kind.role, kind.extents, kind.precision);
-  prepared.entry.macs = macs(*prepared.graph, {{"batch_size", 1}}).value_or(0);
+  enter(prepared, kind);
   return prepared;
 }
 
@@ -81,10 +86,16 @@ Status plan_scales(PreparedExport& p, const Weights& weights, const Target& targ
   return {};
 }
 
+Activations activations_of(const NpuOptions& options, const GraphExtents& extents) {
+  const auto recipe = std::ranges::find(options.recipes, extents.recipe, &Recipe::name);
+  return recipe == options.recipes.end() ? Activations::kFloat : recipe->activations;
+}
+
 Status add_npu_graphs(PreparedExport& p, const Weights& weights) {
   NpuOptions options = *p.options.npu;
   if (options.image_sizes.empty()) options.image_sizes = {p.image_size};
   TRY(check_npu_options(options, p.config));
+  TRY(check_integer_recipes(p.options));
   TRY_ASSIGN(const auto chips, find_chips(options.known_targets, options.targets));
   if (chips.empty()) return bad_usage("static graphs are made for chips; name at least one");
   if (p.options.ranges) {
@@ -95,6 +106,10 @@ Status add_npu_graphs(PreparedExport& p, const Weights& weights) {
   for (NpuGraph& npu : graphs) {
     const GraphKind kind{.role = npu.role, .extents = npu.extents, .precision = options.io_dtype};
     PreparedGraph prepared = prepared_graph(std::move(npu.graph), kind, p.options.passes);
+    if (activations_of(options, npu.extents) != Activations::kFloat) {
+      TRY_ASSIGN(prepared.graph, in_integers(*prepared.graph, *p.options.ranges));
+      enter(prepared, kind);
+    }
     p.npu_data.place_graph(*prepared.graph, data_file_of_group(prepared.entry.group, prepared.entry.extents.recipe));
     p.graphs.push_back(std::move(prepared));
   }
@@ -102,8 +117,10 @@ Status add_npu_graphs(PreparedExport& p, const Weights& weights) {
 }
 
 Status write_graph_files(PreparedExport& p) {
-  const OnnxOptions options{.producer_version = kVersion, .losses = &p.losses};
+  OnnxOptions options{.producer_version = kVersion, .losses = &p.losses};
   for (const PreparedGraph& graph : p.graphs) {
+    const OnnxVersions versions = onnx_versions(graph.entry.activations);
+    options.opset = versions.opset, options.ir_version = versions.ir;
     TRY_ASSIGN(p.onnx_files[graph.entry.file], to_onnx(*graph.graph, graph.entry.npu() ? p.npu_data : p.data, options));
   }
   return {};
@@ -199,8 +216,9 @@ std::vector<PlannedFile> planned_files(const PreparedExport& p) {
 
 std::uint64_t planned_peak_memory(const PreparedExport& p) {
   std::uint64_t small = 0, largest_scales = 0;
+  // Of codes in blocks the second extent counts the blocks; those of channels have no third.
   for (const PlacedWeight& placed : p.npu_data.weights())
-    if (placed.weight->is_packed())
+    if (placed.weight->is_packed() && placed.weight->shape().size() > 2)
       largest_scales =
           std::max(largest_scales, static_cast<std::uint64_t>(placed.weight->row_count() * placed.weight->shape()[1]) * sizeof(float));
   for (const auto& [name, bytes] : p.onnx_files) small += bytes.size();

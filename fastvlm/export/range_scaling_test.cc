@@ -6,6 +6,7 @@
 #include "fastvlm/compile/graph_opener.h"
 #include "fastvlm/export/calibrate_checkpoint.h"
 #include "fastvlm/export/edited_checkpoint_for_tests.h"
+#include "fastvlm/quant/recipe.h"
 #include "fastvlm/session/decoder_session.h"
 #include "fastvlm/session/run_graph.h"
 #include "fastvlm/tensor/compare.h"
@@ -117,6 +118,14 @@ TEST_F(RangeScaling, TheSeamsOfACutDecoderCarryTheScaledStream) {
   ASSERT_GT(std::ranges::max(cut.manifest.graphs, {}, [](const GraphEntry& g) { return g.extents.parts; }).extents.parts, 1);
   const Outputs whole = outputs_of(folder_ / "plain", cpu_for_tests()), parts = outputs_of(folder_ / "cut", cpu_for_tests());
   EXPECT_LE(compare(parts.logits, whole.logits).max_relative, 1e-5);
+}
+
+TEST_F(RangeScaling, StreamsBesideIntegerActivationsAreNotScaledAndRefusedBeyondHalfPrecision) {
+  ExportOptions integers = options("integers", true);
+  integers.npu->recipes = {find_recipe("w8a16").value()};
+  const auto refused = prepare_export(integers);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_NE(refused.error().message.find("it stays in half precision, which ends at 65504"), std::string::npos) << refused.error().message;
 }
 
 TEST_F(RangeScaling, RangesOfAnotherModelAreRefused) {

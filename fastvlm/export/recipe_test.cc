@@ -19,7 +19,7 @@ class Recipes : public testing::Test {
   static ExportOptions options(const Path& output) {
     ExportOptions options = golden_export("hf-unfused", output, 128);
     options.npu = NpuOptions{.targets = {"sm8750"}, .image_sizes = {128}, .prefill = {16}, .context = 64, .fused = {{4, 11}}};
-    options.npu->recipes = {known_recipes().begin(), known_recipes().end()};
+    options.npu->recipes = recipes_without_ranges();
     return options;
   }
   FolderForTests folder_;

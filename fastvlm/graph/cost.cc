@@ -31,6 +31,10 @@ WeightBytes bytes_of(const ValueInfo& value) {
   const BlockFormat& blocks = value.encoding->blocks;
   const std::int64_t columns = value.weight->shape().back();
   const std::uint64_t rows = elements / static_cast<std::uint64_t>(columns);
+  if (value.encoding->by_channel) {
+    const std::uint64_t packed = elements * static_cast<std::uint64_t>(blocks.bits) / 8;
+    return {.bytes = packed + rows * sizeof(float), .packed = packed};
+  }
   const std::uint64_t codes = rows * static_cast<std::uint64_t>(blocks.row_bytes(columns));
   return {.bytes = codes + rows * static_cast<std::uint64_t>(blocks.blocks_of(columns)) * kHalfBytes, .packed = codes};
 }

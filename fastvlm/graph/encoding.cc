@@ -1,5 +1,7 @@
 #include "fastvlm/graph/encoding.h"
 
+#include <utility>
+
 #include "fastvlm/graph/graph.h"
 
 namespace fastvlm {
@@ -7,16 +9,27 @@ namespace {
 
 constexpr std::int64_t kSmallestBlock = 16;
 
+constexpr std::pair<Activations, std::string_view> kActivations[] = {{Activations::kFloat, "float"}, {Activations::kInt16, "int16"}};
+
 // Semantic operators whose second input is a matrix [out, in].
 bool takes_matrix(const Node& node) { return node.domain == kSemanticDomain && (node.op == "linear" || node.op == "vocabulary_logits"); }
 
 std::optional<WeightEncoding> fitted(WeightEncoding encoding, std::int64_t columns) {
+  if (encoding.by_channel) return encoding;
   while (encoding.blocks.block >= kSmallestBlock && columns % encoding.blocks.block != 0) encoding.blocks.block /= 2;
   if (encoding.blocks.block < kSmallestBlock) return std::nullopt;
   return encoding;
 }
 
 }  // namespace
+
+std::string_view name(Activations activations) { return kActivations[static_cast<std::size_t>(activations)].second; }
+
+std::optional<Activations> activations_of(std::string_view name) {
+  for (const auto& [activations, spelled] : kActivations)
+    if (spelled == name) return activations;
+  return std::nullopt;
+}
 
 // Only the last '*' has to be tried again, so that no pattern takes long.
 bool matches(std::string_view pattern, std::string_view name) {

@@ -16,8 +16,20 @@ class Graph;
 
 struct WeightEncoding {
   BlockFormat blocks;
+  // One scale for each output channel instead of blocks: the form beside activations in integers.
+  bool by_channel = false;
   bool operator==(const WeightEncoding&) const = default;
 };
+
+// What the activations of a graph are.
+enum class Activations {
+  kFloat,  // half precision
+  kInt16,  // integers of 16 bits; residual streams and RMS norms in half precision
+};
+
+// As recipes and the manifest spell it: "float", "int16".
+std::string_view name(Activations activations);
+std::optional<Activations> activations_of(std::string_view name);
 
 // How the numbers of an activation are stored: number = (code - zero_point) * scale.
 struct Encoding {
@@ -41,9 +53,10 @@ struct Recipe {
   std::string name = "fp16";
   std::string about;  // for whom it is, a sentence
   std::vector<EncodingRule> rules;
+  Activations activations = Activations::kFloat;
   bool operator==(const Recipe&) const = default;
   // Leaves everything in half precision.
-  bool is_float() const { return rules.empty(); }
+  bool is_float() const { return rules.empty() && activations == Activations::kFloat; }
 };
 
 // Gives the weights of the linear layers and of the head in a semantic graph the encodings of the rules. A weight whose rows are

@@ -5,6 +5,11 @@
 namespace fastvlm::ops {
 namespace {
 
+// Blocks are the business of expansions; a scale for each channel is that of who makes the activations integers.
+void keep_encoding(const ValueInfo& from, Value to) {
+  if (from.encoding && from.encoding->by_channel) to.graph().set_encoding(to.index(), *from.encoding);
+}
+
 Value map_value(Graph& to, const Graph& from, int index, std::vector<Value>& mapped) {
   if (index < 0) return {};
   Value& known = mapped[static_cast<std::size_t>(index)];
@@ -12,6 +17,7 @@ Value map_value(Graph& to, const Graph& from, int index, std::vector<Value>& map
   const ValueInfo& info = from.value(index);
   FASTVLM_ASSERT(info.is_constant(), "a value that no earlier node made is an initializer");
   known = info.weight != nullptr ? to.add_weight(info.weight, info.name, info.dtype) : to.add_constant(*info.constant);
+  keep_encoding(info, known);
   return known;
 }
 
@@ -29,7 +35,9 @@ Value ExpansionContext::input(std::size_t i) const { return map_value(to_, from_
 
 Value ExpansionContext::add_weight(const WeightPtr& weight, std::size_t named_after, const std::string& suffix) const {
   const ValueInfo& info = source(named_after);
-  return to_.add_weight(weight, info.name + suffix, info.dtype);
+  Value added = to_.add_weight(weight, info.name + suffix, info.dtype);
+  keep_encoding(info, added);
+  return added;
 }
 
 std::unique_ptr<Graph> expand(const Graph& graph, const ExpansionTable& table, std::vector<int>* origin) {

@@ -34,6 +34,9 @@ class ExpansionContext {
   std::vector<Value>& mapped_;
 };
 
+// Whether a weight is to be stored in blocks of integers.
+inline bool is_in_blocks(const ValueInfo& weight) { return weight.encoding && !weight.encoding->by_channel; }
+
 // Returns one value for each output of the node.
 using Expansion = std::vector<Value> (*)(const ExpansionContext&);
 using ExpansionTable = std::map<std::string, Expansion>;

@@ -48,7 +48,7 @@ std::vector<Value> expand_self_attention(const ExpansionContext& context) {
 
 // y = table x^T, transposed back: the table keeps the layout of the embedding and lies on disk once.
 std::vector<Value> expand_vocabulary_logits(const ExpansionContext& context) {
-  if (context.source(1).encoding) return {linear_in_blocks(context)};
+  if (is_in_blocks(context.source(1))) return {linear_in_blocks(context)};
   Value columns = transpose(context.input(0), {0, 2, 1});
   return {transpose(matmul(context.input(1), columns), {0, 2, 1})};
 }
@@ -140,7 +140,7 @@ std::vector<Value> expand_cached_rotary_attention(const ExpansionContext& contex
 }
 
 std::vector<Value> expand_linear(const ExpansionContext& context) {
-  if (context.source(1).encoding) {
+  if (is_in_blocks(context.source(1))) {
     Value product = linear_in_blocks(context);
     return {context.input_count() > 2 ? add(product, context.input(2)) : product};
   }

@@ -5,6 +5,7 @@
 
 #include "fastvlm/base/try.h"
 #include "fastvlm/graph/value_classes.h"
+#include "fastvlm/tensor/dtype.h"
 
 namespace fastvlm {
 namespace {
@@ -84,7 +85,8 @@ class Encoder {
     const ValueInfo& info = graph_.value(value);
     Facts& known = facts(value);
     const auto at = static_cast<std::size_t>(value);
-    if (known.is_float || !is_float(info.dtype)) return {};
+    if (!is_float(info.dtype)) return {};
+    if (known.is_float) return fits_half(info, known);
     if (known.fixed) return result.encodings[at] = known.fixed, Status{};
     if (!known.seen) return bad_input("the ranges say nothing about \"{}\" of {}: calibrate with this model", info.name, graph_.name());
     const Extremes wide{known.seen->min * form_.margin, known.seen->max * form_.margin};
@@ -92,6 +94,17 @@ class Encoder {
     result.encodings[at] = encoding_of(wide, Dtype::kInt16);
     result.made_as[at] = encoding_of(wide, Dtype::kUint16);
     return {};
+  }
+
+  // Streams stay in half precision and are not scaled.
+  Status fits_half(const ValueInfo& info, const Facts& known) const {
+    const float largest = known.seen ? std::max(-known.seen->min, known.seen->max) : 0;
+    if (largest <= kLargestHalf) return {};
+    return bad_input(
+        "\"{}\" of {} reaches {:.4g} when calibrating; beside integer activations it stays in half precision, which ends at {}. Recipes "
+        "with "
+        "float activations such as w8 scale it",
+        info.name, graph_.name(), largest, kLargestHalf);
   }
 
   const Graph& graph_;

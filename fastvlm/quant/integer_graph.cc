@@ -128,9 +128,10 @@ Result<Value> Writer::read(int value) {
   return floats_[at(value)];
 }
 
-// int8, zero points written.
+// int8, zero points written. A weight without an encoding stays a float.
 Value Writer::weight_operand(int value, std::int64_t axis) {
   const ValueInfo& info = from_.value(value);
+  if (!info.encoding) return plain_constant(value);
   const ChannelWeight weight = quantised_by_channel(info.weight);
   const std::int64_t channels = weight.scales->shape()[0];
   Value codes = to_->add_weight(weight.codes, info.name + ":codes", Dtype::kInt8);

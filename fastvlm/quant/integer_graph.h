@@ -8,11 +8,8 @@
 
 namespace fastvlm {
 
-inline constexpr std::int64_t kIntegerOpset = 21;
-inline constexpr std::int64_t kIntegerIrVersion = 10;
-
-// Inputs and outputs keep names and types; what operators make keeps its name in front of its QuantizeLinear. Weights of MatMul,
-// Gemm become int8 with a scale for each output channel, vectors beside activations uint16.
+// Inputs and outputs keep names and types; what operators make keeps its name in front of its QuantizeLinear. Weights of MatMul
+// and Gemm whose encoding says so become int8 with a scale for each output channel, vectors beside activations uint16.
 // An Error: a range that is missing, a weight that cannot be read, an operator that has no form with integers.
 Result<std::unique_ptr<Graph>> to_integers(const Graph& graph, const Ranges& ranges, const IntegerForm& form);
 

@@ -19,6 +19,7 @@ constexpr const char* kFloat = "float";
 
 constexpr WeightEncoding kEightBits = {.blocks = {.bits = 8, .block = 64}};
 constexpr WeightEncoding kFourBits = {.blocks = {.bits = 4, .block = 32}};
+constexpr WeightEncoding kEightBitsByChannel = {.blocks = {.bits = 8, .block = 0}, .by_channel = true};
 
 std::vector<Recipe> built_in() {
   return {{.name = "fp16", .about = "half precision throughout"},
@@ -30,7 +31,11 @@ std::vector<Recipe> built_in() {
                      {"model.embed_tokens.weight", kEightBits},
                      {"model.multi_modal_projector.*", kEightBits},
                      {"*.v_proj.weight", kEightBits},
-                     {"*", kFourBits}}}};
+                     {"*", kFourBits}}},
+          {.name = "w8a16",
+           .about = "weights of 8 bits and activations of 16 in integers: half the size, wants --calibration",
+           .rules = {{"*", kEightBitsByChannel}},
+           .activations = Activations::kInt16}};
 }
 
 // ---- Reading ------------------------------------------------------------------------------------------------------------
@@ -57,10 +62,21 @@ void only(const ObjectReader& row, std::initializer_list<std::string_view> known
   });
 }
 
-WeightEncoding read_weights(const ObjectReader& row) {
+// Beside activations in integers a scale belongs to an output channel.
+WeightEncoding read_channels(const ObjectReader& row, WeightEncoding encoding) {
+  encoding.by_channel = true;
+  encoding.blocks.block = 0;
+  if (row.has("block")) row.refuse("the key \"block\" has no meaning beside activations in integers: each output channel has one scale");
+  if (!row.failed() && encoding.blocks.bits != 8)
+    row.refuse("the key \"bits\" must be 8 beside activations in integers, but is {}", encoding.blocks.bits);
+  return encoding;
+}
+
+WeightEncoding read_weights(const ObjectReader& row, Activations activations) {
   only(row, {"bits", "block"});
   WeightEncoding encoding;
   encoding.blocks.bits = static_cast<int>(row.integer("bits", 1, 64));
+  if (activations != Activations::kFloat) return read_channels(row, encoding);
   encoding.blocks.block = row.integer("block", 1, 1 << 20);
   if (row.failed()) return encoding;
   if (encoding.blocks.bits != 4 && encoding.blocks.bits != 8)
@@ -70,7 +86,7 @@ WeightEncoding read_weights(const ObjectReader& row) {
   return encoding;
 }
 
-EncodingRule read_rule(const ObjectReader& row, const Json& json) {
+EncodingRule read_rule(const ObjectReader& row, const Json& json, Activations activations) {
   only(row, {"match", "weights"});
   EncodingRule rule{.match = row.text("match")};
   if (!row.failed() && !is_pattern(rule.match))
@@ -80,29 +96,40 @@ EncodingRule read_rule(const ObjectReader& row, const Json& json) {
   if (weights == nullptr)
     row.refuse("the key \"weights\" is missing; it is \"{}\" or {{\"bits\": 8, \"block\": 64}}", kFloat);
   else if (weights->is_object())
-    rule.weights = read_weights(row.object("weights"));
+    rule.weights = read_weights(row.object("weights"), activations);
   else if (*weights != kFloat)
     row.refuse("the key \"weights\" must be \"{}\" or an object with bits and block", kFloat);
   return rule;
 }
 
+Activations read_activations(const ObjectReader& row) {
+  const std::string text = row.text("activations");
+  if (const auto known = activations_of(text)) return *known;
+  row.refuse("the key \"activations\" must be \"{}\" or \"{}\", but is \"{}\"", name(Activations::kFloat), name(Activations::kInt16),
+             text.substr(0, kMaxPattern));
+  return Activations::kFloat;
+}
+
 void read_recipe(const ObjectReader& row, Recipe& recipe) {
-  only(row, {"name", "about", "rules"});
+  only(row, {"name", "about", "activations", "rules"});
   recipe.name = row.text("name");
   if (!row.failed() && !is_recipe_name(recipe.name))
     row.refuse("the key \"name\" must be of a-z, 0-9 and '-', begin with a letter and have at most {} characters, but is \"{}\"", kMaxName,
                recipe.name.substr(0, 2 * kMaxName));
   if (row.has("about")) recipe.about = row.text("about");
+  if (row.has("activations")) recipe.activations = read_activations(row);
   const Json* rules = row.array("rules");
   if (rules == nullptr) return;
   if (rules->size() > kMaxRules) return row.refuse("the key \"rules\" holds {} rules; at most {} are read", rules->size(), kMaxRules);
   std::size_t index = 0;
-  row.each("rules", [&](const ObjectReader& rule) { recipe.rules.push_back(read_rule(rule, (*rules)[index++])); });
+  row.each("rules", [&](const ObjectReader& rule) { recipe.rules.push_back(read_rule(rule, (*rules)[index++], recipe.activations)); });
 }
 
 OrderedJson rule_json(const EncodingRule& rule) {
   OrderedJson row = {{"match", rule.match}, {"weights", kFloat}};
-  if (rule.weights) row["weights"] = {{"bits", rule.weights->blocks.bits}, {"block", rule.weights->blocks.block}};
+  if (!rule.weights) return row;
+  row["weights"] = {{"bits", rule.weights->blocks.bits}};
+  if (!rule.weights->by_channel) row["weights"]["block"] = rule.weights->blocks.block;
   return row;
 }
 
@@ -120,7 +147,7 @@ Result<Recipe> parse_recipe(std::string_view text, const std::string& what) {
   read_recipe(ObjectReader(json, what, problem), recipe);
   if (problem) return *std::move(problem);
   for (const Recipe& known : known_recipes())
-    if (known.name == recipe.name && known.rules != recipe.rules)
+    if (known.name == recipe.name && (known.rules != recipe.rules || known.activations != recipe.activations))
       return bad_input("{}: \"{}\" is the name of a built-in recipe with other rules; give this one a name of its own", what, recipe.name);
   return recipe;
 }
@@ -142,6 +169,7 @@ std::string recipe_text(const Recipe& recipe) {
   for (const EncodingRule& rule : recipe.rules) rules.push_back(rule_json(rule));
   OrderedJson json = {{"name", recipe.name}};
   if (!recipe.about.empty()) json["about"] = recipe.about;
+  if (recipe.activations != Activations::kFloat) json["activations"] = name(recipe.activations);
   json["rules"] = std::move(rules);
   return json.dump(1) + "\n";
 }

@@ -6,6 +6,8 @@
 //              {"match": "*.norm.weight", "weights": "float"},
 //              {"match": "*", "weights": {"bits": 4, "block": 32}}]}
 //
+// With "activations": "int16" activations are integers, too (default: "float"), and weights have no block: {"bits": 8}, one scale for
+// each output channel.
 // The first rule whose pattern matches the name of a weight decides; '*' stands for any characters.
 #pragma once
 
@@ -19,7 +21,7 @@
 
 namespace fastvlm {
 
-// Those that need no file: fp16, w8, w4.
+// Those that need no file: fp16, w8, w4, w8a16.
 std::span<const Recipe> known_recipes();
 
 // A built-in recipe, or what the file of that path holds (a name with a '/' or a '.').

@@ -66,7 +66,7 @@ TEST(Recipe, IsFoundByNameOrByTheFileOfAPath) {
   EXPECT_EQ(built_in->name, "w4");
   EXPECT_EQ(own->rules.size(), 1u);
   EXPECT_EQ(find_recipe("w5").error().message,
-            "`recipe` w5: is not known; built in are fp16, w8, w4, and a file is given by a path such as ./mine.json");
+            "`recipe` w5: is not known; built in are fp16, w8, w4, w8a16, and a file is given by a path such as ./mine.json");
   EXPECT_EQ(find_recipe((folder / "none.json").string()).error().kind, ErrorKind::kBadInput);
 }
 

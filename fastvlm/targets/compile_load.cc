@@ -32,7 +32,7 @@ Status CompileLoadSum::add(const Path& onnx) {
     if (!initializer.external) continue;
     const auto elements = checked_element_count(initializer.shape);
     const auto count = static_cast<std::uint64_t>(elements.value_or(0));
-    const bool packed = initializer.dtype == Dtype::kUint8;
+    const bool packed = initializer.dtype == Dtype::kUint8 || initializer.dtype == Dtype::kInt8;
     weights_[fmt::format("{} {}", initializer.external->location, initializer.external->offset)] = {
         .bytes = packed ? count : count * kHalfBytes, .packed = packed ? count : 0};
   }

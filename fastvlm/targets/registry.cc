@@ -98,6 +98,14 @@ Result<std::vector<ChosenChip>> find_chips(Targets targets, std::span<const std:
   return chips;
 }
 
+Precision precision_of(Activations activations) {
+  switch (activations) {
+    case Activations::kFloat: return Precision::kFloat16;
+    case Activations::kInt16: return Precision::kSixteenBits;
+  }
+  return Precision::kFloat16;
+}
+
 Status check_precision(std::span<const ChosenChip> chips, Precision precision) {
   for (const ChosenChip& chosen : chips)
     if (auto why = chosen.target->refuses(*chosen.chip, precision)) return bad_usage("target {}", *why);

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "fastvlm/graph/encoding.h"
 #include "fastvlm/targets/target.h"
 
 namespace fastvlm {
@@ -31,6 +32,9 @@ Result<std::vector<ChosenChip>> find_chips(Targets targets, std::span<const std:
 
 // Every name and alias, in the order of the rows.
 std::vector<std::string> chip_names(Targets targets);
+
+// What graphs with such activations compute in.
+Precision precision_of(Activations activations);
 
 // Why graphs of that precision cannot run on one of the chips, as an Error of wrong usage.
 Status check_precision(std::span<const ChosenChip> chips, Precision precision);

@@ -89,6 +89,7 @@ TEST(Registry, HalfPrecisionIsRefusedByTheChipsThatLackIt) {
     for (const Chip& chip : target->chips()) {
       EXPECT_FALSE(target->refuses(chip, Precision::kQuantised)) << chip.name;
       EXPECT_EQ(target->refuses(chip, Precision::kFloat16).has_value(), chip.architecture == "HTP v68") << chip.name;
+      EXPECT_EQ(target->refuses(chip, Precision::kSixteenBits).has_value(), chip.architecture < "HTP v73") << chip.name;
     }
   const std::vector<ChosenChip> chips = {find_chip(known_targets(), "sm8350").value()};
   const Status status = check_precision(chips, Precision::kFloat16);

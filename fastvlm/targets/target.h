@@ -26,8 +26,9 @@
 
 namespace fastvlm {
 
-// What the graphs of an export compute in on an NPU. Float graphs run in half precision, whatever their edges are.
-enum class Precision { kFloat16, kQuantised };
+// What the graphs of an export compute in on an NPU. Float graphs run in half precision, whatever their edges are. Graphs in 16-bit
+// integers keep the cache in 16 bits and some streams in half precision.
+enum class Precision { kFloat16, kSixteenBits, kQuantised };
 
 struct Chip {
   std::string name;               // as on the command line, in small letters

@@ -58,7 +58,10 @@ std::vector<OperatorId> operators_of(const GraphEntry& graph, const Target& targ
 }
 
 Status check_form(const OutputFolder& folder, const GraphEntry& graph, const Target& target, VerifyReport& report) {
+  const OnnxVersions versions = onnx_versions(graph.activations);
   auto findings = validate_onnx(folder.path / graph.file, {.allowed_operators = operators_of(graph, target),
+                                                           .opset = versions.opset,
+                                                           .ir_version = versions.ir,
                                                            .forbid_symbolic_dims = graph.npu(),
                                                            .require_aligned_data = true,
                                                            .follow_links = true});

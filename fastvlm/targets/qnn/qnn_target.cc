@@ -18,12 +18,13 @@ namespace fastvlm::qnn {
 namespace {
 
 // What the rows of htp_expansions() and the semantic functions become.
-constexpr std::array<std::string_view, 25> kOperators = {"Abs",
+constexpr std::array<std::string_view, 27> kOperators = {"Abs",
                                                          "Add",
                                                          "Cast",
                                                          "Clip",
                                                          "Concat",
                                                          "Conv",
+                                                         "DequantizeLinear",
                                                          "Div",
                                                          "Erf",
                                                          "Gather",
@@ -33,6 +34,7 @@ constexpr std::array<std::string_view, 25> kOperators = {"Abs",
                                                          "MatMul",
                                                          "Mul",
                                                          "Neg",
+                                                         "QuantizeLinear",
                                                          "Relu",
                                                          "Reshape",
                                                          "Sigmoid",

@@ -7,6 +7,9 @@
 namespace fastvlm::qnn {
 namespace {
 
+// Measured: on older ones a MatMul of two activations takes a second operand of 8 bits only.
+constexpr int kSixteenBitArch = 73;
+
 std::vector<std::string> names_in(std::string_view list) {
   std::vector<std::string> names;
   while (!list.empty()) {
@@ -53,6 +56,10 @@ const Soc* soc_of_model(std::int64_t soc_model) {
 }
 
 std::optional<std::string> refuses(const Soc& soc, Precision precision) {
+  if (precision == Precision::kSixteenBits && soc.htp_arch < kSixteenBitArch)
+    return fmt::format(
+        "{} ({}) multiplies no activations of 16 bits, which recipes such as w8a16 need; choose a chip with HTP v{} or newer", soc.name,
+        soc.marketing, kSixteenBitArch);
   if (precision == Precision::kQuantised || soc.fp16) return std::nullopt;
   return fmt::format("{} ({}) computes no half precision, so float graphs cannot run on it; choose a chip with HTP v69 or newer", soc.name,
                      soc.marketing);

@@ -146,7 +146,7 @@ std::vector<Value> expand_causal_positions(const ExpansionContext& context) {
 // A fully connected layer takes its weight as [out, in], which is how the table lies on disk.
 std::vector<Value> expand_vocabulary_logits(const ExpansionContext& context) {
   // Blocks of integers run whole in a float graph (v69 and newer, 4 and 8 bits) and stay codes in the context.
-  if (context.source(1).encoding) return {linear_in_blocks(context)};
+  if (is_in_blocks(context.source(1))) return {linear_in_blocks(context)};
   Value x = context.input(0), table = context.input(1);
   const std::int64_t tokens = fixed(context, x, 1);
   Value rows = gemm_transposed(reshape(x, {tokens, x.dim(2)}), table);

@@ -1,0 +1,194 @@
+// The trained checkpoint with activations in integers: calibrated, exported, asked.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <map>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "fastvlm/compile/graph_opener.h"
+#include "fastvlm/export/calibrate_checkpoint.h"
+#include "fastvlm/export/golden_export_for_tests.h"
+#include "fastvlm/export/npu_plan.h"
+#include "fastvlm/export/trained_for_tests.h"
+#include "fastvlm/session/output_folder.h"
+#include "fastvlm/tensor/compare.h"
+#include "fastvlm/verify/verify.h"
+
+namespace fastvlm {
+namespace {
+
+constexpr std::size_t kCalibrated = 10;
+
+// Pictures and questions of the last ones; all others were not seen before they are asked.
+Ranges ranges_of_trained() {
+  static const Ranges ranges = [] {
+    const FolderForTests folder;
+    std::vector<Question> all = questions(40);
+    std::ranges::sort(all, {}, &Question::image);
+    std::string prompts;
+    std::filesystem::create_directories(folder / "pictures");
+    for (const Question& question : std::span(all).last(kCalibrated)) {
+      std::filesystem::copy(question.image, folder / "pictures");
+      prompts += question.prompt + "\n";
+    }
+    write_text(folder / "prompts.txt", prompts);
+    Progress silent;
+    return calibrate_checkpoint({.model_dir = kTrained / "checkpoint",
+                                 .chip = "sm8750",
+                                 .pictures = folder / "pictures",
+                                 .prompts = folder / "prompts.txt",
+                                 .reply_tokens = 8,
+                                 .runtimes = {.onnxruntime_library = runtimes_for_tests().onnxruntime_library}},
+                                silent)
+        .value();
+  }();
+  return ranges;
+}
+
+class TrainedInIntegers : public testing::Test {
+ protected:
+  ExportOptions options(const std::string& name = "out") const {
+    ExportOptions options{.model_dir = kTrained / "checkpoint", .output_dir = folder_ / name, .image_size = 256, .threads = 2};
+    options.npu = NpuOptions{.targets = {"sm8750"}, .image_sizes = {256}, .prefill = {32}, .context = 128};
+    options.npu->recipes = {Recipe(), find_recipe("w8a16").value()};
+    options.ranges = RangeOptions{.ranges = ranges_of_trained()};
+    return options;
+  }
+  std::unique_ptr<Chat> chat(const std::string& recipe, const OpenGraph& open = cpu_for_tests()) const {
+    return Chat::open({.folder = folder_ / "out", .open_graph = open, .recipe = recipe, .max_new_tokens = 8, .keep_vision_open = true})
+        .value();
+  }
+  FolderForTests folder_;
+};
+
+TEST_F(TrainedInIntegers, AnswersTwoHundredQuestionsAsWellAsTheFloats) {
+  export_or_fail(options());
+  const std::vector<Question> asked = questions(40);
+  ASSERT_EQ(asked.size(), 200u);
+  const int floats = right_answers(*chat("fp16"), asked), integers = right_answers(*chat("w8a16"), asked);
+  EXPECT_GE(floats, 199);
+  EXPECT_GE(integers, floats - 1) << "half a point of a hundred";
+  RecordProperty("right", integers);
+}
+
+TEST_F(TrainedInIntegers, MeanDivergenceAlongTheFloatAnswersIsSmall) {
+  export_or_fail(options());
+  const std::vector<Question> asked = questions(8);
+  std::vector<std::vector<std::int32_t>> answers;
+  auto model = chat("fp16");
+  for (const Question& question : asked) {
+    ASSERT_TRUE(model->start(question.image).ok());
+    answers.push_back(model->ask(question.prompt, nullptr).value().ids);
+  }
+  Forced reference(folder_ / "out", "fp16"), candidate(folder_ / "out", "w8a16");
+  const auto [mean, tokens] = mean_divergence(reference, candidate, asked, answers);
+  EXPECT_GE(tokens, 80);
+  EXPECT_LE(mean, 0.005);
+  EXPECT_GT(mean, 0) << "it is no other decoder";
+  fmt::print("mean KL of w8a16 over {} tokens: {:.2e}\n", tokens, mean);
+}
+
+TEST_F(TrainedInIntegers, VerifyKnowsTheirOpsetAndTheirGates) {
+  export_or_fail(options());
+  Progress silent;
+  auto report = verify({.output_dir = folder_ / "out", .open_cpu = cpu_for_tests()}, silent);
+  ASSERT_TRUE(report.ok()) << report.error().message;
+  for (const VerifyRow& row : report->rows)
+    EXPECT_EQ(row.outcome, Outcome::kPassed) << row.check << " " << row.subject << ": " << row.sentence;
+  const auto folder = open_output_folder(folder_ / "out");
+  ASSERT_TRUE(folder.ok());
+  const GraphEntry* decoder = with_recipe(*folder, "w8a16").value().manifest.find(GraphRole::kDecoder);
+  EXPECT_EQ(decoder->weight_bits, 8);
+  EXPECT_EQ(decoder->activations, Activations::kInt16);
+}
+
+TEST_F(TrainedInIntegers, FloatGraphsBesideThemAreTheSameByteForByte) {
+  export_or_fail(options());
+  ExportOptions alone = options("alone");
+  alone.npu->recipes = {Recipe()};
+  alone.ranges.reset();
+  export_or_fail(alone);
+  for (const char* file : {"npu/vision_256.onnx", "npu/decoder_ar32_cl128.onnx", "npu/decoder.onnx.data", "npu/vision.onnx.data"})
+    EXPECT_TRUE(text_of(folder_ / "out" / file) == text_of(folder_ / "alone" / file)) << file;
+}
+
+TEST_F(TrainedInIntegers, ThePlanHasTheBytesThatAreWrittenOnAnyNumberOfThreads) {
+  auto prepared = prepare_export(options());
+  ASSERT_TRUE(prepared.ok()) << prepared.error().message;
+  const ExportReport report = export_or_fail(options());
+  for (const PlannedFile& file : planned_files(**prepared))
+    EXPECT_EQ(std::filesystem::file_size(folder_ / "out" / file.name), file.bytes) << file.name;
+  auto plan = npu_plan_json(**prepared);
+  ASSERT_TRUE(plan.ok());
+  std::map<std::string, std::uint64_t> weights;
+  for (const auto& context : (*plan)[0]["contexts"]) weights[context["group"]] = context["weight_bytes"].get<std::uint64_t>();
+  EXPECT_LT(weights.at("decoder_w8a16"), weights.at("decoder") * 53 / 100);
+  ExportOptions one = options("one");
+  one.threads = 1;
+  const ExportReport again = export_or_fail(one);
+  for (const auto& [name, file] : report.files) EXPECT_EQ(again.files.at(name).sha256, file.sha256) << name;
+}
+
+TEST_F(TrainedInIntegers, PartsAreCutByTheWeightsAsTheyAreStored) {
+  ExportOptions cut = options();
+  cut.npu->part_limit_bytes = 300'000;
+  export_or_fail(cut);
+  std::map<std::string, std::int64_t> parts;
+  const auto folder = open_output_folder(folder_ / "out");
+  ASSERT_TRUE(folder.ok());
+  for (const GraphEntry& graph : folder->manifest.graphs)
+    if (graph.role == GraphRole::kDecoder) parts[std::string(graph.recipe())] = graph.extents.parts;
+  EXPECT_LT(parts.at("w8a16"), parts.at("fp16"));
+  EXPECT_GT(parts.at("w8a16"), 1);
+  EXPECT_EQ(right_answers(*chat("w8a16"), questions(1)), 5) << "the parts fit together";
+}
+
+TEST_F(TrainedInIntegers, ThePlanSaysWhichChipCannot) {
+  ExportOptions old = options();
+  old.npu->targets = {"sm8450"};
+  auto prepared = prepare_export(old);
+  ASSERT_TRUE(prepared.ok()) << prepared.error().message;
+  const auto plan = npu_plan_json(**prepared);
+  ASSERT_TRUE(plan.ok());
+  EXPECT_NE((*plan)[0]["findings"].dump().find("export will refuse recipe w8a16 on this chip: sm8450"), std::string::npos);
+}
+
+TEST_F(TrainedInIntegers, WhatTheyNeedIsSaid) {
+  Progress silent;
+  ExportOptions none = options(), fused = options(), half = options(), old = options();
+  none.ranges.reset();
+  fused.npu->fused = {{16, 32}};
+  half.npu->io_dtype = Dtype::kFloat16;
+  old.npu->targets = {"sm8450"};
+  const std::pair<ExportOptions, const char*> cases[] = {{none, "needs their ranges; give `calibration`"},
+                                                         {fused, "leave out `fused`"},
+                                                         {half, "leave out `io_dtype`"},
+                                                         {old, "recipe w8a16: target sm8450 (Snapdragon 8 Gen 1)"}};
+  for (const auto& [how, sentence] : cases) {
+    auto refused = run_export(how, silent);
+    ASSERT_FALSE(refused.ok()) << sentence;
+    EXPECT_NE(refused.error().message.find(sentence), std::string::npos) << refused.error().message;
+  }
+}
+
+TEST_F(TrainedInIntegers, TheEmulatedNpuAnswersAsTheCpuDoes) {
+  export_or_fail(options());
+  auto npu = graph_opener({.output_dir = folder_ / "out",
+                           .chip = "sm8750",
+                           .runtimes = {.cache_folder = default_cache_folder(std::getenv("XDG_CACHE_HOME"), std::getenv("HOME"))},
+                           .program = FASTVLM_PROGRAM});
+  ASSERT_TRUE(npu.ok()) << npu.error().message;
+  const std::vector<Question> asked = {questions(1)[0], questions(1)[2]};
+  Forced cpu(folder_ / "out", "w8a16"), emulated(folder_ / "out", "w8a16", *npu);
+  for (const Question& question : asked) {
+    const auto expected = cpu.run(question, {}), actual = emulated.run(question, {});
+    EXPECT_GE(compare(actual[0], expected[0]).snr_db, 50) << question.prompt;
+  }
+}
+
+}  // namespace
+}  // namespace fastvlm
