@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <tuple>
 
 #include "fastvlm/base/plain_path.h"
 #include "fastvlm/base/try.h"
