@@ -35,11 +35,11 @@ asked() {
 }
 genie() {
   asked "$1/genie" "$work/genie" "$libraries/libGenie.so" "${@:2}"
-  grep -a '^id ' "$work/out" | head -n 12 | cut -d ' ' -f 2 | paste -sd ' '
+  grep -a '^id ' "$work/out" | sed -n 1,12p | cut -d ' ' -f 2 | paste -sd ' '
 }
 npu_cpp() {
   asked "$1/npu" "$work/npu" "$plugin" "$libraries/libQnnHtp.so" "${@:2}"
-  grep -aE '^[0-9]+$' "$work/out" | head -n 12 | paste -sd ' '
+  grep -aE '^[0-9]+$' "$work/out" | sed -n 1,12p | paste -sd ' '
 }
 npu_python() {
   PYTHONPATH=$packages asked "$1/npu" python3 client.py "${@:2}"

@@ -59,7 +59,7 @@ echo "check_workflow: on this machine: as a single run"
 "$root/scripts/setup-slurm.sh"
 # Kills the first job that is seen running; Snakemake sends it again.
 (
-  until job=$(squeue -h -t running -o %A | head -n 1) && [[ -n $job ]]; do sleep 0.2; done
+  until job=$(squeue -h -t running -o %A | sed -n 1p) && [[ -n $job ]]; do sleep 0.2; done
   scancel --signal=KILL --full "$job"
   echo "$job" >"$work/killed"
 ) &

@@ -94,7 +94,7 @@ private_apt() {
 # Downloads the header package from suite $2 of the mirror that the machine already uses; prints the file.
 download_headers() {
   local state=$1 suite=$2 mirror
-  mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | grep -v -e security -e '^file:' | head -n 1)
+  mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | grep -v -e security -e '^file:' | sed -n 1p)
   [[ -n $mirror ]] || return 1
   mkdir -p "$state/lists/partial" "$state/cache/archives/partial"
   printf 'Types: deb\nURIs: %s\nSuites: %s\nComponents: main\nSigned-By: %s\n' "$mirror" "$suite" \
