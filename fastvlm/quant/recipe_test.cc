@@ -21,6 +21,18 @@ TEST(Recipe, AFileSaysInOrderHowWhichWeightIsStored) {
   EXPECT_EQ(*recipe, expected);
 }
 
+TEST(Recipe, BesideActivationsInIntegersAScaleBelongsToAChannel) {
+  auto recipe = parse_recipe(R"({"name": "mine", "rules": [{"match": "lm_head.weight", "weights": "float"},
+    {"match": "*", "weights": {"bits": 8}}], "activations": "int16"})",
+                             "mine.json");
+  ASSERT_TRUE(recipe.ok()) << recipe.error().message;
+  EXPECT_EQ(recipe->activations, Activations::kInt16);
+  ASSERT_TRUE(recipe->rules[1].weights.has_value());
+  EXPECT_TRUE(recipe->rules[1].weights->by_channel);
+  EXPECT_EQ(recipe->rules[1].weights->blocks.bits, 8);
+  EXPECT_FALSE(recipe->is_float());
+}
+
 TEST(Recipe, TheTextOfEveryBuiltInOneIsReadBackAsTheSame) {
   for (const Recipe& recipe : known_recipes()) {
     auto again = parse_recipe(recipe_text(recipe), "file");
@@ -40,6 +52,13 @@ TEST(Recipe, WhatIsNotAsExpectedIsRefusedWithOneSentence) {
       {R"({"name": "Mine_1", "rules": []})", R"(the key "name" must be of a-z, 0-9 and '-')"},
       {R"({"name": "w8", "rules": []})", R"("w8" is the name of a built-in recipe with other rules)"},
       {R"({"name": "mine", "rules": [], "rule": 1})", R"(the key "rule" is not known; known are "name", "about", "activations", "rules")"},
+      {R"({"name": "mine", "rules": [], "activations": "int4"})", R"(the key "activations" must be "float" or "int16", but is "int4")"},
+      {R"({"name": "mine", "activations": "int16", "rules": [{"match": "*", "weights": {"bits": 8, "block": 64}}]})",
+       R"(the key "block" has no meaning beside activations in integers)"},
+      {R"({"name": "mine", "activations": "int16", "rules": [{"match": "*", "weights": {"bits": 4}}]})",
+       R"(the key "bits" must be 8 beside activations in integers, but is 4)"},
+      {R"({"name": "w8a16", "rules": [{"match": "*", "weights": {"bits": 8, "block": 64}}]})",
+       R"("w8a16" is the name of a built-in recipe with other rules)"},
       {with_rules(R"({"weights": "float"})"), R"(r.json: rules[0]: the key "match")"},
       {with_rules(R"({"match": "", "weights": "float"})"), R"(the key "match" must be the name of a weight)"},
       {with_rules(R"({"match": "a[0]", "weights": "float"})"), R"(but is "a[0]")"},
