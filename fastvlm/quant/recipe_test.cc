@@ -39,7 +39,7 @@ TEST(Recipe, WhatIsNotAsExpectedIsRefusedWithOneSentence) {
       {R"({"rules": []})", R"(r.json: the key "name")"},
       {R"({"name": "Mine_1", "rules": []})", R"(the key "name" must be of a-z, 0-9 and '-')"},
       {R"({"name": "w8", "rules": []})", R"("w8" is the name of a built-in recipe with other rules)"},
-      {R"({"name": "mine", "rules": [], "rule": 1})", R"(the key "rule" is not known; known are "name", "about", "rules")"},
+      {R"({"name": "mine", "rules": [], "rule": 1})", R"(the key "rule" is not known; known are "name", "about", "activations", "rules")"},
       {with_rules(R"({"weights": "float"})"), R"(r.json: rules[0]: the key "match")"},
       {with_rules(R"({"match": "", "weights": "float"})"), R"(the key "match" must be the name of a weight)"},
       {with_rules(R"({"match": "a[0]", "weights": "float"})"), R"(but is "a[0]")"},
