@@ -9,10 +9,10 @@ import argparse
 import os
 import pathlib
 import random
+import subprocess
+import sys
 import tempfile
 import time
-
-from PIL import Image
 
 FORMS = {
     "JPEG, baseline": ("jpg", {"quality": 90}),
@@ -24,6 +24,8 @@ FORMS = {
 
 def photograph(width, height):
     """Gradients with grain, the same on every run; a photograph's bytes per pixel."""
+    from PIL import Image  # not in the process that measures
+
     Image.MAX_IMAGE_PIXELS = None
     tile = Image.frombytes("L", (512, 512), random.Random(1).randbytes(512 * 512))
     grain = Image.new("L", (width, height))
@@ -44,23 +46,39 @@ def run(arguments):
     return time.monotonic() - begin, usage.ru_maxrss / 1000
 
 
+def file_of(folder, index):
+    return pathlib.Path(folder) / f"{index}.{list(FORMS.values())[index][0]}"
+
+
+def make(options):
+    picture = photograph(options.width, options.height)
+    for index, (_, how) in enumerate(FORMS.values()):
+        picture.save(file_of(options.make, index), **how)
+
+
+def measure(options, folder):
+    # In a process of its own: the peak of a child counts from that of its parent.
+    sizes = ["--width", str(options.width), "--height", str(options.height)]
+    subprocess.run([sys.executable, __file__, "--make", folder, *sizes], check=True)
+    print("| form | file MB | peak MB | seconds |\n|---|---|---|---|")
+    for index, form in enumerate(FORMS):
+        path = file_of(folder, index)
+        seconds, peak = run([options.program, "preprocess", "--image", str(path), "--output", f"{folder}/out.png", "--quiet"])
+        print(f"| {form} | {path.stat().st_size / 1e6:.0f} | {peak:.0f} | {seconds:.1f} |", flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--program", default="build/release/fastvlm-npu")
     parser.add_argument("--width", type=int, default=16000)
     parser.add_argument("--height", type=int, default=12500)
+    parser.add_argument("--make", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.make:
+        make(options)
+        return
     with tempfile.TemporaryDirectory() as folder:
-        picture = photograph(options.width, options.height)
-        paths = {}
-        for index, (form, (suffix, how)) in enumerate(FORMS.items()):
-            paths[form] = pathlib.Path(folder) / f"{index}.{suffix}"
-            picture.save(paths[form], **how)
-        del picture
-        print("| form | file MB | peak MB | seconds |\n|---|---|---|---|")
-        for form, path in paths.items():
-            seconds, peak = run([options.program, "preprocess", "--image", str(path), "--output", f"{folder}/out.png", "--quiet"])
-            print(f"| {form} | {path.stat().st_size / 1e6:.0f} | {peak:.0f} | {seconds:.1f} |")
+        measure(options, folder)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@
 #include "fastvlm/api/runtimes.h"
 #include "fastvlm/api/work.h"
 #include "fastvlm/base/files.h"
+#include "fastvlm/base/interrupt.h"
 #include "fastvlm/base/progress.h"
 #include "fastvlm/base/result.h"
 #include "fastvlm/base/without_exceptions.h"

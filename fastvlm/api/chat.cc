@@ -40,6 +40,11 @@ Status Chat::start(const std::string& image) {
 }
 
 Result<Answer> Chat::ask(std::string_view question, const std::function<void(std::string_view)>& on_text) {
+  return ask(question, on_text, {});
+}
+
+Result<Answer> Chat::ask(std::string_view question, const std::function<void(std::string_view)>& on_text, const Work& work) {
+  const StopScope stop(work.stop);
   return without_exceptions<Answer>([&]() -> Result<Answer> {
     TRY_ASSIGN(fastvlm::Answer answer, state_->chat->ask(question, on_text));
     return Answer{.text = std::move(answer.text),

@@ -14,6 +14,8 @@
 
 namespace fastvlm::api {
 
+struct Work;  // work.h
+
 struct ChatOptions {
   std::string output_dir;                       // exported with targets
   std::string chip = {};                        // runs there, emulated on x86; empty: on the CPU
@@ -48,6 +50,9 @@ class Chat {
   Status start(const std::string& image);
   // `on_text` hears the text as it becomes certain; nullptr: nobody does.
   Result<Answer> ask(std::string_view question, const std::function<void(std::string_view)>& on_text = nullptr);
+  // The same; when `work.stop` is asked to stop, the answer is what came until then ("interrupted"), or before its first token an
+  // Error of kind kInterrupted, and the conversation goes on.
+  Result<Answer> ask(std::string_view question, const std::function<void(std::string_view)>& on_text, const Work& work);
 
  private:
   struct State;

@@ -9,6 +9,7 @@ namespace {
 
 Result<std::vector<CompiledContext>> compile(const CompileOptions& options, const Work& work) {
   const RuntimeSearch search = search_of(options.runtimes);
+  const StopScope stop(work.stop);
   Progress progress(listener_of(work));
   TRY_ASSIGN(const auto targets, compile_output({.output_dir = options.output_dir,
                                                  .targets = options.targets,

@@ -46,6 +46,7 @@ Result<ExportReport> run(const ExportOptions& options, const Work& work) {
   TRY_ASSIGN(full.graphs, options_of(options, work.threads));
   full.cache_folder = full.runtimes.cache_folder;
   if (options.npu) full.jobs = options.npu->jobs;
+  const StopScope stop(work.stop);
   Progress progress(listener_of(work));
   TRY_ASSIGN(const auto done, export_and_compile(full, progress));
   const auto& written = done.graphs;

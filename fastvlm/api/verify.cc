@@ -27,6 +27,7 @@ Result<VerifyReport> check(const VerifyOptions& options, const Work& work) {
     where.chip = options.chip;
     TRY_ASSIGN(own.open_npu, graph_opener(where));
   }
+  const StopScope stop(work.stop);
   Progress progress(listener_of(work));
   TRY_ASSIGN(const auto found, fastvlm::verify(own, progress));
   VerifyReport report{.rows = {}, .passed = found.passed()};

@@ -45,9 +45,10 @@ TEST(Sha256, AFileIsHashedInPiecesToTheSameValue) {
 TEST(Sha256, AnInterruptStopsTheReading) {
   FolderForTests folder;
   const Path path = folder.write("file", "x");
-  request_interrupt();
+  std::stop_source stop;
+  const StopScope scope(stop.get_token());
+  stop.request_stop();
   auto hash = sha256_of_file(path);
-  clear_interrupt();
   ASSERT_FALSE(hash.ok());
   EXPECT_EQ(hash.error().kind, ErrorKind::kInterrupted);
 }

@@ -1,15 +1,22 @@
 #include "fastvlm/base/interrupt.h"
 
-#include <atomic>
+#include <utility>
 
 namespace fastvlm {
 namespace {
-std::atomic<bool> interrupt_requested{false};
+
+std::stop_token& token_of_thread() noexcept {
+  thread_local std::stop_token token;
+  return token;
 }
 
-void request_interrupt() noexcept { interrupt_requested.store(true, std::memory_order_relaxed); }
-void clear_interrupt() noexcept { interrupt_requested.store(false, std::memory_order_relaxed); }
-bool interrupted() noexcept { return interrupt_requested.load(std::memory_order_relaxed); }
+}  // namespace
+
+StopScope::StopScope(std::stop_token token) : before_(std::exchange(token_of_thread(), std::move(token))) {}
+StopScope::~StopScope() { token_of_thread() = std::move(before_); }
+
+const std::stop_token& current_stop() noexcept { return token_of_thread(); }
+bool interrupted() noexcept { return token_of_thread().stop_requested(); }
 
 Status check_interrupt() {
   if (interrupted()) return Error{ErrorKind::kInterrupted, "interrupted; nothing was changed"};

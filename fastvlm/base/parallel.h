@@ -10,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include "fastvlm/base/interrupt.h"
 #include "fastvlm/base/result.h"
 
 namespace fastvlm {
@@ -31,7 +32,12 @@ inline Status parallel_for(std::size_t count, unsigned threads, const std::funct
     }
   };
   std::vector<std::jthread> helpers;
-  for (unsigned i = 1; i < threads && i < count; ++i) helpers.emplace_back(run);
+  const std::stop_token stop = current_stop();
+  for (unsigned i = 1; i < threads && i < count; ++i)
+    helpers.emplace_back([&] {
+      const StopScope scope(stop);
+      run();
+    });
   run();
   helpers.clear();
   return outcome;
@@ -49,7 +55,8 @@ class Jobs {
   std::stop_token stop() const { return stop_.get_token(); }
 
   void start(std::function<Status()> job) {
-    threads_.emplace_back([this, job = std::move(job)] {
+    threads_.emplace_back([this, job = std::move(job), stop = current_stop()] {
+      const StopScope scope(stop);
       try {
         if (Status status = job(); !status.ok()) fail(std::move(status), nullptr);
       } catch (...) {

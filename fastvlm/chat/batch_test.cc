@@ -19,12 +19,14 @@ class Batch : public testing::Test {
  protected:
   Result<BatchReport> run(const std::string& name = "run") {
     Progress progress;
+    std::stop_source stop;
+    const StopScope scope(stop.get_token());
     return run_batch(
         {.file = folder_ / "q.jsonl", .output = folder_ / "a.jsonl", .run = name},
         [&](const BatchItem& item) -> Result<BatchReply> {
           asked_.push_back(item.prompt);
           if (item.prompt == stop_at_) {
-            request_interrupt();
+            stop.request_stop();
             return check_interrupt().error();
           }
           if (item.prompt == fails_) return BatchReply{.error = "no such picture"};
@@ -32,7 +34,6 @@ class Batch : public testing::Test {
         },
         progress);
   }
-  void TearDown() override { clear_interrupt(); }
 
   FolderForTests folder_;
   std::vector<std::string> asked_;
@@ -103,7 +104,6 @@ TEST_F(Batch, GoesOnWhereItWasStoppedAndEndsWithTheSameBytes) {
   auto stopped = run();
   ASSERT_FALSE(stopped.ok());
   EXPECT_EQ(stopped.error().kind, ErrorKind::kInterrupted);
-  clear_interrupt();
   stop_at_.clear();
   asked_.clear();
   auto report = run();

@@ -142,10 +142,13 @@ TEST(Chat, EndsTheAnswerWhereTheContextIsFullAndRefusesTheNextTurn) {
 TEST(Chat, GoesOnAfterAnAnswerThatWasInterrupted) {
   auto chat = open_chat(options());
   int pieces = 0;
-  auto answer = chat->ask("What is this?", [&](std::string_view) {
-    if (++pieces == 2) request_interrupt();
-  });
-  clear_interrupt();
+  std::stop_source stop;
+  const auto answer = [&] {
+    const StopScope scope(stop.get_token());
+    return chat->ask("What is this?", [&](std::string_view) {
+      if (++pieces == 2) stop.request_stop();
+    });
+  }();
   ASSERT_TRUE(answer.ok());
   EXPECT_EQ(answer->finish, Finish::kInterrupted);
   EXPECT_LT(answer->ids.size(), 6U);
@@ -157,9 +160,12 @@ TEST(Chat, GoesOnAfterAnAnswerThatWasInterrupted) {
 TEST(Chat, TakesAQuestionBackThatWasInterruptedBeforeItsAnswer) {
   auto chat = open_chat(options());
   const Answer first = ask(*chat, "What is this?");
-  request_interrupt();
-  auto stopped = chat->ask("And what else?", nullptr);
-  clear_interrupt();
+  std::stop_source stop;
+  stop.request_stop();
+  const auto stopped = [&] {
+    const StopScope scope(stop.get_token());
+    return chat->ask("And what else?", nullptr);
+  }();
   ASSERT_FALSE(stopped.ok());
   EXPECT_EQ(stopped.error().kind, ErrorKind::kInterrupted);
   EXPECT_EQ(chat->turns().size(), 2U);

@@ -98,6 +98,7 @@ Command parse_command(std::string_view line) {
 
 Status run_interactive(Chat& chat, const InteractiveOptions& options) {
   while (true) {
+    const StopScope scope(options.next_stop ? options.next_stop() : current_stop());
     const std::optional<std::string> line = options.read_line();
     if (!line) return check_interrupt();
     const Command command = parse_command(*line);
@@ -107,7 +108,7 @@ Status run_interactive(Chat& chat, const InteractiveOptions& options) {
       options.write_note((done.error().kind == ErrorKind::kInterrupted ? "(stopped before the answer began)" : done.error().message) +
                          "\n");
     }
-    clear_interrupt();
+    if (!options.next_stop) TRY(check_interrupt());
   }
 }
 

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 
@@ -32,6 +33,7 @@ struct InteractiveOptions {
   Write write_answer;                               // the text of answers as it comes, and the line feed behind it
   Write write_note;                                 // everything else, whole lines with their line feed
   std::function<void(const Answer&)> after_answer;  // may be empty
+  std::function<std::stop_token()> next_stop;       // for the next line and its answer; empty: that of the thread for all
 };
 
 // Reads and answers until the input ends or /quit. An interrupt during an answer ends that answer only. What a line makes go

@@ -12,6 +12,7 @@
 #include "fastvlm/cli/flags.h"
 #include "fastvlm/cli/print.h"
 #include "fastvlm/cli/runner_arguments.h"
+#include "fastvlm/cli/stop_signals.h"
 #include "fastvlm/cli/verbs.h"
 
 namespace fastvlm::cli {
@@ -171,7 +172,8 @@ ExitCode answer_many(Chat& chat, const ChatArguments& a, const ChatOptions& opti
 ExitCode talk(Chat& chat, const CommonArguments& common) {
   const bool terminal = ::isatty(STDIN_FILENO) != 0 && ::isatty(STDERR_FILENO) != 0;
   if (terminal && !common.quiet) write_note("Ask about the picture; /help shows the commands, Ctrl-C stops an answer, Ctrl-D ends.\n");
-  InteractiveOptions options{.read_line = [&] { return read_line(terminal); }, .write_answer = write_now, .write_note = write_note};
+  InteractiveOptions options{
+      .read_line = [&] { return read_line(terminal); }, .write_answer = write_now, .write_note = write_note, .next_stop = renewed_stop};
   if (!common.quiet) options.after_answer = print_timings;
   TRY(run_interactive(chat, options));
   return 0;

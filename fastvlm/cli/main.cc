@@ -1,5 +1,4 @@
 #include <signal.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <exception>
@@ -10,6 +9,7 @@
 #include "fastvlm/base/without_exceptions.h"
 #include "fastvlm/cli/command_line.h"
 #include "fastvlm/cli/print.h"
+#include "fastvlm/cli/stop_signals.h"
 #include "fastvlm/cli/verbs.h"
 #include "fastvlm/cli/workers.h"
 #include "fastvlm/process/process.h"
@@ -17,21 +17,6 @@
 
 namespace fastvlm::cli {
 namespace {
-
-// The first Ctrl-C asks the work to stop and clean up, the second one does not wait.
-void handle_interrupt(int) {
-  if (interrupted()) ::_exit(static_cast<int>(ErrorKind::kInterrupted));
-  request_interrupt();
-}
-
-void install_signal_handlers() {
-  struct sigaction action = {};
-  action.sa_handler = handle_interrupt;  // without SA_RESTART: a blocked read returns
-  ::sigaction(SIGINT, &action, nullptr);
-  ::sigaction(SIGTERM, &action, nullptr);
-  // A parent may have had it ignored; without a reader we end quietly.
-  ::signal(SIGPIPE, SIG_DFL);
-}
 
 ExitCode run(std::span<const std::string> arguments) {
   CommonArguments common;
@@ -78,6 +63,7 @@ int run_and_report(const std::vector<std::string>& arguments) {
 int main(int argc, char** argv) {
   if (auto code = fastvlm::serve_worker(argc, argv, fastvlm::cli::workers())) return *code;
   fastvlm::set_worker_program(fastvlm::own_executable());
-  fastvlm::cli::install_signal_handlers();
+  ::signal(SIGPIPE, SIG_DFL);  // a parent may have had it ignored; without a reader we end quietly
+  const fastvlm::StopScope stop(fastvlm::cli::install_stop_signals());
   return fastvlm::cli::finish_output(fastvlm::cli::run_and_report({argv + std::min(argc, 1), argv + argc}));
 }

@@ -18,7 +18,6 @@ namespace {
 
 class Evaluate : public testing::Test {
  protected:
-  void TearDown() override { clear_interrupt(); }
   std::string single() {
     EXPECT_TRUE(evaluate_for_tests(set_, folder_ / "single.jsonl").ok());
     return folder_.read("single.jsonl");
@@ -92,13 +91,16 @@ TEST_F(Evaluate, TwoRunsDoNotWriteOneFile) {
 }
 
 TEST_F(Evaluate, AnInterruptKeepsWhatIsThere) {
-  const auto stopped = evaluate_for_tests(set_, folder_ / "r.jsonl", {}, [](const Question& question, const Question*) {
-    if (question.number == 7) request_interrupt();
-    return answer_for_tests(question, nullptr);
-  });
+  std::stop_source stop;
+  const auto stopped = [&] {
+    const StopScope scope(stop.get_token());
+    return evaluate_for_tests(set_, folder_ / "r.jsonl", {}, [&](const Question& question, const Question*) {
+      if (question.number == 7) stop.request_stop();
+      return answer_for_tests(question, nullptr);
+    });
+  }();
   ASSERT_FALSE(stopped.ok());
   EXPECT_EQ(stopped.error().kind, ErrorKind::kInterrupted);
-  clear_interrupt();
   const auto report = evaluate_for_tests(set_, folder_ / "r.jsonl");
   ASSERT_TRUE(report.ok());
   EXPECT_EQ(report->answered_before, 7U);

@@ -346,12 +346,13 @@ TEST(Export, AFullDiskIsAnErrorOfTheEnvironment) {
 
 TEST(Export, AnInterruptLeavesNothing) {
   FolderForTests folder;
+  std::stop_source stop;
+  const StopScope scope(stop.get_token());
   int events = 0;
   Progress progress([&](const ProgressEvent&) {
-    if (++events == 3) request_interrupt();
+    if (++events == 3) stop.request_stop();
   });
   auto report = run_export(golden_export("apple-tied", folder.path() / "out", 128), progress);
-  clear_interrupt();
   ASSERT_FALSE(report.ok());
   EXPECT_EQ(report.error().kind, ErrorKind::kInterrupted);
   EXPECT_TRUE(fs::is_empty(folder.path()));

@@ -116,9 +116,10 @@ TEST(DataWriter, AnErrorOfOneWeightEndsTheWholeWithoutWaiting) {
 TEST(DataWriter, AnInterruptEndsIt) {
   FolderForTests folder;
   Progress silent;
-  request_interrupt();
+  std::stop_source stop;
+  const StopScope scope(stop.get_token());
+  stop.request_stop();
   auto written = write_data_files(layout(), folder.path(), {.threads = 2}, silent);
-  clear_interrupt();
   ASSERT_FALSE(written.ok());
   EXPECT_EQ(written.error().kind, ErrorKind::kInterrupted);
 }

@@ -107,9 +107,10 @@ TEST(Process, AProgramLeftBehindDoesNotHoldUsUp) {
 
 TEST(Process, AnInterruptEndsIt) {
   ProcessOptions options = shell("echo ready; sleep 600");
-  options.on_output_line = [](std::string_view) { request_interrupt(); };
+  std::stop_source stop;
+  const StopScope scope(stop.get_token());
+  options.on_output_line = [&](std::string_view) { stop.request_stop(); };
   auto result = run_process(options);
-  clear_interrupt();
   ASSERT_FALSE(result.ok());
   EXPECT_EQ(result.error().kind, ErrorKind::kInterrupted);
 }

@@ -150,9 +150,10 @@ TEST_F(OrtRunnerTest, RefusesFilesThatAreNoModelWithOneSentence) {
 TEST_F(OrtRunnerTest, AnInterruptStopsTheNextRun) {
   auto runner = OrtRunner::open(runtime_, file_);
   ASSERT_TRUE(runner.ok()) << runner.error().message;
-  request_interrupt();
+  std::stop_source stop;
+  const StopScope scope(stop.get_token());
+  stop.request_stop();
   auto results = run(**runner, inputs(0));
-  clear_interrupt();
   ASSERT_FALSE(results.ok());
   EXPECT_EQ(results.error().kind, ErrorKind::kInterrupted);
 }

@@ -23,10 +23,7 @@ class MakeCheckpoint : public testing::Test {
             fmt::format("make-checkpoint-{}-{}", ::getpid(), testing::UnitTest::GetInstance()->current_test_info()->name());
     fs::create_directories(root_);
   }
-  void TearDown() override {
-    clear_interrupt();
-    fs::remove_all(root_);
-  }
+  void TearDown() override { fs::remove_all(root_); }
   Result<MakeCheckpointReport> make(const char* name, CheckpointDialect dialect, std::uint64_t seed = 0, bool force = false) {
     Progress silent;
     return make_checkpoint({.dialect = dialect, .output_dir = root_ / name, .seed = seed, .force = force}, silent);
@@ -90,8 +87,10 @@ TEST_F(MakeCheckpoint, AFolderInUseIsRefusedAndForceReplacesOnlyCheckpoints) {
 
 TEST_F(MakeCheckpoint, AnInterruptedRunLeavesNothing) {
   // In the middle of the tensors, with parent folders that did not exist before.
-  Progress progress([](const ProgressEvent& event) {
-    if (event.done > event.total / 2) request_interrupt();
+  std::stop_source stop;
+  const StopScope scope(stop.get_token());
+  Progress progress([&](const ProgressEvent& event) {
+    if (event.done > event.total / 2) stop.request_stop();
   });
   auto stopped = make_checkpoint({.output_dir = root_ / "new/parent/one"}, progress);
   ASSERT_FALSE(stopped.ok());

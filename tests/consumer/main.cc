@@ -1,6 +1,8 @@
 // consumer CHECKPOINT OUTPUT PICTURE: every function of the public library that needs no runtime, with what must come of it.
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
+#include <stop_token>
 #include <string>
 
 #include "fastvlm/api/compile.h"
@@ -24,6 +26,16 @@ template <class T>
 bool went_well(const fastvlm::Result<T>& result) {
   if (!result.ok()) std::printf("%s\n", result.error().message.c_str());
   return result.ok();
+}
+
+void export_and_stop(const std::string& checkpoint, const std::string& output) {
+  using namespace fastvlm::api;
+  std::stop_source stop;
+  const Work work{.on_progress = [&](const ProgressStep&) { stop.request_stop(); }, .stop = stop.get_token()};
+  const auto stopped = export_checkpoint({.model_dir = checkpoint, .output_dir = output + "-stopped"}, work);
+  expect(!stopped.ok() && stopped.error().kind == fastvlm::ErrorKind::kInterrupted, "a stop ends the export");
+  expect(!std::filesystem::exists(output + "-stopped"), "a stopped export leaves nothing");
+  expect(went_well(plan_export({.model_dir = checkpoint, .output_dir = output + "-stopped"})), "the next call is not stopped");
 }
 
 void export_and_look(const std::string& checkpoint, const std::string& output) {
@@ -53,6 +65,7 @@ int main(int argc, char** argv) {
   if (argc != 4) return 2;
   std::printf("fastvlm %s\n", fastvlm::kVersion);
   export_and_look(argv[1], argv[2]);
+  export_and_stop(argv[1], argv[2]);
   const auto pixels = pixel_values({.image = argv[3], .image_size = 64});
   expect(went_well(pixels) && pixels->size() == 3 * 64 * 64, "preprocess gives [3, 64, 64]");
   const auto tokenizer = Tokenizer::load(argv[1]);
