@@ -34,6 +34,8 @@ Status check_integer_recipes(const ExportOptions& options) {
   return {};
 }
 
-Result<std::unique_ptr<Graph>> in_integers(const Graph& graph, const RangeOptions& ranges) { return to_integers(graph, ranges.ranges, {}); }
+Result<std::unique_ptr<Graph>> in_integers(const Graph& graph, const RangeOptions& ranges) {
+  return to_integers(graph, ranges.ranges, {.largest_float = ranges.share * kLargestHalf});
+}
 
 }  // namespace fastvlm
