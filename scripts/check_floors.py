@@ -16,7 +16,7 @@ FLOORS = [
     ["ops", "rewrite", "onnx", "bundle", "synthetic"],
     ["models"],
     ["session", "targets"],
-    ["author", "verify", "compile", "quant", "chat"],
+    ["author", "verify", "compile", "quant", "chat", "diff"],
     ["inspect", "evaluate"],
     ["export", "datasheet"],
     ["clients"],
