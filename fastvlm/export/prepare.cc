@@ -86,11 +86,6 @@ Status plan_scales(PreparedExport& p, const Weights& weights, const Target& targ
   return {};
 }
 
-Activations activations_of(const NpuOptions& options, const GraphExtents& extents) {
-  const auto recipe = std::ranges::find(options.recipes, extents.recipe, &Recipe::name);
-  return recipe == options.recipes.end() ? Activations::kFloat : recipe->activations;
-}
-
 Status add_npu_graphs(PreparedExport& p, const Weights& weights) {
   NpuOptions options = *p.options.npu;
   if (options.image_sizes.empty()) options.image_sizes = {p.image_size};
@@ -105,9 +100,10 @@ Status add_npu_graphs(PreparedExport& p, const Weights& weights) {
   auto graphs = npu_graphs(p.config, weights, options, *chips[0].target, part_limit(options, chips));
   for (NpuGraph& npu : graphs) {
     const GraphKind kind{.role = npu.role, .extents = npu.extents, .precision = options.io_dtype};
+    const Activations activations = activations_for(options, chips, npu);
     PreparedGraph prepared = prepared_graph(std::move(npu.graph), kind, p.options.passes);
-    if (activations_of(options, npu.extents) != Activations::kFloat) {
-      TRY_ASSIGN(prepared.graph, in_integers(*prepared.graph, *p.options.ranges));
+    if (activations != Activations::kFloat) {
+      TRY_ASSIGN(prepared.graph, in_integers(*prepared.graph, *p.options.ranges, activations));
       enter(prepared, kind);
     }
     p.npu_data.place_graph(*prepared.graph, data_file_of_group(prepared.entry.group, prepared.entry.extents.recipe));

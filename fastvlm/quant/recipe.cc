@@ -35,7 +35,11 @@ std::vector<Recipe> built_in() {
           {.name = "w8a16",
            .about = "weights of 8 bits and activations of 16 in integers: half the size, wants --calibration",
            .rules = {{"*", kEightBitsByChannel}},
-           .activations = Activations::kInt16}};
+           .activations = Activations::kInt16},
+          {.name = "w8a16-int",
+           .about = "weights of 8 bits, activations of 16 and a cache of 8, no float anywhere: for chips before HTP v73; wants --calibration",
+           .rules = {{"*", kEightBitsByChannel}},
+           .activations = Activations::kWhole}};
 }
 
 // ---- Reading ------------------------------------------------------------------------------------------------------------
@@ -105,8 +109,8 @@ EncodingRule read_rule(const ObjectReader& row, const Json& json, Activations ac
 Activations read_activations(const ObjectReader& row) {
   const std::string text = row.text("activations");
   if (const auto known = activations_of(text)) return *known;
-  row.refuse("the key \"activations\" must be \"{}\" or \"{}\", but is \"{}\"", name(Activations::kFloat), name(Activations::kInt16),
-             text.substr(0, kMaxPattern));
+  row.refuse("the key \"activations\" must be \"{}\", \"{}\" or \"{}\", but is \"{}\"", name(Activations::kFloat), name(Activations::kInt16),
+             name(Activations::kWhole), text.substr(0, kMaxPattern));
   return Activations::kFloat;
 }
 
@@ -152,7 +156,7 @@ Result<Recipe> parse_recipe(std::string_view text, const std::string& what) {
   return recipe;
 }
 
-Result<Recipe> find_recipe(const std::string& name) {
+Result<Recipe> find_recipe(const std::string& name, const std::string& option) {
   for (const Recipe& recipe : known_recipes())
     if (recipe.name == name) return recipe;
   if (name.find_first_of("/.") != std::string::npos) {
@@ -161,7 +165,7 @@ Result<Recipe> find_recipe(const std::string& name) {
   }
   std::string names;
   for (const Recipe& recipe : known_recipes()) names += (names.empty() ? "" : ", ") + recipe.name;
-  return bad_option("recipe", "{}: is not known; built in are {}, and a file is given by a path such as ./mine.json", name, names);
+  return bad_option(option, "{}: is not known; built in are {}, and a file is given by a path such as ./mine.json", name, names);
 }
 
 std::string recipe_text(const Recipe& recipe) {
