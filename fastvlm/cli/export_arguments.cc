@@ -54,18 +54,19 @@ void add_npu_options(OptionTable& options, NpuArguments& npu) {
   options.list("--fused", npu.fused, "VxT,VxT", "Vision tokens x text tokens of graphs that do both at once, such as 256x512");
   options
       .list("--recipe", npu.recipes, "NAME,NAME",
-            "How the decoder's numbers are stored: fp16, w8, w4, w8a16, w8a16-int (these with --calibration) or the file of a recipe; several "
+            "How the decoder's numbers are stored: fp16, w8, w4, w8a16, w8a16-int (these with --calibration) or the file of a recipe; "
+            "several "
             "side by side")
       .show_default();
-  options
-      .value("--vision-recipe", npu.vision_recipe, "NAME", "The same of tower and projector: fp16 or w8a16 (with --calibration)")
+  options.value("--vision-recipe", npu.vision_recipe, "NAME", "The same of tower and projector: fp16 or w8a16 (with --calibration)")
       .show_default();
   options.choice("--io-dtype", npu.io_dtype, {"float32", "float16"}, "Element type of inputs and outputs");
   options
       .value("--part-limit", npu.part_limit_gb, "GB", "Cut decoders above this many GB (1e9 bytes) into parts; default: the chip's limit")
       .refuse_negative();
-  options.path("--calibration", npu.calibration,
-               "Ranges (calibrate) or a folder of pictures: scales streams near the end of half precision; w8a16 and w8a16-int take scales from it");
+  options.path(
+      "--calibration", npu.calibration,
+      "Ranges (calibrate) or a folder of pictures: scales streams near the end of half precision; w8a16 and w8a16-int take scales from it");
   options.value("--range-share", npu.range_share, "X", "How near, as a part of 65504").show_default().refuse_negative();
   options.value("--jobs", npu.jobs, "N", "Contexts compiled at a time; default: as many as memory allows");
   options.flag("--no-compile", npu.compile, "Write the graphs of npu/ but no context binaries", /*given=*/false);

@@ -23,8 +23,8 @@ std::vector<PrecisionNeed> precisions_needed(const NpuOptions& options);
 // Whether the chips can run the recipes.
 Status check_recipe_precisions(const NpuOptions& options);
 
-// What the activations of a static graph are to be, by its recipe. The tower has no streams that need half precision, so its second factors have
-// 16 bits where every chip takes them, 8 elsewhere.
+// What the activations of a static graph are to be, by its recipe. The tower has no streams that need half precision, so its second factors
+// have 16 bits where every chip takes them, 8 elsewhere.
 Activations activations_for(const NpuOptions& options, std::span<const ChosenChip> chips, const NpuGraph& graph);
 
 // A graph with such activations, expanded and with all passes behind it, in integers.

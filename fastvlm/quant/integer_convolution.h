@@ -10,9 +10,9 @@
 namespace fastvlm {
 
 struct IntegerConvolution {
-  ChannelWeight weight;             // int8, a scale for each output channel
-  std::vector<std::int32_t> bias;   // codes, their scale is that of the input times that of the channel
-  std::vector<float> bias_scales;   // [out]
+  ChannelWeight weight;               // int8, a scale for each output channel
+  std::vector<std::int32_t> bias;     // codes, their scale is that of the input times that of the channel
+  std::vector<float> bias_scales;     // [out]
   std::optional<ChannelWeight> rest;  // what the int8 leave, as int8: for a second convolution without a bias, to be added
   float largest_rest = 0;             // no output of that is larger
 };

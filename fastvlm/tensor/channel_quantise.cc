@@ -100,8 +100,7 @@ Status each_channel(const Weight& weight, const Take& take) {
     const std::int64_t end = std::min(weight.row_count(), begin + step);
     rows.resize(static_cast<std::size_t>(end - begin) * width);
     TRY(weight.read_rows(begin, end, rows));
-    for (std::int64_t i = begin; i < end; ++i)
-      take(i, std::span<float>(rows).subspan(static_cast<std::size_t>(i - begin) * width, width));
+    for (std::int64_t i = begin; i < end; ++i) take(i, std::span<float>(rows).subspan(static_cast<std::size_t>(i - begin) * width, width));
   }
   return {};
 }
