@@ -18,7 +18,7 @@ FLOORS = [
     ["session", "targets"],
     ["author", "verify", "compile", "quant", "chat"],
     ["inspect", "evaluate"],
-    ["export"],
+    ["export", "datasheet"],
     ["clients"],
     ["device"],
     ["api"],

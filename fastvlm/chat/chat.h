@@ -1,4 +1,4 @@
-// chat: questions and answers about a picture, through the static graphs of an output folder.
+// chat: questions and answers about a picture, through the static graphs of an output folder or through its plain ones.
 #pragma once
 
 #include <cstdint>
@@ -19,8 +19,15 @@
 
 namespace fastvlm {
 
+// Which graphs of the folder are talked through.
+enum class ChatGraphs {
+  kStaticFirst,  // those of npu/, or else the plain ones
+  kStatic,
+  kPlain,  // for any picture size, and contexts as long as the model has
+};
+
 struct ChatOptions {
-  Path folder;                             // of export, with npu/
+  Path folder;                             // of export
   OpenGraph open_graph;                    // decides where the graphs run
   std::string recipe = {};                 // of the decoder; empty: fp16, or else the first there is
   std::optional<std::int64_t> image_size;  // nothing: what the model was trained with, or else the largest there is
@@ -29,6 +36,7 @@ struct ChatOptions {
   std::string system = ChatPromptOptions().system;
   bool keep_vision_open = false;  // for many pictures; see ImageEncoderOptions
   ImageDecodeOptions decode;
+  ChatGraphs graphs = ChatGraphs::kStaticFirst;
 };
 
 enum class Finish {
@@ -88,6 +96,7 @@ class Chat {
   std::int64_t context() const { return context_; }
   const Tokenizer& tokenizer() const { return *tokenizer_; }
   const OutputFolder& folder() const { return folder_; }  // with the decoder that is talked to
+  bool talks_through_plain() const { return plain_; }
   const ChatOptions& options() const { return options_; }
   std::int64_t image_tokens() const { return encoder_->tokens(); }
 
@@ -103,6 +112,8 @@ class Chat {
   };
 
   Status read_folder();
+  Result<std::int64_t> choose_graphs();
+  ImageEncoderOptions encoder_options(std::int64_t size) const;
   void begin_preparing();
   Result<Prepared> load(const Path& image);
   Status open_decoder();
@@ -120,6 +131,7 @@ class Chat {
   std::optional<Sampler> sampler_;
   std::optional<PromptCache> cache_;
   std::int64_t context_ = 0;
+  bool plain_ = false;
 
   Path image_;
   Picture picture_;              // without its pixels once they were encoded

@@ -70,7 +70,9 @@ Activations activations_for(const NpuOptions& options, std::span<const ChosenChi
 }
 
 Result<std::unique_ptr<Graph>> in_integers(const Graph& graph, const RangeOptions& ranges, Activations activations) {
-  return to_integers(graph, ranges.ranges, form_of(activations));
+  IntegerForm form = form_of(activations);
+  form.largest_float = ranges.share * kLargestHalf;
+  return to_integers(graph, ranges.ranges, form);
 }
 
 }  // namespace fastvlm

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "fastvlm/compile/compile_output.h"
 #include "fastvlm/compile/graph_opener.h"
 #include "fastvlm/export/calibrate_checkpoint.h"
 #include "fastvlm/export/golden_export_for_tests.h"
@@ -173,6 +174,20 @@ TEST_F(TrainedInIntegers, WhatTheyNeedIsSaid) {
     ASSERT_FALSE(refused.ok()) << sentence;
     EXPECT_NE(refused.error().message.find(sentence), std::string::npos) << refused.error().message;
   }
+}
+
+TEST_F(TrainedInIntegers, CompilingForAChipThatCannotNamesTheGraphTheRecipeAndTheWayOut) {
+  export_or_fail(options());
+  Progress silent;
+  const auto refused =
+      compile_output({.output_dir = folder_ / "out",
+                      .targets = {"sm8450"},
+                      .runtimes = {.cache_folder = default_cache_folder(std::getenv("XDG_CACHE_HOME"), std::getenv("HOME"))}},
+                     silent);
+  ASSERT_FALSE(refused.ok());
+  for (const char* part : {"npu/decoder_ar32_cl128_w8a16.onnx (recipe w8a16): target sm8450",
+                           "choose a chip with HTP v73 or newer, or export", "without that recipe"})
+    EXPECT_NE(refused.error().message.find(part), std::string::npos) << refused.error().message;
 }
 
 TEST_F(TrainedInIntegers, TheEmulatedNpuAnswersAsTheCpuDoes) {

@@ -4,7 +4,7 @@
 #include <limits>
 #include <string>
 
-#include "fastvlm/graph/encoding.h"
+#include "fastvlm/bundle/graph_entry.h"
 #include "fastvlm/tensor/compare.h"
 
 namespace fastvlm {
