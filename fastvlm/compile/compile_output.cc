@@ -56,7 +56,6 @@ void enter_target(const CompiledTarget& compiled, const RuntimePaths& runtimes, 
 
 Status check_compile(const CompileOptions& options) {
   TRY_ASSIGN(const auto chips, find_chips(options.known_targets, options.targets));
-  TRY(check_precision(chips, Precision::kFloat16));
   for (const ChosenChip& chosen : chips) TRY(chosen.target->check_compiler(options.runtimes, options.sdk));
   return {};
 }

@@ -22,20 +22,25 @@ constexpr WeightEncoding kFourBits = {.blocks = {.bits = 4, .block = 32}};
 constexpr WeightEncoding kEightBitsByChannel = {.blocks = {.bits = 8, .block = 0}, .by_channel = true};
 
 std::vector<Recipe> built_in() {
-  return {{.name = "fp16", .about = "half precision throughout"},
-          {.name = "w8", .about = "weights of 8 bits in float graphs: half the size, no calibration", .rules = {{"*", kEightBits}}},
-          // The head and the values cost the most for the bits they save; a tied head bears the name of the table.
-          {.name = "w4",
-           .about = "weights of 4 bits in float graphs, head and values of 8: a third of the size, no calibration",
-           .rules = {{"lm_head.weight", kEightBits},
-                     {"model.embed_tokens.weight", kEightBits},
-                     {"model.multi_modal_projector.*", kEightBits},
-                     {"*.v_proj.weight", kEightBits},
-                     {"*", kFourBits}}},
-          {.name = "w8a16",
-           .about = "weights of 8 bits and activations of 16 in integers: half the size, wants --calibration",
-           .rules = {{"*", kEightBitsByChannel}},
-           .activations = Activations::kInt16}};
+  return {
+      {.name = "fp16", .about = "half precision throughout"},
+      {.name = "w8", .about = "weights of 8 bits in float graphs: half the size, no calibration", .rules = {{"*", kEightBits}}},
+      // The head and the values cost the most for the bits they save; a tied head bears the name of the table.
+      {.name = "w4",
+       .about = "weights of 4 bits in float graphs, head and values of 8: a third of the size, no calibration",
+       .rules = {{"lm_head.weight", kEightBits},
+                 {"model.embed_tokens.weight", kEightBits},
+                 {"model.multi_modal_projector.*", kEightBits},
+                 {"*.v_proj.weight", kEightBits},
+                 {"*", kFourBits}}},
+      {.name = "w8a16",
+       .about = "weights of 8 bits and activations of 16 in integers: half the size, wants --calibration",
+       .rules = {{"*", kEightBitsByChannel}},
+       .activations = Activations::kInt16},
+      {.name = "w8a16-int",
+       .about = "weights of 8 bits, activations of 16 and a cache of 8, no float anywhere: for chips before HTP v73; wants --calibration",
+       .rules = {{"*", kEightBitsByChannel}},
+       .activations = Activations::kWhole}};
 }
 
 // ---- Reading ------------------------------------------------------------------------------------------------------------
@@ -105,8 +110,8 @@ EncodingRule read_rule(const ObjectReader& row, const Json& json, Activations ac
 Activations read_activations(const ObjectReader& row) {
   const std::string text = row.text("activations");
   if (const auto known = activations_of(text)) return *known;
-  row.refuse("the key \"activations\" must be \"{}\" or \"{}\", but is \"{}\"", name(Activations::kFloat), name(Activations::kInt16),
-             text.substr(0, kMaxPattern));
+  row.refuse("the key \"activations\" must be \"{}\", \"{}\" or \"{}\", but is \"{}\"", name(Activations::kFloat),
+             name(Activations::kInt16), name(Activations::kWhole), text.substr(0, kMaxPattern));
   return Activations::kFloat;
 }
 
@@ -152,7 +157,7 @@ Result<Recipe> parse_recipe(std::string_view text, const std::string& what) {
   return recipe;
 }
 
-Result<Recipe> find_recipe(const std::string& name) {
+Result<Recipe> find_recipe(const std::string& name, const std::string& option) {
   for (const Recipe& recipe : known_recipes())
     if (recipe.name == name) return recipe;
   if (name.find_first_of("/.") != std::string::npos) {
@@ -161,7 +166,7 @@ Result<Recipe> find_recipe(const std::string& name) {
   }
   std::string names;
   for (const Recipe& recipe : known_recipes()) names += (names.empty() ? "" : ", ") + recipe.name;
-  return bad_option("recipe", "{}: is not known; built in are {}, and a file is given by a path such as ./mine.json", name, names);
+  return bad_option(option, "{}: is not known; built in are {}, and a file is given by a path such as ./mine.json", name, names);
 }
 
 std::string recipe_text(const Recipe& recipe) {

@@ -52,7 +52,8 @@ TEST(Recipe, WhatIsNotAsExpectedIsRefusedWithOneSentence) {
       {R"({"name": "Mine_1", "rules": []})", R"(the key "name" must be of a-z, 0-9 and '-')"},
       {R"({"name": "w8", "rules": []})", R"("w8" is the name of a built-in recipe with other rules)"},
       {R"({"name": "mine", "rules": [], "rule": 1})", R"(the key "rule" is not known; known are "name", "about", "activations", "rules")"},
-      {R"({"name": "mine", "rules": [], "activations": "int4"})", R"(the key "activations" must be "float" or "int16", but is "int4")"},
+      {R"({"name": "mine", "rules": [], "activations": "int4"})",
+       R"(the key "activations" must be "float", "int16" or "integers", but is "int4")"},
       {R"({"name": "mine", "activations": "int16", "rules": [{"match": "*", "weights": {"bits": 8, "block": 64}}]})",
        R"(the key "block" has no meaning beside activations in integers)"},
       {R"({"name": "mine", "activations": "int16", "rules": [{"match": "*", "weights": {"bits": 4}}]})",
@@ -85,7 +86,7 @@ TEST(Recipe, IsFoundByNameOrByTheFileOfAPath) {
   EXPECT_EQ(built_in->name, "w4");
   EXPECT_EQ(own->rules.size(), 1u);
   EXPECT_EQ(find_recipe("w5").error().message,
-            "`recipe` w5: is not known; built in are fp16, w8, w4, w8a16, and a file is given by a path such as ./mine.json");
+            "`recipe` w5: is not known; built in are fp16, w8, w4, w8a16, w8a16-int, and a file is given by a path such as ./mine.json");
   EXPECT_EQ(find_recipe((folder / "none.json").string()).error().kind, ErrorKind::kBadInput);
 }
 
