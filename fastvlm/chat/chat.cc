@@ -53,6 +53,11 @@ std::string_view name(Finish finish) {
   return "";
 }
 
+bool chooses_plain(const OutputFolder& folder, ChatGraphs graphs) {
+  const bool has_static = !picture_sizes(folder).empty() && folder.manifest.find(GraphRole::kDecoder) != nullptr;
+  return graphs == ChatGraphs::kPlain || (graphs == ChatGraphs::kStaticFirst && !has_static);
+}
+
 // ---- Opening ------------------------------------------------------------------------------------------------------------
 
 Result<std::unique_ptr<Chat>> Chat::open(ChatOptions options) {
@@ -66,7 +71,7 @@ Result<std::unique_ptr<Chat>> Chat::open(ChatOptions options) {
 // Which graphs, for which picture size.
 Result<std::int64_t> Chat::choose_graphs() {
   const bool has_static = !picture_sizes(folder_).empty() && folder_.manifest.find(GraphRole::kDecoder) != nullptr;
-  plain_ = options_.graphs == ChatGraphs::kPlain || (options_.graphs == ChatGraphs::kStaticFirst && !has_static);
+  plain_ = chooses_plain(folder_, options_.graphs);
   if (!plain_ && !has_static)
     return bad_input("{}: has no static graphs, which an NPU needs; export again with `targets`, for example `targets` sm8750",
                      folder_.path.string());
@@ -116,7 +121,9 @@ Status Chat::open_decoder() {
   TRY_ASSIGN(EmbeddingTable table, EmbeddingTable::open(folder_));
   TRY_ASSIGN(DecoderSession session,
              plain_ ? open_plain_decoder(folder_, options_.open_graph) : open_decoder_session(folder_, options_.open_graph));
-  TRY_ASSIGN(cache_, PromptCache::create(std::move(session), std::move(table)));
+  // One picture after another: what stands before it is the same each time.
+  const Joins joins = options_.keep_vision_open ? Joins::kSmallPictures : Joins::kWholePrompt;
+  TRY_ASSIGN(cache_, PromptCache::create(std::move(session), std::move(table), joins));
   return {};
 }
 

@@ -26,6 +26,9 @@ enum class ChatGraphs {
   kPlain,  // for any picture size, and contexts as long as the model has
 };
 
+// Whether a chat through these will run the plain graphs of the folder.
+bool chooses_plain(const OutputFolder& folder, ChatGraphs graphs);
+
 struct ChatOptions {
   Path folder;                             // of export
   OpenGraph open_graph;                    // decides where the graphs run
@@ -34,7 +37,8 @@ struct ChatOptions {
   SamplingOptions sampling;
   std::int64_t max_new_tokens = 256;
   std::string system = ChatPromptOptions().system;
-  bool keep_vision_open = false;  // for many pictures; see ImageEncoderOptions
+  // For many pictures; see ImageEncoderOptions. Without it the plain graphs take a prompt as a whole (Joins), so that last bits differ.
+  bool keep_vision_open = false;
   ImageDecodeOptions decode;
   ChatGraphs graphs = ChatGraphs::kStaticFirst;
 };

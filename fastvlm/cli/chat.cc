@@ -52,7 +52,8 @@ void add_options(OptionTable& options, ChatArguments& a, CommonArguments& common
   options.value("--system", a.system, "TEXT", "Another system text; the model was trained with the default");
   options.path("--batch", a.batch, "File of questions, one JSON object a line");
   options.path("--batch-output", a.batch_output, "File of answers; default: FILE.answers.jsonl");
-  options.flag("--prepack", a.prepack, "On the CPU: rearranged copies of the weights; faster, several times the memory");
+  options.flag("--prepack", a.prepack,
+               "On the CPU: rearranged copies of the weights; faster, several times the memory; plain graphs always");
   add_json(options, common);
   add_runtime_options(options, common);
 }
@@ -81,7 +82,7 @@ Result<ChatOptions> options_of(const ChatArguments& a, const CommonArguments& co
   TRY_ASSIGN(const std::string chip, chip_of(a.runner, a.target));
   TRY_ASSIGN(options.graphs, graphs_for(a.graphs, chip));
   GraphOpenerOptions opener = opener_options(a.output_dir, chip, common);
-  opener.share_weights = !a.prepack;
+  TRY_ASSIGN(opener.share_weights, shares_weights(a.output_dir, options.graphs, a.prepack));
   TRY_ASSIGN(options.open_graph, graph_opener(opener));
   return options;
 }

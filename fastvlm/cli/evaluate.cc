@@ -60,7 +60,8 @@ void add_options(OptionTable& options, EvaluateArguments& a, CommonArguments& co
   options.value("--max-new-tokens", a.max_new_tokens, "N", "Longest answer").show_default();
   options.value("--system", a.system, "TEXT", "Another system text; the model was trained with the default");
   options.value("--seed", a.seed, "N", "Of the samples behind the intervals").show_default();
-  options.flag("--prepack", a.prepack, "On the CPU: rearranged copies of the weights; faster, several times the memory");
+  options.flag("--prepack", a.prepack,
+               "On the CPU: rearranged copies of the weights; faster, several times the memory; plain graphs always");
   options.heading("Comparison: the first model leads, the other is judged");
   options.path("--against", a.against, "Another output folder; default with one of the next three: the same").complete(Completes::kFolder);
   options.value("--against-recipe", a.against_recipe, "NAME", "Decoder of the other; default: that of the first");
@@ -114,7 +115,7 @@ Result<std::unique_ptr<Chat>> open_chat(const EvaluateArguments& a, const Asked&
   TRY_ASSIGN(const std::string chip, chip_of(asked.runner, a.target));
   TRY_ASSIGN(options.graphs, graphs_for(asked.graphs, chip));
   GraphOpenerOptions opener = opener_options(asked.folder, chip, common);
-  opener.share_weights = !a.prepack;
+  TRY_ASSIGN(opener.share_weights, shares_weights(asked.folder, options.graphs, a.prepack));
   TRY_ASSIGN(options.open_graph, graph_opener(opener));
   return Chat::open(std::move(options));
 }

@@ -36,6 +36,11 @@ Result<ChatGraphs> graphs_for(const std::string& name, const std::string& chip) 
   return name == kPlainGraphs ? ChatGraphs::kPlain : ChatGraphs::kStaticFirst;
 }
 
+Result<bool> shares_weights(const Path& output_dir, ChatGraphs graphs, bool prepack) {
+  TRY_ASSIGN(const OutputFolder folder, open_static_folder(output_dir));
+  return !prepack && !chooses_plain(folder, graphs);
+}
+
 Result<std::string> chip_of(const std::string& runner, const std::string& target) {
   if (runner == kCpu) return std::string();
   TRY_ASSIGN(const ChosenChip chosen, find_chip(known_targets(), target));

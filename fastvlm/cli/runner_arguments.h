@@ -15,6 +15,9 @@ void add_runner_options(OptionTable& options, std::string& runner, std::string& 
 
 // Names of --graphs: "detect" (static ones first), "static", "plain".
 std::vector<std::string> graphs_names();
+// Where the weights stay in the mapped file, shared between graphs: --prepack and the plain graphs, of which no two have the same
+// weights, take rearranged copies.
+Result<bool> shares_weights(const Path& output_dir, ChatGraphs graphs, bool prepack);
 // What --graphs means on the CPU (no chip) or on a chip, which takes static graphs only.
 Result<ChatGraphs> graphs_for(const std::string& name, const std::string& chip);
 

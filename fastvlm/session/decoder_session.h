@@ -44,6 +44,8 @@ class DecoderSession {
   // one graph for any number of tokens.
   static Result<DecoderSession> create(std::vector<DecoderGraph> graphs, const DecoderSessionOptions& options);
 
+  // One graph for any number of tokens: each run reads all weights, so fewer and longer runs are better.
+  bool takes_any() const { return chains_.contains(kAnyTokens); }
   std::int64_t hidden_size() const { return hidden_size_; }
   std::int64_t vocab_size() const { return vocab_size_; }
   std::int64_t context() const { return context_; }
@@ -108,7 +110,6 @@ class DecoderSession {
   Result<TensorView> input_of(const TensorInfo& info, Chunk& chunk) const;
   Status take_output(NamedTensor& output, const Part& part, Chunk& chunk, std::vector<float>& logits);
   Shape shape_of(bool key, std::int64_t tokens) const;
-  bool takes_any() const { return chains_.contains(kAnyTokens); }
 
   DecoderSessionOptions options_;
   std::map<std::int64_t, Chain, std::greater<>> chains_;
