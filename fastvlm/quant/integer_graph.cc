@@ -64,6 +64,7 @@ class Writer {
   Status pass(const Node& node);
   Status same_operator(const Node& node);
   Status matmul(const Node& node);
+  Status matmul_in_blocks(const Node& node);
   Status gemm(const Node& node);
   Status convolution(const Node& node);
   Status layer_norm(const Node& node);
@@ -118,6 +119,7 @@ Writer::Row Writer::row_of(std::string_view op) {
       {"Sigmoid", &Writer::same_operator},
       {"Softmax", &Writer::same_operator},
       {"MatMul", &Writer::matmul},
+      {"MatMulNBits", &Writer::matmul_in_blocks},
       {"Gemm", &Writer::gemm},
       {"Conv", &Writer::convolution},
       {"GlobalAveragePool", &Writer::same_operator},
@@ -237,6 +239,13 @@ Status Writer::matmul(const Node& node) {
   return {};
 }
 
+// The blocks are those of float graphs.
+Status Writer::matmul_in_blocks(const Node& node) {
+  TRY_ASSIGN(Value x, read(node.inputs[0]));
+  emit(node, {x, plain_constant(node.inputs[1]), plain_constant(node.inputs[2])});
+  return {};
+}
+
 Status Writer::gemm(const Node& node) {
   TRY_ASSIGN(Value x, read(node.inputs[0]));
   emit(node, {x, weight_operand(node.inputs[1], 0)});
@@ -311,7 +320,7 @@ Result<IntegerGraph> Writer::write() {
   }
   for (const Node& node : from_.nodes()) {
     Scope scope(*to_, module_of(node), /*absolute=*/true);
-    const Row row = node.domain.empty() ? row_of(node.op) : nullptr;
+    const Row row = node.domain.empty() || node.domain == kMicrosoftDomain ? row_of(node.op) : nullptr;
     if (row == nullptr)
       return bad_input("{}: the operator {} of {} has no form with integer activations", from_.name(), node.op, node.name);
     TRY((this->*row)(node));

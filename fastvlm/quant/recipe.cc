@@ -37,6 +37,14 @@ std::vector<Recipe> built_in() {
        .about = "weights of 8 bits and activations of 16 in integers: half the size, wants --calibration",
        .rules = {{"*", kEightBitsByChannel}},
        .activations = Activations::kInt16},
+      {.name = "w4a16",
+       .about = "weights of 4 bits and activations of 16 in integers, head, values and down_proj of 8: wants --calibration",
+       .rules = {{"lm_head.weight", kEightBitsByChannel},
+                 {"model.embed_tokens.weight", kEightBitsByChannel},
+                 {"*.v_proj.weight", kEightBitsByChannel},
+                 {"*.down_proj.weight", kEightBitsByChannel},
+                 {"*", kFourBits}},
+       .activations = Activations::kInt16},
       {.name = "w8a16-int",
        .about = "weights of 8 bits, activations of 16 and a cache of 8, no float anywhere: for chips before HTP v73; wants --calibration",
        .rules = {{"*", kEightBitsByChannel}},
@@ -67,13 +75,12 @@ void only(const ObjectReader& row, std::initializer_list<std::string_view> known
   });
 }
 
-// Beside activations in integers a scale belongs to an output channel.
+// Beside activations in integers a scale may belong to an output channel.
 WeightEncoding read_channels(const ObjectReader& row, WeightEncoding encoding) {
   encoding.by_channel = true;
   encoding.blocks.block = 0;
-  if (row.has("block")) row.refuse("the key \"block\" has no meaning beside activations in integers: each output channel has one scale");
   if (!row.failed() && encoding.blocks.bits != 8)
-    row.refuse("the key \"bits\" must be 8 beside activations in integers, but is {}", encoding.blocks.bits);
+    row.refuse("the key \"bits\" must be 8 without the key \"block\", but is {}", encoding.blocks.bits);
   return encoding;
 }
 
@@ -81,7 +88,7 @@ WeightEncoding read_weights(const ObjectReader& row, Activations activations) {
   only(row, {"bits", "block"});
   WeightEncoding encoding;
   encoding.blocks.bits = static_cast<int>(row.integer("bits", 1, 64));
-  if (activations != Activations::kFloat) return read_channels(row, encoding);
+  if (activations != Activations::kFloat && !row.has("block")) return read_channels(row, encoding);
   encoding.blocks.block = row.integer("block", 1, 1 << 20);
   if (row.failed()) return encoding;
   if (encoding.blocks.bits != 4 && encoding.blocks.bits != 8)

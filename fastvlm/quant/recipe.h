@@ -21,7 +21,7 @@
 
 namespace fastvlm {
 
-// Those that need no file: fp16, w8, w4, w8a16, w8a16-int.
+// Those that need no file: fp16, w8, w4, w8a16, w4a16, w8a16-int.
 std::span<const Recipe> known_recipes();
 
 // A built-in recipe, or what the file of that path holds (a name with a '/' or a '.').
