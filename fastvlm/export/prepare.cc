@@ -107,7 +107,9 @@ Status add_npu_graphs(PreparedExport& p, const Weights& weights) {
       TRY_ASSIGN(IntegerGraph integers, in_integers(*prepared.graph, *p.options.ranges, activations));
       prepared.graph = std::move(integers.graph);
       enter(prepared, kind);
-      p.encodings.push_back({.file = encodings_file(prepared.entry.name), .tensors = std::move(integers.encodings)});
+      // Tower and projector are made of another float graph than that of fp16: their GELU is one node.
+      if (has_decoder(npu.role))
+        p.encodings.push_back({.file = encodings_file(prepared.entry.name), .tensors = std::move(integers.encodings)});
     }
     p.npu_data.place_graph(*prepared.graph, data_file_of_group(prepared.entry.group, prepared.entry.extents.recipe));
     p.graphs.push_back(std::move(prepared));

@@ -277,5 +277,47 @@ TEST_F(TrainedInIntegers, TheEmulatedNpuAnswersAsTheCpuDoes) {
   }
 }
 
+// Tower and decoder in integers: what chips without floats need.
+class TrainedWithoutFloats : public TrainedInIntegers {
+ protected:
+  ExportOptions whole() const {
+    ExportOptions made = options();
+    made.npu->targets = {"sm8350"};
+    made.npu->recipes = {find_recipe("w8a16-int").value()};
+    made.npu->vision_recipe = find_recipe("w8a16").value();
+    return made;
+  }
+};
+
+TEST_F(TrainedWithoutFloats, AnswersAndVerifies) {
+  export_or_fail(whole());
+  EXPECT_EQ(right_answers(*chat(""), questions(1)), 5);
+  Progress silent;
+  auto report = verify({.output_dir = folder_ / "out", .open_cpu = cpu_for_tests()}, silent);
+  ASSERT_TRUE(report.ok()) << report.error().message;
+  for (const VerifyRow& row : report->rows)
+    EXPECT_EQ(row.outcome, Outcome::kPassed) << row.check << " " << row.subject << ": " << row.sentence;
+}
+
+TEST_F(TrainedWithoutFloats, AFloatTowerIsRefusedByName) {
+  ExportOptions half = whole();
+  half.npu->vision_recipe = Recipe();
+  Progress silent;
+  auto refused = run_export(half, silent);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_NE(refused.error().message.find("the tower with recipe fp16: target sm8350"), std::string::npos) << refused.error().message;
+}
+
+TEST_F(TrainedWithoutFloats, TheEmulatedNpuAnswersRightly) {
+  export_or_fail(whole());
+  auto npu = graph_opener({.output_dir = folder_ / "out",
+                           .chip = "sm8350",
+                           .runtimes = {.cache_folder = default_cache_folder(std::getenv("XDG_CACHE_HOME"), std::getenv("HOME"))},
+                           .program = FASTVLM_PROGRAM});
+  ASSERT_TRUE(npu.ok()) << npu.error().message;
+  const std::vector<Question> asked = {questions(1)[0], questions(1)[2]};
+  EXPECT_EQ(right_answers(*chat("", *npu), asked), 2);
+}
+
 }  // namespace
 }  // namespace fastvlm
