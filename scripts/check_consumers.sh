@@ -6,8 +6,10 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# The flags of the preset release, so that the compiler cache knows every file.
-flags=(-G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_CXX_FLAGS_RELEASE=-O2 -DONNXRUNTIME_ROOT="$root/build/deps/onnxruntime")
+# The flags of build/release, so that the compiler cache knows every file.
+werror=$(sed -n 's/^FASTVLM_WERROR:BOOL=//p' "$root/build/release/CMakeCache.txt")
+flags=(-G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_CXX_FLAGS_RELEASE=-O2 -DONNXRUNTIME_ROOT="$root/build/deps/onnxruntime"
+  -DFASTVLM_WERROR="$werror")
 if ccache=$(command -v ccache); then flags+=(-DCMAKE_CXX_COMPILER_LAUNCHER="$ccache"); fi
 
 quietly() { "$@" >"$work/log" 2>&1 || { cat "$work/log"; return 1; }; }

@@ -57,10 +57,9 @@ check "$work/local"
 echo "check_workflow: on this machine: as a single run"
 
 "$root/scripts/setup-slurm.sh"
-# Kills the first job that is seen running; Snakemake sends it again.
+# Kills the first job that is seen running and does not end by itself meanwhile; Snakemake sends it again.
 (
-  until job=$(squeue -h -t running -o %A | sed -n 1p) && [[ -n $job ]]; do sleep 0.2; done
-  scancel --signal=KILL --full "$job"
+  until job=$(squeue -h -t running -o %A | sed -n 1p) && [[ -n $job ]] && scancel --signal=KILL --full "$job"; do sleep 0.2; done
   echo "$job" >"$work/killed"
 ) &
 run "$work/slurm" --executor slurm --slurm-status-command squeue --default-resources slurm_account=none slurm_partition=main --jobs 2 \

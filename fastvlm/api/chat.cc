@@ -27,7 +27,9 @@ Result<Chat> Chat::open(const ChatOptions& options) {
     if (options.system) own.system = *options.system;
     GraphOpenerOptions where = opener_of(options.output_dir, options.runtimes, options.threads);
     where.chip = options.chip;
-    where.share_weights = true;
+    if (!options.chip.empty()) own.graphs = fastvlm::ChatGraphs::kStatic;
+    TRY_ASSIGN(const OutputFolder folder, open_static_folder(options.output_dir));
+    where.share_weights = !chooses_plain(folder, own.graphs);
     TRY_ASSIGN(own.open_graph, graph_opener(where));
     auto state = std::make_unique<State>();
     TRY_ASSIGN(state->chat, fastvlm::Chat::open(std::move(own)));

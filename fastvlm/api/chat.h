@@ -1,4 +1,4 @@
-// chat: questions and answers about a picture, through the static graphs of an output folder.
+// chat: questions and answers about a picture, through the static graphs of an output folder, or the plain ones of one without.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +17,7 @@ namespace fastvlm::api {
 struct Work;  // work.h
 
 struct ChatOptions {
-  std::string output_dir;                       // exported with targets
+  std::string output_dir;                       // exported with targets, or without: then its plain graphs run on the CPU
   std::string chip = {};                        // runs there, emulated on x86; empty: on the CPU
   std::string recipe = {};                      // of the decoder; empty: fp16, or else the first that was exported
   std::optional<std::int64_t> image_size = {};  // nothing: what the model was trained with, or else the largest there is

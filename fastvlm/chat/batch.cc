@@ -55,14 +55,15 @@ Result<BatchReply> answer_item(Chat& chat, const BatchItem& item) {
 
 Result<std::string> batch_run_name(const ChatOptions& options, std::string_view runner) {
   TRY_ASSIGN(const std::string manifest, sha256_of_file(options.folder / kManifestFile));
-  const OrderedJson run = {{"manifest", manifest},
-                           {"runner", runner},
-                           {"recipe", options.recipe},
-                           {"image_size", options.image_size.value_or(0)},
-                           {"temperature", options.sampling.temperature},
-                           {"seed", options.sampling.temperature == 0 ? 0 : options.sampling.seed},
-                           {"max_new_tokens", options.max_new_tokens},
-                           {"system", options.system}};
+  OrderedJson run = {{"manifest", manifest},
+                     {"runner", runner},
+                     {"recipe", options.recipe},
+                     {"image_size", options.image_size.value_or(0)},
+                     {"temperature", options.sampling.temperature},
+                     {"seed", options.sampling.temperature == 0 ? 0 : options.sampling.seed},
+                     {"max_new_tokens", options.max_new_tokens},
+                     {"system", options.system}};
+  if (options.graphs == ChatGraphs::kPlain) run["graphs"] = "plain";
   return sha256_of(run.dump(-1, ' ', false, OrderedJson::error_handler_t::replace)).substr(0, kRunDigits);
 }
 

@@ -7,6 +7,7 @@
 
 #include "fastvlm/base/interrupt.h"
 #include "fastvlm/base/try.h"
+#include "fastvlm/session/plain_graphs.h"
 #include "fastvlm/text/stream_decoder.h"
 
 namespace fastvlm {
@@ -16,14 +17,16 @@ using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
 
-// The graph for the size asked for; the trained size, or else the largest, when none is.
-Result<std::int64_t> choose_image_size(const OutputFolder& folder, std::optional<std::int64_t> wanted) {
+std::vector<std::int64_t> picture_sizes(const OutputFolder& folder) {
   std::vector<std::int64_t> sizes;
   for (const GraphEntry& graph : folder.manifest.graphs)
     if (graph.role == GraphRole::kVision) sizes.push_back(graph.extents.image_size);
-  if (sizes.empty() || folder.manifest.find(GraphRole::kDecoder) == nullptr)
-    return bad_input("{}: has no static graphs to talk through; export again with `targets`, for example `targets` sm8750",
-                     folder.path.string());
+  return sizes;
+}
+
+// The graph for the size asked for; the trained size, or else the largest, when none is.
+Result<std::int64_t> choose_image_size(const OutputFolder& folder, std::optional<std::int64_t> wanted) {
+  const std::vector<std::int64_t> sizes = picture_sizes(folder);
   const std::int64_t size = wanted.value_or(folder.image_size());
   if (std::ranges::find(sizes, size) != sizes.end()) return size;
   if (!wanted) return std::ranges::max(sizes);
@@ -50,6 +53,11 @@ std::string_view name(Finish finish) {
   return "";
 }
 
+bool chooses_plain(const OutputFolder& folder, ChatGraphs graphs) {
+  const bool has_static = !picture_sizes(folder).empty() && folder.manifest.find(GraphRole::kDecoder) != nullptr;
+  return graphs == ChatGraphs::kPlain || (graphs == ChatGraphs::kStaticFirst && !has_static);
+}
+
 // ---- Opening ------------------------------------------------------------------------------------------------------------
 
 Result<std::unique_ptr<Chat>> Chat::open(ChatOptions options) {
@@ -60,19 +68,44 @@ Result<std::unique_ptr<Chat>> Chat::open(ChatOptions options) {
   return chat;
 }
 
-Status Chat::read_folder() {
-  TRY_ASSIGN(folder_, open_static_folder(options_.folder));
+// Which graphs, for which picture size.
+Result<std::int64_t> Chat::choose_graphs() {
+  const bool has_static = !picture_sizes(folder_).empty() && folder_.manifest.find(GraphRole::kDecoder) != nullptr;
+  plain_ = chooses_plain(folder_, options_.graphs);
+  if (!plain_ && !has_static)
+    return bad_input("{}: has no static graphs, which an NPU needs; export again with `targets`, for example `targets` sm8750",
+                     folder_.path.string());
+  if (plain_ && !has_plain_graphs(folder_)) return bad_input("{}: has no graphs to talk through; export again", folder_.path.string());
+  if (plain_ && !options_.recipe.empty())
+    return bad_option("recipe", "{}: the plain graphs of {} have no recipes; leave it out, or export with `targets`", options_.recipe,
+                      folder_.path.string());
+  if (plain_) {
+    context_ = folder_.text().max_position_embeddings;
+    return options_.image_size.value_or(folder_.image_size());
+  }
   TRY_ASSIGN(folder_, with_recipe(std::move(folder_), options_.recipe));
-  TRY_ASSIGN(const std::int64_t size, choose_image_size(folder_, options_.image_size));
-  TRY(check_image_size(static_cast<int>(size)));
   for (const GraphEntry& graph : folder_.manifest.graphs)
     if (graph.extents.new_tokens == 1) context_ = graph.extents.context;
-  encoder_.emplace(ImageEncoderOptions{
-      .graph = folder_.path / folder_.vision(size)->file,
+  return choose_image_size(folder_, options_.image_size);
+}
+
+ImageEncoderOptions Chat::encoder_options(std::int64_t size) const {
+  ImageEncoderOptions encoder{
+      .graph = folder_.path / (plain_ ? folder_.plain(GraphRole::kVisionEncoder) : *folder_.vision(size)).file,
       .preprocess = {.settings = folder_.manifest.preprocessing.settings.at_size(static_cast<int>(size)), .decode = options_.decode},
       .hidden_size = folder_.text().hidden_size,
       .open = options_.open_graph,
-      .keep_open = options_.keep_vision_open});
+      .keep_open = options_.keep_vision_open};
+  if (plain_)
+    encoder.open = [folder = folder_, size, open = options_.open_graph](const Path&) { return open_plain_pictures(folder, size, open); };
+  return encoder;
+}
+
+Status Chat::read_folder() {
+  TRY_ASSIGN(folder_, open_static_folder(options_.folder));
+  TRY_ASSIGN(const std::int64_t size, choose_graphs());
+  TRY(check_image_size(static_cast<int>(size)));
+  encoder_.emplace(encoder_options(size));
   TRY_ASSIGN(Tokenizer tokenizer, Tokenizer::load(options_.folder));
   if (tokenizer.size() > folder_.text().vocab_size)
     return bad_input("{}: the tokenizer has {} ids, the model only {}; they do not belong together", options_.folder.string(),
@@ -86,8 +119,11 @@ Status Chat::read_folder() {
 Status Chat::open_decoder() {
   if (cache_) return {};
   TRY_ASSIGN(EmbeddingTable table, EmbeddingTable::open(folder_));
-  TRY_ASSIGN(DecoderSession session, open_decoder_session(folder_, options_.open_graph));
-  TRY_ASSIGN(cache_, PromptCache::create(std::move(session), std::move(table)));
+  TRY_ASSIGN(DecoderSession session,
+             plain_ ? open_plain_decoder(folder_, options_.open_graph) : open_decoder_session(folder_, options_.open_graph));
+  // One picture after another: what stands before it is the same each time.
+  const Joins joins = options_.keep_vision_open ? Joins::kSmallPictures : Joins::kWholePrompt;
+  TRY_ASSIGN(cache_, PromptCache::create(std::move(session), std::move(table), joins));
   return {};
 }
 

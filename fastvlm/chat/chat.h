@@ -1,4 +1,4 @@
-// chat: questions and answers about a picture, through the static graphs of an output folder.
+// chat: questions and answers about a picture, through the static graphs of an output folder or through its plain ones.
 #pragma once
 
 #include <cstdint>
@@ -19,16 +19,28 @@
 
 namespace fastvlm {
 
+// Which graphs of the folder are talked through.
+enum class ChatGraphs {
+  kStaticFirst,  // those of npu/, or else the plain ones
+  kStatic,
+  kPlain,  // for any picture size, and contexts as long as the model has
+};
+
+// Whether a chat through these will run the plain graphs of the folder.
+bool chooses_plain(const OutputFolder& folder, ChatGraphs graphs);
+
 struct ChatOptions {
-  Path folder;                             // of export, with npu/
+  Path folder;                             // of export
   OpenGraph open_graph;                    // decides where the graphs run
   std::string recipe = {};                 // of the decoder; empty: fp16, or else the first there is
   std::optional<std::int64_t> image_size;  // nothing: what the model was trained with, or else the largest there is
   SamplingOptions sampling;
   std::int64_t max_new_tokens = 256;
   std::string system = ChatPromptOptions().system;
-  bool keep_vision_open = false;  // for many pictures; see ImageEncoderOptions
+  // For many pictures; see ImageEncoderOptions. Without it the plain graphs take a prompt as a whole (Joins), so that last bits differ.
+  bool keep_vision_open = false;
   ImageDecodeOptions decode;
+  ChatGraphs graphs = ChatGraphs::kStaticFirst;
 };
 
 enum class Finish {
@@ -88,6 +100,7 @@ class Chat {
   std::int64_t context() const { return context_; }
   const Tokenizer& tokenizer() const { return *tokenizer_; }
   const OutputFolder& folder() const { return folder_; }  // with the decoder that is talked to
+  bool talks_through_plain() const { return plain_; }
   const ChatOptions& options() const { return options_; }
   std::int64_t image_tokens() const { return encoder_->tokens(); }
 
@@ -103,6 +116,8 @@ class Chat {
   };
 
   Status read_folder();
+  Result<std::int64_t> choose_graphs();
+  ImageEncoderOptions encoder_options(std::int64_t size) const;
   void begin_preparing();
   Result<Prepared> load(const Path& image);
   Status open_decoder();
@@ -120,6 +135,7 @@ class Chat {
   std::optional<Sampler> sampler_;
   std::optional<PromptCache> cache_;
   std::int64_t context_ = 0;
+  bool plain_ = false;
 
   Path image_;
   Picture picture_;              // without its pixels once they were encoded

@@ -28,15 +28,16 @@ class ExportsForTests {
     std::error_code ignored;
     std::filesystem::remove_all(root_, ignored);
   }
-  const Path& folder(const std::string& golden, const std::vector<std::string>& more) {
-    std::string key = golden;
+  const Path& folder(const std::string& golden, const std::vector<std::string>& more, bool with_static = true) {
+    std::string key = with_static ? golden : "plain " + golden;
     for (const std::string& word : more) key += " " + word;
     if (auto found = folders_.find(key); found != folders_.end()) return found->second;
     const Path folder = root_ / std::to_string(folders_.size());
     std::filesystem::create_directories(root_);
-    ProcessOptions process{.program = FASTVLM_PROGRAM,
-                           .arguments = {"export", "--model-dir", (kGoldenFolder / golden / "checkpoint").string(), "--output-dir",
-                                         folder.string(), "--target", "sm8750", "--image-sizes", "128,256", "--no-compile"}};
+    ProcessOptions process{
+        .program = FASTVLM_PROGRAM,
+        .arguments = {"export", "--model-dir", (kGoldenFolder / golden / "checkpoint").string(), "--output-dir", folder.string()}};
+    if (with_static) process.arguments.insert(process.arguments.end(), {"--target", "sm8750", "--image-sizes", "128,256", "--no-compile"});
     process.arguments.insert(process.arguments.end(), more.begin(), more.end());
     auto result = run_process(process);
     EXPECT_TRUE(result.ok() && result->ok()) << FASTVLM_PROGRAM << (result.ok() ? result->output : result.error().message);
@@ -48,9 +49,16 @@ class ExportsForTests {
   std::map<std::string, Path> folders_;
 };
 
-inline const Path& exported(const std::string& golden, const std::vector<std::string>& more = {"--prefill", "16,32", "--context", "128"}) {
+inline ExportsForTests& exports_for_tests() {
   static ExportsForTests exports;
-  return exports.folder(golden, more);
+  return exports;
+}
+inline const Path& exported(const std::string& golden, const std::vector<std::string>& more = {"--prefill", "16,32", "--context", "128"}) {
+  return exports_for_tests().folder(golden, more);
+}
+// Without graphs for an NPU.
+inline const Path& exported_plain(const std::string& golden, const std::vector<std::string>& more = {}) {
+  return exports_for_tests().folder(golden, more, /*with_static=*/false);
 }
 
 inline OpenGraph cpu_graphs() {

@@ -3,6 +3,7 @@
 
 #include "fastvlm/chat/chat_for_tests.h"
 #include "fastvlm/checkpoint/safetensors.h"
+#include "fastvlm/session/plain_graphs.h"
 #include "fastvlm/tensor/compare.h"
 
 namespace fastvlm {
@@ -31,7 +32,10 @@ std::string question_of(const Tokenizer& tokenizer, const std::vector<std::int32
 
 PromptCache open_cache(const Path& folder) {
   OutputFolder output = *open_output_folder(folder);
-  return *PromptCache::create(*open_decoder_session(output, cpu_graphs()), *EmbeddingTable::open(output));
+  const bool plain = output.manifest.find(GraphRole::kDecoder) == nullptr;
+  auto session = plain ? open_plain_decoder(output, cpu_graphs()) : open_decoder_session(output, cpu_graphs());
+  EXPECT_TRUE(session.ok()) << (session.ok() ? "" : session.error().message);
+  return *PromptCache::create(*std::move(session), *EmbeddingTable::open(output));
 }
 
 void expect_near(std::span<const float> actual, std::span<const float> expected, const std::string& what) {
@@ -80,6 +84,10 @@ void check_golden(const std::string& name, const Path& folder) {
 
 TEST(GoldenChat, GivesTheLogitsCacheAndGreedyIdsOfTheReference) {
   for (const std::string& name : kGoldenNames) check_golden(name, exported(name));
+}
+
+TEST(GoldenChat, ThePlainGraphsWithACacheGiveThemToo) {
+  for (const std::string& name : kGoldenNames) check_golden(name, exported_plain(name));
 }
 
 TEST(GoldenChat, GivesTheSameWithPrefillGraphsThatHaveNoLogits) {

@@ -235,9 +235,16 @@ TEST(Chat, SaysWhatAFolderLacks) {
   folder.write("manifest.json", manifest.dump());
   ChatOptions chosen = options();
   chosen.folder = folder.path();
+  chosen.graphs = ChatGraphs::kStatic;
   auto chat = Chat::open(chosen);
   ASSERT_FALSE(chat.ok());
   EXPECT_NE(chat.error().message.find("`targets`"), std::string::npos) << chat.error().message;
+  manifest["graphs"] = Json::array();
+  folder.write("manifest.json", manifest.dump());
+  chosen.graphs = ChatGraphs::kStaticFirst;
+  chat = Chat::open(chosen);
+  ASSERT_FALSE(chat.ok());
+  EXPECT_NE(chat.error().message.find("no graphs to talk through"), std::string::npos) << chat.error().message;
   chosen = options();
   chosen.image_size = 512;
   chat = Chat::open(chosen);

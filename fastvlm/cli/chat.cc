@@ -25,6 +25,7 @@ struct ChatArguments {
   std::string runner = "cpu";
   std::string target = "sm8750";
   std::string recipe;
+  std::string graphs = "detect";
   std::optional<std::int64_t> image_size;
   std::uint64_t max_pixels = ImageDecodeOptions().max_pixels;
   std::int64_t max_new_tokens = 256;
@@ -42,6 +43,7 @@ void add_options(OptionTable& options, ChatArguments& a, CommonArguments& common
   options.value("--prompt", a.prompt, "TEXT", "One question; default: read questions from standard input");
   add_runner_options(options, a.runner, a.target, "cpu: ONNX Runtime; htp: the NPU, emulated on x86");
   options.value("--recipe", a.recipe, "NAME", "Decoder to talk to, of those exported; default: fp16, or else the first");
+  options.choice("--graphs", a.graphs, graphs_names(), "Those of npu/, or the plain ones; default: npu/ where there is one");
   options.value("--image-size", a.image_size, "N", "Side in pixels; default: what the model was trained with");
   options.value("--max-pixels", a.max_pixels, "N", "Largest picture that is read").show_default();
   options.value("--max-new-tokens", a.max_new_tokens, "N", "Longest answer").show_default();
@@ -50,7 +52,8 @@ void add_options(OptionTable& options, ChatArguments& a, CommonArguments& common
   options.value("--system", a.system, "TEXT", "Another system text; the model was trained with the default");
   options.path("--batch", a.batch, "File of questions, one JSON object a line");
   options.path("--batch-output", a.batch_output, "File of answers; default: FILE.answers.jsonl");
-  options.flag("--prepack", a.prepack, "On the CPU: rearranged copies of the weights; faster, several times the memory");
+  options.flag("--prepack", a.prepack,
+               "On the CPU: rearranged copies of the weights; faster, several times the memory; plain graphs always");
   add_json(options, common);
   add_runtime_options(options, common);
 }
@@ -77,8 +80,9 @@ Result<ChatOptions> options_of(const ChatArguments& a, const CommonArguments& co
                       .decode = {.max_pixels = a.max_pixels}};
   if (a.system) options.system = *a.system;
   TRY_ASSIGN(const std::string chip, chip_of(a.runner, a.target));
+  TRY_ASSIGN(options.graphs, graphs_for(a.graphs, chip));
   GraphOpenerOptions opener = opener_options(a.output_dir, chip, common);
-  opener.share_weights = !a.prepack;
+  TRY_ASSIGN(opener.share_weights, shares_weights(a.output_dir, options.graphs, a.prepack));
   TRY_ASSIGN(options.open_graph, graph_opener(opener));
   return options;
 }
@@ -193,9 +197,10 @@ Verb chat_verb(CommonArguments& common) {
   return make_verb<ChatArguments>(
       {.name = "chat",
        .group = kTalkGroup,
-       .summary = "Ask a model about a picture, through the graphs that the NPU gets",
-       .details = "Needs a folder of export --target. Without --prompt it reads questions line by line: several turns over one\n"
-                  "picture; /image FILE and /reset begin a new conversation, /save FILE writes it, /help tells the rest.\n"
+       .summary = "Ask a model about a picture",
+       .details = "Of an export with --target it runs the graphs that the NPU gets, of one without the plain graphs (--graphs), for\n"
+                  "any picture size and with the model's own context. Without --prompt it reads questions line by line: several\n"
+                  "turns over one picture; /image FILE and /reset begin a new conversation, /save FILE writes it, /help tells the rest.\n"
                   "Ctrl-C ends an answer; at the prompt it ends the program. By default the most likely token is taken, so\n"
                   "answers can be repeated; Apple's script samples with --temperature 0.2.\n"
                   "--batch reads lines {\"image\": \"cat.jpg\", \"prompt\": \"What is this?\", \"id\": 1} (pictures relative to the\n"

@@ -27,6 +27,7 @@ struct EvaluateArguments {
   std::string runner = "cpu";
   std::string target = "sm8750";
   std::string recipe;
+  std::string graphs = "detect";
   std::optional<std::int64_t> image_size;
   std::int64_t max_new_tokens = 256;
   std::optional<std::string> system;
@@ -35,6 +36,7 @@ struct EvaluateArguments {
   Path against;
   std::string against_recipe;
   std::string against_runner;
+  std::string against_graphs;
   std::string forced = std::string(kForcedNames[0]);
   Bars bars;
   std::uint64_t max_failed = 0;
@@ -53,15 +55,18 @@ void add_options(OptionTable& options, EvaluateArguments& a, CommonArguments& co
   options.value("--shard", a.shard, "I/N", "Only this part of the questions, for `merge`");
   add_runner_options(options, a.runner, a.target, "cpu: ONNX Runtime; htp: the NPU, emulated on x86");
   options.value("--recipe", a.recipe, "NAME", "Decoder that answers, of those exported; default: fp16, or else the first");
+  options.choice("--graphs", a.graphs, graphs_names(), "Those of npu/, or the plain ones; default: npu/ where there is one");
   options.value("--image-size", a.image_size, "N", "Side in pixels; default: what the model was trained with");
   options.value("--max-new-tokens", a.max_new_tokens, "N", "Longest answer").show_default();
   options.value("--system", a.system, "TEXT", "Another system text; the model was trained with the default");
   options.value("--seed", a.seed, "N", "Of the samples behind the intervals").show_default();
-  options.flag("--prepack", a.prepack, "On the CPU: rearranged copies of the weights; faster, several times the memory");
+  options.flag("--prepack", a.prepack,
+               "On the CPU: rearranged copies of the weights; faster, several times the memory; plain graphs always");
   options.heading("Comparison: the first model leads, the other is judged");
-  options.path("--against", a.against, "Another output folder; default with one of the next two: the same").complete(Completes::kFolder);
+  options.path("--against", a.against, "Another output folder; default with one of the next three: the same").complete(Completes::kFolder);
   options.value("--against-recipe", a.against_recipe, "NAME", "Decoder of the other; default: that of the first");
   options.value("--against-runner", a.against_runner, "NAME", "Where the other runs: cpu or htp; default: where the first does");
+  options.choice("--against-graphs", a.against_graphs, graphs_names(), "Graphs of the other; default: as for the first");
   options
       .choice("--forced", a.forced, {kForcedNames[0].data(), kForcedNames[1].data()},
               "Tokens that both are led along: the greedy answer of the first, or the one given in the set")
@@ -85,16 +90,18 @@ struct Asked {
   Path folder;
   std::string recipe;
   std::string runner;
+  std::string graphs;
 };
 
-Asked first_of(const EvaluateArguments& a) { return {.folder = a.output_dir, .recipe = a.recipe, .runner = a.runner}; }
+Asked first_of(const EvaluateArguments& a) { return {.folder = a.output_dir, .recipe = a.recipe, .runner = a.runner, .graphs = a.graphs}; }
 
 std::optional<Asked> other_of(const EvaluateArguments& a) {
-  if (a.against.empty() && a.against_recipe.empty() && a.against_runner.empty()) return std::nullopt;
+  if (a.against.empty() && a.against_recipe.empty() && a.against_runner.empty() && a.against_graphs.empty()) return std::nullopt;
   Asked other = first_of(a);
   if (!a.against.empty()) other.folder = a.against;
   if (!a.against_recipe.empty()) other.recipe = a.against_recipe;
   if (!a.against_runner.empty()) other.runner = a.against_runner;
+  if (!a.against_graphs.empty()) other.graphs = a.against_graphs;
   return other;
 }
 
@@ -106,8 +113,9 @@ Result<std::unique_ptr<Chat>> open_chat(const EvaluateArguments& a, const Asked&
                       .keep_vision_open = true};
   if (a.system) options.system = *a.system;
   TRY_ASSIGN(const std::string chip, chip_of(asked.runner, a.target));
+  TRY_ASSIGN(options.graphs, graphs_for(asked.graphs, chip));
   GraphOpenerOptions opener = opener_options(asked.folder, chip, common);
-  opener.share_weights = !a.prepack;
+  TRY_ASSIGN(opener.share_weights, shares_weights(asked.folder, options.graphs, a.prepack));
   TRY_ASSIGN(options.open_graph, graph_opener(opener));
   return Chat::open(std::move(options));
 }
@@ -249,13 +257,12 @@ Verb evaluate_verb(CommonArguments& common) {
       {.name = "evaluate",
        .group = kProveGroup,
        .summary = "Ask a set of questions and score the answers",
-       .details =
-           "Needs a folder of export --target. Reads lines {\"image\": \"cat.jpg\", \"prompt\": \"What is this?\", \"answer\": \"cat\"},\n"
-           "and the forms of LLaVA, VQAv2, TextVQA and multiple choice; as CSV or TSV with a header, too. Each answer is\n"
-           "appended to the file of results; run again, it goes on where it was stopped. A line that is no question or a\n"
-           "picture that is missing counts as wrong, and the exit code is 1 (--max-failed).\n"
-           "--against asks a second model too and leads both along the same tokens: how far their distributions lie apart\n"
-           "(KL divergence), where their answers part, what the other loses. docs/evaluation.md defines all numbers.",
+       .details = "Reads lines {\"image\": \"cat.jpg\", \"prompt\": \"What is this?\", \"answer\": \"cat\"},\n"
+                  "and the forms of LLaVA, VQAv2, TextVQA and multiple choice; as CSV or TSV with a header, too. Each answer is\n"
+                  "appended to the file of results; run again, it goes on where it was stopped. A line that is no question or a\n"
+                  "picture that is missing counts as wrong, and the exit code is 1 (--max-failed).\n"
+                  "--against asks a second model too and leads both along the same tokens: how far their distributions lie apart\n"
+                  "(KL divergence), where their answers part, what the other loses. docs/evaluation.md defines all numbers.",
        .examples = "  fastvlm-npu evaluate --output-dir out --data questions.jsonl\n"
                    "  fastvlm-npu evaluate --output-dir out --data val.json --answers annotations.json --images val2014 --metric vqa\n"
                    "  fastvlm-npu evaluate --output-dir out --data questions.jsonl --shard 2/7\n"

@@ -61,6 +61,8 @@ void add_npu_options(OptionTable& options, NpuArguments& npu) {
       .refuse_negative();
   options.path("--calibration", npu.calibration,
                "Ranges (calibrate) or a folder of pictures: scales streams near the end of half precision; w8a16 takes its scales from it");
+  options.choice("--encodings", npu.encodings, {"0.6.1", "1.0.0", "2.0.0", "none"},
+                 "Version of npu/encodings_*.json, which tells the QAIRT tools and AIMET how graphs with integers are stored");
   options.value("--range-share", npu.range_share, "X", "How near, as a part of 65504").show_default().refuse_negative();
   options.value("--jobs", npu.jobs, "N", "Contexts compiled at a time; default: as many as memory allows");
   options.flag("--no-compile", npu.compile, "Write the graphs of npu/ but no context binaries", /*given=*/false);
@@ -109,6 +111,7 @@ Result<ExportOptions> export_options(const ExportArguments& arguments, const Com
                         .threads = common.threads};
   if (!arguments.npu.targets.empty()) {
     TRY_ASSIGN(options.npu, npu_options(arguments.npu));
+    options.encodings = encodings_version(arguments.npu.encodings);
   }
   return options;
 }

@@ -26,6 +26,7 @@ struct NpuArguments {
   bool compile = true;  // false: write the graphs only
   Path calibration;     // ranges, or pictures to measure them with; empty: none
   double range_share = RangeOptions().share;
+  std::string encodings = "1.0.0";  // or "none"
 };
 
 struct ExportArguments {

@@ -25,6 +25,7 @@ constexpr std::array kOptions = {
     OptionName{"format"},
     OptionName{"freeze"},
     OptionName{"fused"},
+    OptionName{"graphs"},
     OptionName{"image_size"},
     OptionName{"image_sizes"},
     OptionName{"layouts", "layout"},

@@ -118,6 +118,22 @@ std::string ranges_file() {
   return file.dump(1);
 }
 
+TEST_F(InspectVerb, SaysHowTheTensorsOfEncodingsAreStored) {
+  folder_.write("old.encodings", R"({"version": "0.6.1", "activation_encodings": {"x": [{"bitwidth": 16, "dtype": "int"}]},
+    "param_encodings": {"w": [{"bitwidth": 8, "dtype": "int"}, {"bitwidth": 8, "dtype": "int"}]}})");
+  folder_.write("encodings_w8.json", R"({"version": "1.0.0", "activation_encodings": [{"name": "x", "dtype": "FLOAT", "bw": 16}],
+    "param_encodings": [{"name": "w", "dtype": "INT", "bw": 4, "enc_type": "PER_BLOCK", "block_size": 32}, 7]})");
+  folder_.write("new_encodings.json", R"({"version": "2.0.0", "encodings": [{"name": "x", "output_dtype": "uint16"}, {"name": "y"}]})");
+  folder_.write("no_encodings.json", R"({"version": "2.0.0"})");
+  const Json old = run_json({"inspect", at("old.encodings")}), blocks = run_json({"inspect", at("encodings_w8.json")});
+  EXPECT_EQ(old["encodings_version"], "0.6.1");
+  EXPECT_EQ(old["param_encodings"], Json::parse(R"({"int 8 bit per channel": 1})"));
+  EXPECT_EQ(blocks["activation_encodings"], Json::parse(R"({"float 16 bit": 1})"));
+  EXPECT_EQ(blocks["param_encodings"], Json::parse(R"({"int 4 bit in blocks of 32": 1, "unknown": 1})"));
+  EXPECT_EQ(run_json({"inspect", at("new_encodings.json")})["encodings"], Json::parse(R"({"float": 1, "uint16": 1})"));
+  EXPECT_EQ(run_program({"inspect", at("no_encodings.json")}).exit_code, 3);
+}
+
 TEST_F(InspectVerb, DescribesRangesAndTheirLargestValues) {
   folder_.write("ranges.fvc", ranges_file());
   folder_.write("ranges.json", ranges_file());

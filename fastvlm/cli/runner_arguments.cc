@@ -12,6 +12,7 @@ namespace fastvlm::cli {
 namespace {
 
 constexpr const char* kCpu = "cpu";
+constexpr const char* kPlainGraphs = "plain";
 
 std::vector<std::string> runners() {
   std::vector<std::string> names = {kCpu};
@@ -25,6 +26,19 @@ std::vector<std::string> runners() {
 void add_runner_options(OptionTable& options, std::string& runner, std::string& target, std::string help) {
   options.choice("--runner", runner, runners(), std::move(help));
   options.value("--target", target, "CHIP", "Chip for --runner htp").complete(Completes::kChip).show_default();
+}
+
+std::vector<std::string> graphs_names() { return {"detect", "static", kPlainGraphs}; }
+
+Result<ChatGraphs> graphs_for(const std::string& name, const std::string& chip) {
+  if (!chip.empty() && name == kPlainGraphs) return bad_option("graphs", "{}: {} runs static graphs only", name, chip);
+  if (!chip.empty() || name == "static") return ChatGraphs::kStatic;
+  return name == kPlainGraphs ? ChatGraphs::kPlain : ChatGraphs::kStaticFirst;
+}
+
+Result<bool> shares_weights(const Path& output_dir, ChatGraphs graphs, bool prepack) {
+  TRY_ASSIGN(const OutputFolder folder, open_static_folder(output_dir));
+  return !prepack && !chooses_plain(folder, graphs);
 }
 
 Result<std::string> chip_of(const std::string& runner, const std::string& target) {

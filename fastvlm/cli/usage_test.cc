@@ -38,6 +38,8 @@ const UsageCase kUsageCases[] = {
     {{"plan", "--model-dir", "x", "--target", "sm8750", "--part-limit", "-1"}, 2, "-1 is below 0"},
     {{"plan", "--model-dir", "/nowhere"}, 3, "/nowhere: there is no such folder"},
     {{"--threads", "-1", "plan", "--model-dir", "x"}, 2, "--threads"},
+    {{"diff", "/nowhere"}, 2, "second is required"},
+    {{"diff", "/nowhere", "/elsewhere"}, 3, "/nowhere: there is no such file or folder"},
     {{"inspect"}, 2, "path is required"},
     {{"inspect", "a", "b"}, 2, "b"},
     {{"inspect", "/nowhere"}, 3, "/nowhere: there is no such file or folder"},

@@ -16,6 +16,8 @@ Verb selftest_verb(CommonArguments& common);
 Verb chat_verb(CommonArguments& common);
 Verb evaluate_verb(CommonArguments& common);
 Verb merge_verb(CommonArguments& common);
+Verb report_verb(CommonArguments& common);
+Verb diff_verb(CommonArguments& common);
 Verb make_checkpoint_verb(CommonArguments& common);
 Verb doctor_verb(CommonArguments& common);
 Verb check_ops_verb(CommonArguments& common);
@@ -26,9 +28,9 @@ Verb man_verb(CommonArguments& common);
 
 // In the order of --help.
 inline constexpr Verb (*kVerbs[])(CommonArguments& common) = {
-    export_verb, plan_verb,      calibrate_verb,  inspect_verb,  verify_verb,     compile_verb,
-    bundle_verb, selftest_verb,  chat_verb,       evaluate_verb, merge_verb,      make_checkpoint_verb,
-    doctor_verb, check_ops_verb, preprocess_verb, tokenize_verb, completion_verb, man_verb,
+    export_verb,   plan_verb,      calibrate_verb,  inspect_verb,  verify_verb,     compile_verb, bundle_verb,
+    selftest_verb, chat_verb,      evaluate_verb,   merge_verb,    report_verb,     diff_verb,    make_checkpoint_verb,
+    doctor_verb,   check_ops_verb, preprocess_verb, tokenize_verb, completion_verb, man_verb,
 };
 
 }  // namespace fastvlm::cli

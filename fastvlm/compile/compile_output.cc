@@ -1,5 +1,7 @@
 #include "fastvlm/compile/compile_output.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "fastvlm/base/hash.h"
@@ -59,12 +61,20 @@ Status check_compile(const CompileOptions& options) {
   return {};
 }
 
+Status check_graph_runs(const GraphEntry& graph, std::span<const ChosenChip> chips) {
+  const Status possible = check_precision(chips, precision_of(graph.activations));
+  if (possible.ok()) return {};
+  Error error = possible.error();
+  error.message = fmt::format("{} (recipe {}): {}, or export for this one without that recipe", graph.file, graph.recipe(), error.message);
+  return error;
+}
+
 Result<std::vector<CompiledTarget>> compile_output(const CompileOptions& options, Progress& progress) {
   TRY(check_compile(options));
   TRY_ASSIGN(const auto chips, find_chips(options.known_targets, options.targets));
   TRY_ASSIGN(Manifest manifest, read_manifest(options.output_dir));
   for (const GraphEntry& graph : manifest.graphs)
-    if (graph.npu()) TRY(check_precision(chips, precision_of(graph.activations)));
+    if (graph.npu()) TRY(check_graph_runs(graph, chips));
   TRY_ASSIGN(auto groups, groups_of(manifest, options.output_dir));
   std::vector<CompiledTarget> compiled;
   for (const ChosenChip& chosen : chips) {

@@ -1,11 +1,13 @@
 // compile: the static graphs of an output folder become contexts for one or several chips.
 #pragma once
 
+#include <span>
 #include <string>
 #include <vector>
 
 #include "fastvlm/base/json.h"
 #include "fastvlm/base/progress.h"
+#include "fastvlm/bundle/graph_entry.h"
 #include "fastvlm/run/runtimes.h"
 #include "fastvlm/targets/registry.h"
 
@@ -29,6 +31,9 @@ struct CompiledTarget {
 
 // What can be said before any work: unknown chips, chips without half precision, missing runtimes.
 Status check_compile(const CompileOptions& options);
+
+// Why the chips cannot run the graph: an Error with its file, its recipe and what to do.
+Status check_graph_runs(const GraphEntry& graph, std::span<const ChosenChip> chips);
 
 // Writes npu/<target>/, whole or not at all, and enters the files into the manifest. What exists for a target is replaced.
 Result<std::vector<CompiledTarget>> compile_output(const CompileOptions& options, Progress& progress);

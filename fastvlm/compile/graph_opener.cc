@@ -4,6 +4,7 @@
 
 #include "fastvlm/base/try.h"
 #include "fastvlm/bundle/manifest.h"
+#include "fastvlm/compile/compile_output.h"
 #include "fastvlm/run/ort_runner.h"
 
 namespace fastvlm {
@@ -32,7 +33,7 @@ Result<OpenGraph> npu_opener(const GraphOpenerOptions& options) {
   return OpenGraph(
       [base, chosen, graphs = manifest.graphs, on_open = options.on_open](const Path& model) -> Result<std::unique_ptr<Runner>> {
         const auto entry = std::ranges::find(graphs, model.stem().string(), &GraphEntry::name);
-        if (entry != graphs.end()) TRY(check_precision({&chosen, 1}, precision_of(entry->activations)));
+        if (entry != graphs.end()) TRY(check_graph_runs(*entry, {&chosen, 1}));
         NpuRunnerRequest one = base;
         one.graph = model;
         if (on_open) on_open(model.stem().string(), *chosen.chip);

@@ -96,10 +96,11 @@ Result<Answered> answer_question(Chat& chat, const Question& question, const Que
 }
 
 Result<AnsweredBy> answered_by(const Chat& chat, std::string_view runner) {
-  AnsweredBy by{.runner = std::string(runner), .recipe = chat.folder().recipe()};
+  AnsweredBy by{.runner = std::string(runner), .recipe = chat.talks_through_plain() ? "plain" : chat.folder().recipe()};
   TRY_ASSIGN(by.model, sha256_of_file(chat.options().folder / kManifestFile));
   ChatOptions named = chat.options();
   named.recipe = by.recipe;
+  if (chat.talks_through_plain()) named.graphs = ChatGraphs::kPlain;
   TRY_ASSIGN(by.run, batch_run_name(named, runner));
   return by;
 }

@@ -7,6 +7,7 @@
 #include "fastvlm/base/staged_folder.h"
 #include "fastvlm/base/try.h"
 #include "fastvlm/bundle/manifest_json.h"
+#include "fastvlm/export/encodings_files.h"
 #include "fastvlm/export/manifest_of.h"
 #include "fastvlm/export/prepare_integers.h"
 #include "fastvlm/onnx/data_writer.h"
@@ -102,6 +103,9 @@ Result<ExportReport> run_export(const ExportOptions& options, Progress& progress
   for (const auto& [name, bytes] : p.onnx_files) TRY(write_small_file(staged.path(), name, bytes, "graph", facts));
   progress.start("writing weights", planned, /*bytes=*/true);
   TRY(write_weights_and_tables(p, staged.path(), progress, facts));
+  for (const PreparedEncodings& encodings : p.encodings) {
+    TRY_ASSIGN(facts.files[encodings.file], write_encodings_file(encodings, p, staged.path(), progress));
+  }
   for (const auto& [name, bytes] : p.small_files) TRY(write_small_file(staged.path(), name, bytes, p.made.at(name), facts));
   TRY(report_losses(p, facts));
   TRY(write_manifest(staged.path(), manifest_of(p, facts)));

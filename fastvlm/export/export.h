@@ -14,6 +14,7 @@
 #include "fastvlm/checkpoint/model_config.h"
 #include "fastvlm/checkpoint/weights.h"
 #include "fastvlm/onnx/data_layout.h"
+#include "fastvlm/quant/encodings_file.h"
 #include "fastvlm/quant/ranges.h"
 #include "fastvlm/rewrite/pipeline.h"
 #include "fastvlm/tensor/convert.h"
@@ -37,6 +38,8 @@ struct ExportOptions {
   unsigned threads = 0;                    // 0: as many as pay
   std::optional<NpuOptions> npu;           // adds npu/ with the static graphs
   std::optional<RangeOptions> ranges;      // streams of the static graphs that come too near to the limit are scaled
+  // Version of the files of encodings beside static graphs with integers; nothing: none are written.
+  std::optional<EncodingsVersion> encodings = EncodingsVersion::k100;
   rewrite::PipelineOptions passes;
 };
 
@@ -45,6 +48,12 @@ struct PreparedGraph {
   GraphEntry entry;  // its row in the manifest
   std::unique_ptr<Graph> graph;
   std::vector<rewrite::PassOutcome> passes;
+};
+
+// A file of encodings.
+struct PreparedEncodings {
+  std::string file;
+  std::vector<TensorEncoding> tensors;
 };
 
 // Everything but the bytes of the weights.
@@ -59,6 +68,7 @@ struct PreparedExport {
   DataLayout data;        // of the plain graphs, beside them
   DataLayout npu_data;    // of npu/, beside those: ONNX Runtime refuses data outside the graph's folder
   WeightPtr embedding;
+  std::vector<PreparedEncodings> encodings;        // of the static graphs
   std::map<std::string, std::string> small_files;  // tokenizer and configs: name -> bytes
   std::map<std::string, std::string> made;         // name -> how
   std::map<std::string, std::string> onnx_files;   // name -> bytes

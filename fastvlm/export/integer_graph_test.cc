@@ -150,7 +150,7 @@ class GraphsOfDecoder : public testing::Test {
   Path write_integers(const Graph& graph) {
     auto integers = to_integers(graph, ranges_, {});
     EXPECT_TRUE(integers.ok()) << integers.error().message;
-    return write(**integers, "_integers");
+    return write(*integers->graph, "_integers");
   }
   std::vector<float> integer_logits() {
     return logits([&](const Graph& graph) { return on_cpu(write_integers(graph)); });

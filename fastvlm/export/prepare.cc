@@ -6,6 +6,7 @@
 #include "fastvlm/base/model_error.h"
 #include "fastvlm/base/try.h"
 #include "fastvlm/base/version.h"
+#include "fastvlm/export/encodings_files.h"
 #include "fastvlm/export/export.h"
 #include "fastvlm/export/manifest_of.h"
 #include "fastvlm/export/model_identity.h"
@@ -107,13 +108,15 @@ Status add_npu_graphs(PreparedExport& p, const Weights& weights) {
     const GraphKind kind{.role = npu.role, .extents = npu.extents, .precision = options.io_dtype};
     PreparedGraph prepared = prepared_graph(std::move(npu.graph), kind, p.options.passes);
     if (activations_of(options, npu.extents) != Activations::kFloat) {
-      TRY_ASSIGN(prepared.graph, in_integers(*prepared.graph, *p.options.ranges));
+      TRY_ASSIGN(IntegerGraph integers, in_integers(*prepared.graph, *p.options.ranges));
+      prepared.graph = std::move(integers.graph);
       enter(prepared, kind);
+      p.encodings.push_back({.file = encodings_file(prepared.entry.name), .tensors = std::move(integers.encodings)});
     }
     p.npu_data.place_graph(*prepared.graph, data_file_of_group(prepared.entry.group, prepared.entry.extents.recipe));
     p.graphs.push_back(std::move(prepared));
   }
-  return {};
+  return add_encodings(p, weights, *chips[0].target, part_limit(options, chips));
 }
 
 Status write_graph_files(PreparedExport& p) {
@@ -208,6 +211,7 @@ std::vector<PlannedFile> planned_files(const PreparedExport& p) {
   for (const auto& [name, bytes] : p.small_files) files.push_back({name, bytes.size(), p.made.at(name)});
   for (const auto& [name, bytes] : p.data.file_sizes()) files.push_back({name, bytes, "weights"});
   for (const auto& [name, bytes] : p.npu_data.file_sizes()) files.push_back({npu_file(name), bytes, "weights"});
+  for (const PreparedEncodings& e : p.encodings) files.push_back({e.file, planned_bytes(e, p.options), "encodings"});
   files.push_back({kInt8TableFile, static_cast<std::uint64_t>(element_count(p.embedding->shape())), "weights"});
   std::ranges::sort(files, {}, &PlannedFile::name);
   files.push_back({kManifestFile, planned_manifest_bytes(p, files), "manifest"});

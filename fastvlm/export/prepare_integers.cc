@@ -1,7 +1,6 @@
 #include "fastvlm/export/prepare_integers.h"
 
 #include "fastvlm/base/try.h"
-#include "fastvlm/quant/integer_graph.h"
 #include "fastvlm/targets/registry.h"
 
 namespace fastvlm {
@@ -34,6 +33,8 @@ Status check_integer_recipes(const ExportOptions& options) {
   return {};
 }
 
-Result<std::unique_ptr<Graph>> in_integers(const Graph& graph, const RangeOptions& ranges) { return to_integers(graph, ranges.ranges, {}); }
+Result<IntegerGraph> in_integers(const Graph& graph, const RangeOptions& ranges) {
+  return to_integers(graph, ranges.ranges, {.largest_float = ranges.share * kLargestHalf});
+}
 
 }  // namespace fastvlm

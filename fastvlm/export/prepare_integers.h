@@ -2,6 +2,7 @@
 #pragma once
 
 #include "fastvlm/export/export.h"
+#include "fastvlm/quant/integer_graph.h"
 
 namespace fastvlm {
 
@@ -13,6 +14,6 @@ Status check_integer_recipes(const ExportOptions& options);
 Status check_recipe_precisions(const NpuOptions& options);
 
 // A graph of such a recipe, expanded and with all passes behind it, in integers.
-Result<std::unique_ptr<Graph>> in_integers(const Graph& graph, const RangeOptions& ranges);
+Result<IntegerGraph> in_integers(const Graph& graph, const RangeOptions& ranges);
 
 }  // namespace fastvlm

@@ -120,12 +120,17 @@ TEST_F(RangeScaling, TheSeamsOfACutDecoderCarryTheScaledStream) {
   EXPECT_LE(compare(parts.logits, whole.logits).max_relative, 1e-5);
 }
 
-TEST_F(RangeScaling, StreamsBesideIntegerActivationsAreNotScaledAndRefusedBeyondHalfPrecision) {
+TEST_F(RangeScaling, StreamsBesideIntegerActivationsAreNotScaledAndHeedTheShare) {
   ExportOptions integers = options("integers", true);
   integers.npu->recipes = {find_recipe("w8a16").value()};
+  for (auto& [name, range] : integers.ranges->ranges.values) range.min = std::ldexp(range.min, -14), range.max = std::ldexp(range.max, -14);
+  EXPECT_TRUE(prepare_export(integers).ok());
+  integers.ranges->share = 0x1p-18;
   const auto refused = prepare_export(integers);
   ASSERT_FALSE(refused.ok());
-  EXPECT_NE(refused.error().message.find("it stays in half precision, which ends at 65504"), std::string::npos) << refused.error().message;
+  EXPECT_NE(refused.error().message.find("half precision, which ends at 65504, and is not scaled: 0.249878 is allowed by `range_share`"),
+            std::string::npos)
+      << refused.error().message;
 }
 
 TEST_F(RangeScaling, RangesOfAnotherModelAreRefused) {

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "fastvlm/export/encodings_for_tests.h"
 #include "fastvlm/export/export_and_compile.h"
 #include "fastvlm/export/golden_export_for_tests.h"
 #include "fastvlm/export/npu_plan.h"
@@ -111,6 +112,45 @@ TEST_F(Recipes, TheSameInputGivesTheSameBytesOnAnyNumberOfThreads) {
   }
   EXPECT_TRUE(hashes[0].contains("npu/decoder_w4.onnx.data"));
   EXPECT_EQ(hashes[0], hashes[1]);
+}
+
+TEST_F(Recipes, EncodingsOfTheWeightsAreThoseOfTheGraphsReadBack) {
+  export_or_fail(options(folder_ / "out"));
+  const GraphReadBack floats(folder_ / "out/npu/decoder_ar1_cl64.onnx");
+  for (const std::string recipe : {"w8", "w4"}) {
+    const auto rows = encodings_in(folder_ / fmt::format("out/npu/encodings_{}.json", recipe));
+    for (const std::string& tensor : tensors_of(floats)) EXPECT_TRUE(rows.contains(tensor)) << recipe << " " << tensor;
+    const GraphReadBack graph(folder_ / fmt::format("out/npu/decoder_ar1_cl64_{}.onnx", recipe));
+    std::set<std::string> in_blocks;
+    for (const OnnxNode& node : graph.model().nodes) {
+      if (node.op != "MatMulNBits") continue;
+      const std::string name = node.inputs[1].substr(0, node.inputs[1].find(":codes"));
+      ASSERT_NE(floats.initializer(name), nullptr) << name;
+      const Json& row = rows.at(name);
+      EXPECT_EQ(row.at("enc_type"), "PER_BLOCK");
+      EXPECT_EQ(row.at("bw"), node.integer("bits", 0));
+      EXPECT_EQ(row.at("block_size"), node.integer("block_size", 0));
+      EXPECT_EQ(floats_in(row), graph.floats(node.inputs[2])) << name;
+      EXPECT_EQ(row.at("offset").size(), row.at("scale").size());
+      in_blocks.insert(name);
+    }
+    EXPECT_GT(in_blocks.size(), 7u);
+    for (const auto& [name, row] : rows) {
+      if (name.starts_with("model.multi_modal_projector")) continue;
+      EXPECT_EQ(row.at("dtype"), in_blocks.contains(name) ? "INT" : "FLOAT") << name;
+    }
+  }
+}
+
+TEST_F(Recipes, NoneOrAVersionWithoutBlocksIsHeeded) {
+  ExportOptions none = options(folder_ / "out");
+  none.encodings.reset();
+  for (const auto& [name, file] : export_or_fail(none).files) EXPECT_FALSE(name.ends_with(".json") && name.starts_with("npu/")) << name;
+  ExportOptions old = options(folder_ / "old");
+  old.encodings = EncodingsVersion::k061;
+  const auto refused = prepare_export(old);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_NE(refused.error().message.find("`encodings` 0.6.1: has no form for blocks"), std::string::npos) << refused.error().message;
 }
 
 TEST_F(Recipes, AreRefusedWhereTheyCannotRunOrAreNamedTwice) {

@@ -9,8 +9,10 @@
 #include <string>
 #include <vector>
 
+#include "fastvlm/compile/compile_output.h"
 #include "fastvlm/compile/graph_opener.h"
 #include "fastvlm/export/calibrate_checkpoint.h"
+#include "fastvlm/export/encodings_for_tests.h"
 #include "fastvlm/export/golden_export_for_tests.h"
 #include "fastvlm/export/npu_plan.h"
 #include "fastvlm/export/trained_for_tests.h"
@@ -173,6 +175,74 @@ TEST_F(TrainedInIntegers, WhatTheyNeedIsSaid) {
     ASSERT_FALSE(refused.ok()) << sentence;
     EXPECT_NE(refused.error().message.find(sentence), std::string::npos) << refused.error().message;
   }
+}
+
+// An operand of the integer graph is a DequantizeLinear; its constants are what the file says about the operand of the float graph.
+void expect_the_constants(const GraphReadBack& graph, const OnnxNode& dequantised, const Json& row) {
+  EXPECT_EQ(row.at("dtype"), "INT");
+  std::vector<float> scales = graph.floats(dequantised.inputs[1]);
+  EXPECT_EQ(floats_in(row), scales);
+  const Tensor zero = graph.numbers(dequantised.inputs[2]);
+  std::int64_t offset = 0;
+  switch (zero.dtype) {
+    case Dtype::kUint16: offset = -std::int64_t{reinterpret_cast<const std::uint16_t&>(zero.bytes[0])}; break;
+    case Dtype::kInt16: offset = -32768; break;
+    case Dtype::kInt8: offset = -128; break;
+    default: ADD_FAILURE() << name(zero.dtype);
+  }
+  EXPECT_EQ(row.at("is_sym"), zero.dtype != Dtype::kUint16);
+  EXPECT_EQ(row.at("bw"), zero.dtype == Dtype::kInt8 ? 8 : 16);
+  EXPECT_EQ(row.at("enc_type"), scales.size() > 1 ? "PER_CHANNEL" : "PER_TENSOR");
+  for (const Json& one : row.at("offset")) EXPECT_EQ(one, offset);
+}
+
+TEST_F(TrainedInIntegers, EncodingsAreTheConstantsOfTheGraphsReadBack) {
+  export_or_fail(options());
+  for (const std::string length : {"ar1", "ar32"}) {
+    const GraphReadBack floats(folder_ / fmt::format("out/npu/decoder_{}_cl128.onnx", length));
+    const GraphReadBack integers(folder_ / fmt::format("out/npu/decoder_{}_cl128_w8a16.onnx", length));
+    const auto rows = encodings_in(folder_ / fmt::format("out/npu/encodings_decoder_{}_cl128_w8a16.json", length));
+    const auto tensors = tensors_of(floats);
+    EXPECT_EQ(rows.size(), tensors.size());
+    for (const std::string& tensor : tensors) EXPECT_TRUE(rows.contains(tensor)) << tensor;
+    std::vector<const OnnxNode*> operators;
+    for (const OnnxNode& node : integers.model().nodes)
+      if (!node.op.ends_with("quantizeLinear") && node.op != "QuantizeLinear") operators.push_back(&node);
+    std::size_t next = 0, compared = 0;
+    for (const OnnxNode& node : floats.model().nodes) {
+      if (node.op == "Clip") continue;
+      ASSERT_LT(next, operators.size());
+      const OnnxNode& twin = *operators[next++];
+      ASSERT_EQ(twin.op, node.op) << node.name;
+      for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+        if (!rows.contains(node.inputs[i])) continue;  // the numbers of a Reshape or Split
+        const OnnxNode* dequantised = integers.producer(twin.inputs[i]);
+        SCOPED_TRACE(node.name + " " + node.inputs[i]);
+        if (dequantised != nullptr && dequantised->op == "DequantizeLinear") {
+          expect_the_constants(integers, *dequantised, rows.at(node.inputs[i]));
+          ++compared;
+        } else {
+          EXPECT_EQ(rows.at(node.inputs[i]).at("dtype"), "FLOAT");
+        }
+      }
+    }
+    EXPECT_EQ(next, operators.size());
+    EXPECT_GT(compared, 200u);
+  }
+}
+
+TEST_F(TrainedInIntegers, CompilingForAChipThatCannotNamesTheGraphTheRecipeAndTheWayOut) {
+  export_or_fail(options());
+  Progress silent;
+  const auto refused =
+      compile_output({.output_dir = folder_ / "out",
+                      .targets = {"sm8450"},
+                      .runtimes = {.cache_folder = default_cache_folder(std::getenv("XDG_CACHE_HOME"), std::getenv("HOME"))}},
+                     silent);
+  ASSERT_FALSE(refused.ok());
+  for (const char* part : {"npu/decoder_ar32_cl128_w8a16.onnx (recipe w8a16): target sm8450",
+                           "choose a chip with HTP v73 or newer, or export", "without that recipe"})
+    EXPECT_NE(refused.error().message.find(part), std::string::npos) << refused.error().message;
 }
 
 TEST_F(TrainedInIntegers, TheEmulatedNpuAnswersAsTheCpuDoes) {

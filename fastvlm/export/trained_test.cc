@@ -41,6 +41,20 @@ TEST_F(Trained, AnswersAsWellWithWeightsOfEightBitsAndAlmostWithFour) {
   EXPECT_GE(right["w4"], right["fp16"] - 1);
 }
 
+TEST_F(Trained, ThePlainGraphsAnswerAsTheStaticOnes) {
+  auto fixed = chat("fp16");
+  auto plain =
+      Chat::open(
+          {.folder = output(), .open_graph = cpu_for_tests(), .max_new_tokens = 8, .keep_vision_open = true, .graphs = ChatGraphs::kPlain})
+          .value();
+  for (const Question& question : questions(kOfEachKind)) {
+    ASSERT_TRUE(fixed->start(question.image).ok() && plain->start(question.image).ok());
+    const Answer expected = fixed->ask(question.prompt, nullptr).value(), actual = plain->ask(question.prompt, nullptr).value();
+    EXPECT_EQ(actual.ids, expected.ids) << question.prompt;
+    EXPECT_EQ(actual.finish, expected.finish);
+  }
+}
+
 TEST_F(Trained, MeanDivergenceFromTheFloatDecoderAlongItsAnswersIsSmall) {
   struct Case {
     const char* recipe;

@@ -38,7 +38,7 @@ constexpr std::array kForeignFiles = {
 };
 
 constexpr std::string_view kKnownThings =
-    "known are a checkpoint folder, an output folder, ONNX, safetensors, QNN context files and ranges";
+    "known are a checkpoint folder, an output folder, ONNX, safetensors, QNN context files, ranges and encodings";
 
 Result<std::string> head_of(const Path& path) {
   TRY_ASSIGN(InputFile file, InputFile::open(path));
@@ -113,6 +113,7 @@ Status inspect_file(const InspectOptions& options, InspectReport& report) {
   report.facts.update(file);
   if (looks_like_safetensors(head)) return add_safetensors(options, report);
   if (looks_like_ranges(options.path, head)) return add_ranges(options, report);
+  if (looks_like_encodings(options.path, head)) return add_encodings(options, report);
   if (looks_like_context(head)) return add_context(options, report);
   if (may_be_onnx(head) || options.path.extension() == ".onnx") {
     auto model = read_onnx(options.path, {.infer_shapes = false});

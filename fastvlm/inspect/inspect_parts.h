@@ -17,6 +17,9 @@ Status add_adapter(const InspectOptions& options, InspectReport& report);
 bool looks_like_ranges(const Path& path, std::string_view head);
 // The largest values; all of them with `tensors`.
 Status add_ranges(const InspectOptions& options, InspectReport& report);
+// By its name. How many tensors are stored how.
+bool looks_like_encodings(const Path& path, std::string_view head);
+Status add_encodings(const InspectOptions& options, InspectReport& report);
 Status add_safetensors(const InspectOptions& options, InspectReport& report);
 Status add_output_folder(const InspectOptions& options, InspectReport& report);
 Status add_onnx(const OnnxModel& model, const InspectOptions& options, InspectReport& report);

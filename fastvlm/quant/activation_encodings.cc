@@ -99,12 +99,11 @@ class Encoder {
   // Streams stay in half precision and are not scaled.
   Status fits_half(const ValueInfo& info, const Facts& known) const {
     const float largest = known.seen ? std::max(-known.seen->min, known.seen->max) : 0;
-    if (largest <= kLargestHalf) return {};
+    if (largest <= form_.largest_float) return {};
     return bad_input(
-        "\"{}\" of {} reaches {:.4g} when calibrating; beside integer activations it stays in half precision, which ends at {}. Recipes "
-        "with "
-        "float activations such as w8 scale it",
-        info.name, graph_.name(), largest, kLargestHalf);
+        "\"{}\" of {} reaches {:.4g} when calibrating; beside integer activations it stays in half precision, which ends at {}, and is not "
+        "scaled: {:.6g} is allowed by `range_share`. Recipes with float activations such as w8 scale it",
+        info.name, graph_.name(), largest, kLargestHalf, form_.largest_float);
   }
 
   const Graph& graph_;

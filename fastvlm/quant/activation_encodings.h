@@ -11,6 +11,8 @@ namespace fastvlm {
 struct IntegerForm {
   // The range that is encoded is so many times the one that was seen.
   float margin = 1.5F;
+  // Streams stay in half precision and are not scaled; one that passes this is refused.
+  double largest_float = kLargestHalf;
 };
 
 // RMS norms, and the Adds that make what they read, stay in half precision. The second operand of a MatMul of two activations is

@@ -32,9 +32,12 @@ class Writer {
         encodings_(encodings),
         to_(std::make_unique<Graph>(from.name())),
         codes_(from.values().size()),
-        floats_(from.values().size()) {}
+        floats_(from.values().size()) {
+    noted_.whole = encodings.encodings;
+    noted_.tables.resize(from.values().size());
+  }
 
-  Result<std::unique_ptr<Graph>> write();
+  Result<IntegerGraph> write();
 
  private:
   using Row = Status (Writer::*)(const Node&);
@@ -74,6 +77,7 @@ class Writer {
   const ActivationEncodings& encodings_;
   std::unique_ptr<Graph> to_;
   std::vector<Value> codes_, floats_;  // of values that are encoded, and of those that are not
+  NotedEncodings noted_;
 };
 
 Writer::Row Writer::row_of(std::string_view op) {
@@ -114,6 +118,7 @@ Result<Value> Writer::constant_operand(int value) {
   }
   const auto [least, most] = std::ranges::minmax(numbers);
   const Encoding encoding = encoding_of({least, most}, Dtype::kUint16);
+  noted_.whole[at(value)] = encoding;
   std::vector<std::uint16_t> codes;
   for (float number : numbers)
     codes.push_back(static_cast<std::uint16_t>(
@@ -134,6 +139,7 @@ Value Writer::weight_operand(int value, std::int64_t axis) {
   if (!info.encoding) return plain_constant(value);
   const ChannelWeight weight = quantised_by_channel(info.weight);
   const std::int64_t channels = weight.scales->shape()[0];
+  noted_.tables[at(value)] = ScaleTable{.scales = weight.scales, .bits = 8, .axis = axis};
   Value codes = to_->add_weight(weight.codes, info.name + ":codes", Dtype::kInt8);
   Value scales = to_->add_weight(weight.scales, info.name + ":scales", Dtype::kFloat32);
   Value zeros = to_->add_constant(Tensor::zeros(Dtype::kInt8, {channels}));
@@ -199,7 +205,7 @@ Status Writer::rms_norm(const Node& node) {
   return {};
 }
 
-Result<std::unique_ptr<Graph>> Writer::write() {
+Result<IntegerGraph> Writer::write() {
   for (int input : from_.inputs()) {
     const ValueInfo& info = from_.value(input);
     store(input, to_->add_input(info.name, info.dtype, info.dims));
@@ -215,12 +221,12 @@ Result<std::unique_ptr<Graph>> Writer::write() {
     TRY_ASSIGN(Value value, read(output));
     to_->add_output(value, from_.value(output).name);
   }
-  return std::move(to_);
+  return IntegerGraph{.graph = std::move(to_), .encodings = encodings_of(from_, noted_)};
 }
 
 }  // namespace
 
-Result<std::unique_ptr<Graph>> to_integers(const Graph& graph, const Ranges& ranges, const IntegerForm& form) {
+Result<IntegerGraph> to_integers(const Graph& graph, const Ranges& ranges, const IntegerForm& form) {
   TRY_ASSIGN(const ActivationEncodings encodings, encode_activations(graph, ranges, form));
   return Writer(graph, encodings).write();
 }

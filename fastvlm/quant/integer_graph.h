@@ -5,12 +5,18 @@
 #include <memory>
 
 #include "fastvlm/quant/activation_encodings.h"
+#include "fastvlm/quant/tensor_encodings.h"
 
 namespace fastvlm {
+
+struct IntegerGraph {
+  std::unique_ptr<Graph> graph;
+  std::vector<TensorEncoding> encodings;  // of every float tensor of the graph that it was made of
+};
 
 // Inputs and outputs keep names and types; what operators make keeps its name in front of its QuantizeLinear. Weights of MatMul
 // and Gemm whose encoding says so become int8 with a scale for each output channel, vectors beside activations uint16.
 // An Error: a range that is missing, a weight that cannot be read, an operator that has no form with integers.
-Result<std::unique_ptr<Graph>> to_integers(const Graph& graph, const Ranges& ranges, const IntegerForm& form);
+Result<IntegerGraph> to_integers(const Graph& graph, const Ranges& ranges, const IntegerForm& form);
 
 }  // namespace fastvlm

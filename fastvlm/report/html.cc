@@ -10,7 +10,7 @@ namespace fastvlm::report {
 namespace {
 
 constexpr std::string_view kStyle = R"(
-:root { color-scheme: light dark; --line: #8884; --soft: #8881; --first: #2a6fb8; --other: #c4632b; --bad: #c0392b; --mark: #ffd54a; }
+:root { color-scheme: light dark; --line: #8884; --soft: #8881; --first: #2a6fb8; --other: #c4632b; --bad: #c0392b; --good: #2e8b57; --mark: #ffd54a; }
 body { font: 15px/1.45 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2rem; }
 table { border-collapse: collapse; margin: .5rem 0; } th, td { padding: .25rem .75rem; border-bottom: 1px solid var(--line); text-align: left; }
@@ -20,11 +20,11 @@ td.number { text-align: right; font-variant-numeric: tabular-nums; }
 .answers { display: grid; grid-template-columns: repeat(auto-fit, minmax(16rem, 1fr)); gap: .75rem; }
 .answer { background: var(--soft); padding: .5rem .75rem; border-radius: 4px; white-space: pre-wrap; overflow-wrap: anywhere; }
 .answer b { display: block; font-size: .8rem; font-weight: 600; white-space: normal; }
-.first b { color: var(--first); } .other b { color: var(--other); } .bad { color: var(--bad); }
+.first b { color: var(--first); } .other b { color: var(--other); } .bad { color: var(--bad); } .good { color: var(--good); }
 .prompt { font-weight: 600; white-space: pre-wrap; } .small { font-size: .85rem; color: #888; overflow-wrap: anywhere; }
 mark { background: var(--mark); color: #000; border-radius: 2px; padding: 0 .1em; }
 svg { max-width: 100%; height: auto; font: 12px system-ui, sans-serif; } svg text { fill: currentColor; }
-.plots { display: flex; flex-wrap: wrap; gap: 1.5rem; }
+.plots { display: flex; flex-wrap: wrap; gap: 1.5rem; } summary { cursor: pointer; } details { overflow-x: auto; }
 )";
 
 bool is_control(char32_t c) { return (c < 0x20 && c != '\n' && c != '\t') || (c >= 0x7F && c < 0xA0) || c == 0xFFFE || c == 0xFFFF; }
@@ -78,6 +78,10 @@ std::string table(const std::vector<std::vector<std::string>>& rows) {
     result += "</tr>\n";
   }
   return result + "</table>\n";
+}
+
+std::string folded(std::string_view summary, std::string_view body) {
+  return fmt::format("<details>\n<summary>{}</summary>\n{}</details>\n", escaped(summary), body);
 }
 
 }  // namespace fastvlm::report

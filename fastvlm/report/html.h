@@ -22,4 +22,7 @@ std::string paragraph(std::string_view text);
 // Cells are text; the first row is the head. Cells that look like numbers stand on the right.
 std::string table(const std::vector<std::vector<std::string>>& rows);
 
+// What can be opened under a line of text; `body` is markup.
+std::string folded(std::string_view summary, std::string_view body);
+
 }  // namespace fastvlm::report

@@ -47,7 +47,7 @@ Scale scale_of(const LinePlot& plot) {
   for (const Series& series : plot.series)
     for (const double value : series.values) {
       if (value > 0) smallest = std::min(smallest, value);
-      largest = std::max(largest, value);
+      largest = std::max(largest, std::min(value, plot.ceiling));
     }
   if (!plot.logarithmic || largest <= 0) return {.low = 0, .high = largest > 0 ? largest : 1};
   return {.low = std::floor(std::log10(smallest)),

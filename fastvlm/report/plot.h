@@ -1,6 +1,7 @@
 // Plots as inline SVG.
 #pragma once
 
+#include <cmath>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,7 @@ struct LinePlot {
   std::string y_name;
   std::vector<Series> series;  // at most two have their own colour
   bool logarithmic = false;    // values at or below 0 lie on the ground
+  double ceiling = HUGE_VAL;   // values above it are drawn there
 };
 std::string line_plot(const LinePlot& plot);
 

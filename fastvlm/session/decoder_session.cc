@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <cstring>
 
 #include "fastvlm/base/try.h"
 #include "fastvlm/ops/reference.h"
@@ -25,25 +24,21 @@ Tensor in_type(Shape shape, const std::vector<float>& values, Dtype dtype) {
   return cast_to(Tensor::of_floats(std::move(shape), values), dtype);
 }
 
-// Copies `count` runs of `bytes` bytes that lie `from_step` and `to_step` bytes apart.
-struct Runs {
-  std::int64_t count = 0;
-  std::int64_t bytes = 0;
-  std::int64_t from_step = 0;
-  std::int64_t to_step = 0;
-};
-void copy_runs(const std::byte* from, std::byte* to, const Runs& runs) {
-  if (runs.bytes <= 0) return;
-  for (std::int64_t i = 0; i < runs.count; ++i)
-    std::memcpy(to + i * runs.to_step, from + i * runs.from_step, static_cast<std::size_t>(runs.bytes));
-}
+// Slots that the cache has for so many tokens, where the graph takes any number: what a run computes depends on how many tokens come
+// before it, and on nothing earlier.
+constexpr std::int64_t kSlotsAtOnce = 128;
+std::int64_t slots_for(std::int64_t tokens) { return (tokens + kSlotsAtOnce - 1) / kSlotsAtOnce * kSlotsAtOnce; }
+
+// Rows that such a graph is given at most: the scores of a run are rows times slots.
+constexpr std::int64_t kMostRows = 512;
 
 }  // namespace
 
 // One run of all parts: the inputs that they share, and what must live until it is done.
 struct DecoderSession::Chunk {
   std::int64_t new_tokens = 0;
-  std::int64_t rows = 0;  // without padding
+  std::int64_t rows = 0;   // without padding
+  std::int64_t slots = 0;  // before them
   Tensor hidden, mask, cos, sin;
   std::vector<Tensor> past;
   Tensor logits;
@@ -55,10 +50,10 @@ Result<DecoderSession> DecoderSession::create(std::vector<DecoderGraph> graphs, 
   DecoderSession session;
   session.options_ = options;
   for (DecoderGraph& graph : graphs) TRY(session.add_graph(std::move(graph)));
+  if (session.takes_any()) session.context_ = options.context;
   TRY(session.check_chains());
-  const std::size_t bytes =
-      static_cast<std::size_t>(session.heads_ * session.head_dim_ * (session.context_ - 1)) * byte_size(session.dtype_);
-  for (auto& [layer, cache] : session.cache_) cache = {std::vector<std::byte>(bytes), std::vector<std::byte>(bytes)};
+  session.cache_.dtype = session.dtype_;
+  if (!session.takes_any()) session.cache_.resize(session.context_ - 1, 0);
   return session;
 }
 
@@ -69,38 +64,44 @@ Status DecoderSession::agree(std::int64_t& known, std::int64_t found, const std:
 }
 
 Status DecoderSession::learn(const TensorInfo& info, Part& part, std::int64_t new_tokens, const std::string& graph) {
-  if (std::ranges::any_of(info.shape, [](std::int64_t extent) { return extent < 1 || extent >= (std::int64_t{1} << 31); }))
+  const bool any = new_tokens == kAnyTokens;
+  const auto impossible = [&](std::int64_t extent) { return (extent < 1 && !(any && extent == -1)) || extent >= (std::int64_t{1} << 31); };
+  if (std::ranges::any_of(info.shape, impossible))
     return bad_input("{}: \"{}\" has shape {}, a decoder session needs static graphs", graph, info.name, to_string(info.shape));
+  const std::int64_t rows = any ? -1 : new_tokens;
   auto bad_rank = [&](std::size_t rank) { return info.shape.size() != rank; };
   if (!dtype_known_) dtype_ = info.dtype, dtype_known_ = true;
+  if (any && info.name == "logits") return learn_logits(info, part, 1, graph);
   if (info.dtype != dtype_ || (dtype_ != Dtype::kFloat32 && dtype_ != Dtype::kFloat16))
     return bad_input("{}: \"{}\" is {}, expected float32 or float16 in all graphs of this decoder", graph, info.name, name(info.dtype));
   if (info.name == "inputs_embeds" || info.name == "hidden_states_in") {
-    if (bad_rank(3) || info.shape[1] != new_tokens)
-      return bad_input("{}: \"{}\" has shape {}, expected [1, {}, width]", graph, info.name, to_string(info.shape), new_tokens);
+    if (bad_rank(3) || info.shape[1] != rows)
+      return bad_input("{}: \"{}\" has shape {}, expected [1, {}, width]", graph, info.name, to_string(info.shape), rows);
     return agree(hidden_size_, info.shape[2], graph, "width");
   }
   if (info.name == "attention_mask") {
-    if (bad_rank(4) || info.shape[2] != new_tokens)
-      return bad_input("{}: \"{}\" has shape {}, expected [1, 1, {}, context]", graph, info.name, to_string(info.shape), new_tokens);
-    return agree(context_, info.shape[3], graph, "context");
+    if (bad_rank(4) || info.shape[2] != rows)
+      return bad_input("{}: \"{}\" has shape {}, expected [1, 1, {}, context]", graph, info.name, to_string(info.shape), rows);
+    return any ? Status() : agree(context_, info.shape[3], graph, "context");
   }
-  if (info.name == "logits") {
-    if (bad_rank(3) || info.shape[1] != new_tokens)
-      return bad_input("{}: \"{}\" has shape {}, expected [1, {}, vocabulary]", graph, info.name, to_string(info.shape), new_tokens);
-    part.logits = true;
-    return agree(vocab_size_, info.shape[2], graph, "vocabulary");
-  }
+  if (info.name == "logits") return learn_logits(info, part, rows, graph);
   if (const std::int64_t layer = layer_in(info.name, "past_key_", "_in"); layer >= 0) {
     if (bad_rank(4))
       return bad_input("{}: \"{}\" has shape {}, expected [heads, 1, head size, slots]", graph, info.name, to_string(info.shape));
     part.layers.push_back(layer);
-    cache_[layer];
-    TRY(agree(heads_, info.shape[0], graph, "number of key heads"));
-    TRY(agree(head_dim_, info.shape[2], graph, "head size"));
-    return agree(context_, info.shape[3] + new_tokens, graph, "context");
+    cache_.add_layer(layer);
+    TRY(agree(cache_.heads, info.shape[0], graph, "number of key heads"));
+    TRY(agree(cache_.head_dim, info.shape[2], graph, "head size"));
+    return any ? Status() : agree(context_, info.shape[3] + new_tokens, graph, "context");
   }
   return {};
+}
+
+Status DecoderSession::learn_logits(const TensorInfo& info, Part& part, std::int64_t rows, const std::string& graph) {
+  if (info.shape.size() != 3 || info.shape[1] != rows)
+    return bad_input("{}: \"{}\" has shape {}, expected [1, {}, vocabulary]", graph, info.name, to_string(info.shape), rows);
+  part.logits = true;
+  return agree(vocab_size_, info.shape[2], graph, "vocabulary");
 }
 
 Status DecoderSession::add_graph(DecoderGraph graph) {
@@ -117,8 +118,10 @@ Status DecoderSession::add_graph(DecoderGraph graph) {
 }
 
 Status DecoderSession::check_chains() {
-  if (!chains_.contains(1) || !chains_.at(1).logits) return bad_input("the decoder has no graph for one new token with logits");
-  if (context_ < 2 || hidden_size_ < 1 || head_dim_ % 2 != 0) return bad_input("the decoder graphs lack a mask, a cache or a width");
+  const auto last = takes_any() ? chains_.find(kAnyTokens) : chains_.find(1);
+  if (takes_any() && chains_.size() > 1) return bad_input("the decoder has graphs for any number of tokens and for certain ones");
+  if (last == chains_.end() || !last->second.logits) return bad_input("the decoder has no graph for one new token with logits");
+  if (context_ < 2 || hidden_size_ < 1 || cache_.head_dim % 2 != 0) return bad_input("the decoder graphs lack a mask, a cache or a width");
   for (const auto& [length, chain] : chains_) {
     std::size_t layers = 0;
     for (const auto& [index, part] : chain.parts) {
@@ -128,12 +131,11 @@ Status DecoderSession::check_chains() {
         return bad_input("{}: has no input \"{}\"", part.name, wanted);
     }
     const bool gap = chain.parts.begin()->first != 1 || chain.parts.rbegin()->first != static_cast<std::int64_t>(chain.parts.size());
-    if (gap || layers != cache_.size() || length > context_)
+    if (gap || layers != static_cast<std::size_t>(num_layers()) || length > context_)
       return bad_input("the decoder graphs for {} new tokens are not complete: {} parts with {} of {} layers", length, chain.parts.size(),
-                       layers, cache_.size());
+                       layers, num_layers());
   }
-  if (cache_.begin()->first != 0 || cache_.rbegin()->first != num_layers() - 1)
-    return bad_input("the decoder's layers are not numbered from 0 without a gap");
+  if (!cache_.is_complete()) return bad_input("the decoder's layers are not numbered from 0 without a gap");
   return {};
 }
 
@@ -146,6 +148,7 @@ bool DecoderSession::prefill_has_logits() const {
 // Every run reads all weights, so the fewest runs win: the longest graph while it can be filled, then the shortest that takes
 // the rest. A graph for A tokens leaves room for context - A past ones.
 const DecoderSession::Chain& DecoderSession::choose(std::int64_t remaining, bool with_logits) const {
+  if (takes_any()) return chains_.at(kAnyTokens);
   const Chain* chosen = nullptr;
   for (const auto& [length, chain] : chains_) {
     if (position_ > context_ - length || (with_logits && !chain.logits)) continue;
@@ -165,7 +168,8 @@ Result<std::vector<float>> DecoderSession::feed(std::span<const float> embeds, R
   std::vector<float> logits;
   while (remaining > 0) {
     const Chain* chain = &choose(remaining, wanted == Rows::kAll);
-    std::int64_t rows = std::min(remaining, chain->new_tokens);
+    const std::int64_t most = !takes_any() ? chain->new_tokens : wanted == Rows::kAll ? 1 : kMostRows;
+    std::int64_t rows = std::min(remaining, most);
     const bool last = rows == remaining;
     // The last row needs logits: where this graph has none it is left to the graph for one token.
     if (last && wanted == Rows::kLast && !chain->logits) {
@@ -195,36 +199,24 @@ Result<std::vector<float>> DecoderSession::step(std::span<const float> embed) {
 }
 
 DecoderSession::Chunk DecoderSession::make_chunk(const Chain& chain, std::span<const float> rows) const {
-  const std::int64_t a = chain.new_tokens, past = context_ - a;
-  Chunk chunk{.new_tokens = a, .rows = static_cast<std::int64_t>(rows.size()) / hidden_size_};
+  const std::int64_t given = static_cast<std::int64_t>(rows.size()) / hidden_size_;
+  const std::int64_t a = takes_any() ? given : chain.new_tokens, past = takes_any() ? cache_.slots() : context_ - a, all = past + a;
+  Chunk chunk{.new_tokens = a, .rows = given, .slots = past};
   std::vector<float> hidden(static_cast<std::size_t>(a * hidden_size_));
   std::ranges::copy(rows, hidden.begin());
   // Row i sees the filled slots and the new tokens up to itself; so do padding rows, which keeps them finite.
-  std::vector<float> mask(static_cast<std::size_t>(a * context_), kMaskHidden);
+  std::vector<float> mask(static_cast<std::size_t>(a * all), kMaskHidden);
   for (std::int64_t row = 0; row < a; ++row) {
-    std::fill_n(mask.begin() + row * context_, position_, 0.0f);
-    std::fill_n(mask.begin() + row * context_ + past, row + 1, 0.0f);
+    std::fill_n(mask.begin() + row * all, position_, 0.0f);
+    std::fill_n(mask.begin() + row * all + past, row + 1, 0.0f);
   }
-  const ops::RotaryTables tables = ops::rotary_tables(position_, a, head_dim_, options_.rope_theta);
+  const ops::RotaryTables tables = ops::rotary_tables(position_, a, cache_.head_dim, options_.rope_theta);
   chunk.hidden = in_type({1, a, hidden_size_}, hidden, dtype_);
-  chunk.mask = in_type({1, 1, a, context_}, mask, dtype_);
-  chunk.cos = in_type({1, 1, a, head_dim_ / 2}, tables.cos, dtype_);
-  chunk.sin = in_type({1, 1, a, head_dim_ / 2}, tables.sin, dtype_);
-  chunk.past.reserve(2 * cache_.size());
+  chunk.mask = in_type({1, 1, a, all}, mask, dtype_);
+  chunk.cos = in_type({1, 1, a, cache_.head_dim / 2}, tables.cos, dtype_);
+  chunk.sin = in_type({1, 1, a, cache_.head_dim / 2}, tables.sin, dtype_);
+  chunk.past.reserve(2 * static_cast<std::size_t>(num_layers()));
   return chunk;
-}
-
-TensorView DecoderSession::past_of(const TensorInfo& info, bool key, std::int64_t layer, Chunk& chunk) const {
-  const Cache& cache = cache_.at(layer);
-  const std::vector<std::byte>& stored = key ? cache.key : cache.value;
-  if (chunk.new_tokens == 1) return {dtype_, info.shape, stored};
-  const auto element = static_cast<std::int64_t>(byte_size(dtype_));
-  const std::int64_t slots = context_ - chunk.new_tokens, slot = key ? element : head_dim_ * element;
-  chunk.past.push_back(Tensor::zeros(dtype_, info.shape));
-  copy_runs(
-      stored.data(), chunk.past.back().bytes.data(),
-      {.count = key ? heads_ * head_dim_ : heads_, .bytes = position_ * slot, .from_step = (context_ - 1) * slot, .to_step = slots * slot});
-  return chunk.past.back().view();
 }
 
 Result<TensorView> DecoderSession::input_of(const TensorInfo& info, Chunk& chunk) const {
@@ -234,25 +226,19 @@ Result<TensorView> DecoderSession::input_of(const TensorInfo& info, Chunk& chunk
   if (info.name == "position_ids_sin") return chunk.sin.view();
   for (const bool key : {true, false}) {
     const std::int64_t layer = layer_in(info.name, key ? "past_key_" : "past_value_", "_in");
-    if (layer < 0 || !cache_.contains(layer)) continue;
-    const std::int64_t slots = context_ - chunk.new_tokens;
-    const Shape expected = key ? Shape{heads_, 1, head_dim_, slots} : Shape{heads_, 1, slots, head_dim_};
-    if (info.shape != expected) return bad_input("\"{}\" has shape {}, expected {}", info.name, to_string(info.shape), to_string(expected));
-    return past_of(info, key, layer, chunk);
+    if (layer < 0 || !cache_.has(layer)) continue;
+    const Shape expected = shape_of(key, chunk.slots);
+    if (!takes_any() && info.shape != expected)
+      return bad_input("\"{}\" has shape {}, expected {}", info.name, to_string(info.shape), to_string(expected));
+    if (chunk.slots == cache_.slots()) return TensorView{dtype_, expected, cache_.bytes(key, layer)};
+    chunk.past.push_back(cache_.copy_of(key, layer, expected, position_));
+    return chunk.past.back().view();
   }
   return bad_input("a decoder session does not know the input \"{}\"", info.name);
 }
 
-void DecoderSession::store(const Tensor& tensor, bool key, std::int64_t layer, std::int64_t rows) {
-  Cache& cache = cache_.at(layer);
-  const auto element = static_cast<std::int64_t>(byte_size(dtype_));
-  const std::int64_t slot = key ? element : head_dim_ * element, a = tensor.shape[key ? 3 : 2], capacity = context_ - 1;
-  std::byte* to = (key ? cache.key : cache.value).data() + position_ * slot;
-  copy_runs(tensor.bytes.data(), to,
-            {.count = key ? heads_ * head_dim_ : heads_,
-             .bytes = std::min(rows, capacity - position_) * slot,
-             .from_step = a * slot,
-             .to_step = capacity * slot});
+Shape DecoderSession::shape_of(bool key, std::int64_t tokens) const {
+  return key ? Shape{cache_.heads, 1, cache_.head_dim, tokens} : Shape{cache_.heads, 1, tokens, cache_.head_dim};
 }
 
 Status DecoderSession::take_output(NamedTensor& output, const Part& part, Chunk& chunk, std::vector<float>& logits) {
@@ -261,18 +247,19 @@ Status DecoderSession::take_output(NamedTensor& output, const Part& part, Chunk&
   for (const bool key : {true, false}) {
     const std::int64_t layer = layer_in(output.name, key ? "past_key_" : "past_value_", "_out");
     if (layer < 0) continue;
-    const Shape expected = key ? Shape{heads_, 1, head_dim_, a} : Shape{heads_, 1, a, head_dim_};
-    if (tensor.shape != expected || tensor.dtype != dtype_ || !cache_.contains(layer))
+    const Shape expected = shape_of(key, a);
+    if (tensor.shape != expected || tensor.dtype != dtype_ || !cache_.has(layer))
       return bad_input("{}: \"{}\" has shape {}, expected {}", part.name, output.name, to_string(tensor.shape), to_string(expected));
-    store(tensor, key, layer, chunk.rows);
+    cache_.store(key, layer, tensor, {.position = position_, .count = chunk.rows});
     return {};
   }
   const bool seam = output.name == "hidden_states_out", is_logits = output.name == "logits";
   if (!seam && !is_logits && !options_.keep_hidden) return {};
-  if (tensor.shape.size() != 3 || tensor.shape[1] != a)
-    return bad_input("{}: \"{}\" has shape {}, expected [1, {}, width]", part.name, output.name, to_string(tensor.shape), a);
+  const std::int64_t given = takes_any() ? 1 : a;
+  if (tensor.shape.size() != 3 || tensor.shape[1] != given)
+    return bad_input("{}: \"{}\" has shape {}, expected [1, {}, width]", part.name, output.name, to_string(tensor.shape), given);
   const Tensor rows = to_float32(tensor.view());
-  const auto kept = rows.floats().first(static_cast<std::size_t>(chunk.rows * tensor.shape[2]));
+  const auto kept = rows.floats().first(static_cast<std::size_t>(std::min(chunk.rows, given) * tensor.shape[2]));
   if (is_logits) logits.insert(logits.end(), kept.begin(), kept.end());
   if (options_.keep_hidden && !is_logits) {
     const std::string key = seam && !part.layers.empty() ? fmt::format("model.layers.{}", std::ranges::max(part.layers)) : output.name;
@@ -301,6 +288,7 @@ Status DecoderSession::run_chain(const Chain& chain, std::span<const float> rows
     for (const TensorInfo& info : part.runner->outputs())
       if (info.name != "logits" || wants_logits) wanted.push_back(info.name);
     TRY_ASSIGN(auto outputs, part.runner->run(inputs, wanted));
+    if (takes_any()) cache_.resize(slots_for(position_ + chunk.rows), position_);
     for (NamedTensor& output : outputs) TRY(take_output(output, part, chunk, logits));
   }
   position_ += chunk.rows;
@@ -311,38 +299,15 @@ Status DecoderSession::run_chain(const Chain& chain, std::span<const float> rows
 
 void DecoderSession::reset() {
   truncate_to(0);
-  for (auto& [layer, cache] : cache_) {
-    std::ranges::fill(cache.key, std::byte{0});
-    std::ranges::fill(cache.value, std::byte{0});
-  }
+  cache_.clear();
 }
 
 void DecoderSession::truncate_to(std::int64_t position) {
   FASTVLM_ASSERT(position >= 0 && position <= position_ && (position == position_ || position < context_), "a position that was reached");
   position_ = position;
+  if (takes_any()) cache_.resize(slots_for(position), position);
   for (auto& [name, gathered] : hidden_)
     gathered.rows.resize(std::min(gathered.rows.size(), static_cast<std::size_t>(position * gathered.width)));
-}
-
-Tensor DecoderSession::keys(std::int64_t layer) const {
-  const std::int64_t n = cached(), slots = context_ - 1;
-  Tensor all = to_float32({dtype_, {heads_, head_dim_, slots}, cache_.at(layer).key});
-  Tensor result = Tensor::zeros(Dtype::kFloat32, {heads_, n, head_dim_});
-  auto from = all.floats();
-  auto to = result.floats();
-  for (std::int64_t head = 0; head < heads_; ++head)
-    for (std::int64_t d = 0; d < head_dim_; ++d)
-      for (std::int64_t t = 0; t < n; ++t)
-        to[static_cast<std::size_t>((head * n + t) * head_dim_ + d)] = from[static_cast<std::size_t>((head * head_dim_ + d) * slots + t)];
-  return result;
-}
-
-Tensor DecoderSession::values(std::int64_t layer) const {
-  const std::int64_t n = cached(), slots = context_ - 1, row = head_dim_ * static_cast<std::int64_t>(sizeof(float));
-  Tensor all = to_float32({dtype_, {heads_, slots, head_dim_}, cache_.at(layer).value});
-  Tensor result = Tensor::zeros(Dtype::kFloat32, {heads_, n, head_dim_});
-  copy_runs(all.bytes.data(), result.bytes.data(), {.count = heads_, .bytes = n * row, .from_step = slots * row, .to_step = n * row});
-  return result;
 }
 
 Result<Tensor> DecoderSession::hidden(const std::string& name) const {

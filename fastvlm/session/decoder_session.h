@@ -1,5 +1,5 @@
-// Talking to the static decoder graphs: prompt in chunks, then token by token, with the cache carried along. The graphs may be
-// cut into parts at layer borders, and prefill graphs may come without logits.
+// Talking to decoder graphs: prompt in chunks, then token by token, with the cache carried along. Static graphs may be cut into parts
+// at layer borders, and their prefill graphs may come without logits. One graph for any number of tokens is the other form.
 #pragma once
 
 #include <algorithm>
@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "fastvlm/ops/reference.h"
+#include "fastvlm/session/key_value_cache.h"
 #include "fastvlm/session/output_folder.h"
 
 namespace fastvlm {
@@ -17,15 +18,19 @@ namespace fastvlm {
 // What the additive mask holds for slots that a token must not see.
 using ops::kMaskHidden;
 
+// The decoder graph takes any number of rows behind any number of slots, and gives the logits of the last row.
+inline constexpr std::int64_t kAnyTokens = 0;
+
 struct DecoderGraph {
   std::string name;             // in messages
-  std::int64_t new_tokens = 1;  // rows of one run
+  std::int64_t new_tokens = 1;  // rows of one run, or kAnyTokens
   std::int64_t part = 1;        // 1 … number of parts
   std::unique_ptr<Runner> runner;
 };
 
 struct DecoderSessionOptions {
   double rope_theta = 1e6;
+  std::int64_t context = 0;  // most tokens behind a graph for any number of them; static ones say it themselves
   // Gathers outputs that a decoder graph does not have by itself (probes), and the hidden states at the seams as
   // "model.layers.{i}".
   bool keep_hidden = false;
@@ -35,16 +40,19 @@ struct DecoderSessionOptions {
 
 class DecoderSession {
  public:
-  // Checks that the graphs belong together: all parts for every length, one width, cache and context, and length 1 with logits.
+  // Checks that the graphs belong together: all parts for every length, one width, cache and context, and length 1 with logits; or
+  // one graph for any number of tokens.
   static Result<DecoderSession> create(std::vector<DecoderGraph> graphs, const DecoderSessionOptions& options);
 
+  // One graph for any number of tokens: each run reads all weights, so fewer and longer runs are better.
+  bool takes_any() const { return chains_.contains(kAnyTokens); }
   std::int64_t hidden_size() const { return hidden_size_; }
   std::int64_t vocab_size() const { return vocab_size_; }
   std::int64_t context() const { return context_; }
   Dtype dtype() const { return dtype_; }  // of inputs and outputs
   // Whether every prefill graph gives the logits of all its rows.
   bool prefill_has_logits() const;
-  std::int64_t num_layers() const { return static_cast<std::int64_t>(cache_.size()); }
+  std::int64_t num_layers() const { return cache_.layers(); }
 
   // Tokens taken so far.
   std::int64_t position() const { return position_; }
@@ -63,10 +71,10 @@ class DecoderSession {
   void reset();
   void truncate_to(std::int64_t position);
 
-  // The cache of a layer as [key/value heads, cached(), head_dim]; the last slot of a full context is never stored.
-  std::int64_t cached() const { return std::min(position_, context_ - 1); }
-  Tensor keys(std::int64_t layer) const;
-  Tensor values(std::int64_t layer) const;
+  // The cache of a layer as [key/value heads, cached(), head_dim]; the last slot of a static graph's full context is never stored.
+  std::int64_t cached() const { return std::min(position_, cache_.slots()); }
+  Tensor keys(std::int64_t layer) const { return cache_.floats(/*key=*/true, layer, cached()); }
+  Tensor values(std::int64_t layer) const { return cache_.floats(/*key=*/false, layer, cached()); }
   // Gathered rows [position(), width] by name; see keep_hidden. Cut by truncate_to.
   Result<Tensor> hidden(const std::string& name) const;
 
@@ -82,12 +90,6 @@ class DecoderSession {
     std::map<std::int64_t, Part> parts;
     bool logits = false;
   };
-  // In the element type of the graphs. Keys [heads, head_dim, context-1], values [heads, context-1, head_dim]: for one new
-  // token both are an input as they lie.
-  struct Cache {
-    std::vector<std::byte> key;
-    std::vector<std::byte> value;
-  };
   struct Gathered {
     std::int64_t width = 0;
     std::vector<float> rows;
@@ -98,6 +100,7 @@ class DecoderSession {
   DecoderSession() = default;
   Status add_graph(DecoderGraph graph);
   Status learn(const TensorInfo& info, Part& part, std::int64_t new_tokens, const std::string& name);
+  Status learn_logits(const TensorInfo& info, Part& part, std::int64_t rows, const std::string& graph);
   Status agree(std::int64_t& known, std::int64_t found, const std::string& graph, const std::string& what);
   Status check_chains();
   const Chain& choose(std::int64_t remaining, bool with_logits) const;
@@ -105,17 +108,16 @@ class DecoderSession {
   Status run_chain(const Chain& chain, std::span<const float> rows, bool wants_logits, std::vector<float>& logits);
   Chunk make_chunk(const Chain& chain, std::span<const float> rows) const;
   Result<TensorView> input_of(const TensorInfo& info, Chunk& chunk) const;
-  TensorView past_of(const TensorInfo& info, bool key, std::int64_t layer, Chunk& chunk) const;
   Status take_output(NamedTensor& output, const Part& part, Chunk& chunk, std::vector<float>& logits);
-  void store(const Tensor& tensor, bool key, std::int64_t layer, std::int64_t rows);
+  Shape shape_of(bool key, std::int64_t tokens) const;
 
   DecoderSessionOptions options_;
   std::map<std::int64_t, Chain, std::greater<>> chains_;
-  std::map<std::int64_t, Cache> cache_;
+  KeyValueCache cache_;
   std::map<std::string, Gathered> hidden_;
   Dtype dtype_ = Dtype::kFloat32;
   bool dtype_known_ = false;
-  std::int64_t hidden_size_ = 0, vocab_size_ = 0, context_ = 0, heads_ = 0, head_dim_ = 0, position_ = 0;
+  std::int64_t hidden_size_ = 0, vocab_size_ = 0, context_ = 0, position_ = 0;
 };
 
 // The decoder of an output folder. `open` is given each graph file.

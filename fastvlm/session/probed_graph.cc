@@ -49,6 +49,8 @@ Status write_changed(const Path& model, const std::string& bytes, const ProbedFi
   return {};
 }
 
+}  // namespace
+
 Result<std::unique_ptr<Runner>> open_changed(const Path& model, const std::string& bytes, const OpenGraph& open) {
   TRY_ASSIGN(TemporaryFolder folder, TemporaryFolder::create());
   const std::string name = fmt::format("{}.{}", model.stem().string(), folder.path().filename().string());
@@ -56,8 +58,6 @@ Result<std::unique_ptr<Runner>> open_changed(const Path& model, const std::strin
   TRY_ASSIGN(auto runner, open(folder.path() / (name + ".onnx")));
   return std::unique_ptr<Runner>(std::make_unique<ProbedRunner>(std::move(folder), std::move(runner)));
 }
-
-}  // namespace
 
 Status write_probed(const Path& model, std::span<const std::string> values, const ProbedFile& to) {
   TRY_ASSIGN(const std::string bytes, with_probes(model, values));

@@ -10,6 +10,9 @@ namespace fastvlm {
 // as long as the runner lives; nothing is written beside the original.
 Result<std::unique_ptr<Runner>> open_probed(const Path& model, std::span<const std::string> values, const OpenGraph& open);
 
+// The same for `bytes`, another model that became of `model` and names the same weights.
+Result<std::unique_ptr<Runner>> open_changed(const Path& model, const std::string& bytes, const OpenGraph& open);
+
 // Writes `model` with these values as further outputs to <folder>/<name>.onnx, with links to its weights beside it.
 struct ProbedFile {
   Path folder;

@@ -1,7 +1,7 @@
 // What lies in the cache of the decoder, segment by segment, so that the next prompt computes only what is new.
 //
-// Each segment enters the cache by itself: the numbers of a segment do not depend on what was reused before it, and an answer
-// is the same whether its prefix was there already or not.
+// Each segment enters the cache by itself, or together with those that Joins says, and leaves it so: its numbers do not depend on what
+// was reused before it, and an answer is the same whether its prefix was there already or not.
 #pragma once
 
 #include <cstdint>
@@ -28,10 +28,16 @@ struct Segment {
 std::vector<Segment> segments_of(const Prompt& prompt, const std::string& picture, std::int64_t picture_rows);
 std::int64_t row_count(std::span<const Segment> segments);
 
+// What enters together where a graph takes any number of tokens; static graphs take every segment by itself.
+enum class Joins {
+  kSmallPictures,  // with the text behind them; the text before any picture stays for the next one, and so does a large picture
+  kWholePrompt,    // everything that is put in at once: for one conversation
+};
+
 class PromptCache {
  public:
   // An Error when the table does not fit the graphs.
-  static Result<PromptCache> create(DecoderSession session, EmbeddingTable table);
+  static Result<PromptCache> create(DecoderSession session, EmbeddingTable table, Joins joins = Joins::kSmallPictures);
 
   std::int64_t position() const { return session_.position(); }
   std::int64_t context() const { return session_.context(); }
@@ -52,11 +58,15 @@ class PromptCache {
   Result<std::vector<float>> step(std::int32_t id);
 
  private:
-  PromptCache(DecoderSession session, EmbeddingTable table) : session_(std::move(session)), table_(std::move(table)) {}
+  PromptCache(DecoderSession session, EmbeddingTable table, Joins joins)
+      : session_(std::move(session)), table_(std::move(table)), joins_(joins) {}
+  std::size_t group_end(std::span<const Segment> segments, std::size_t begin) const;
+  Result<std::vector<float>> run_last(std::span<const float> rows);
   Result<std::vector<float>> vectors(const Segment& segment, const PictureVectors& picture) const;
 
   DecoderSession session_;
   EmbeddingTable table_;
+  Joins joins_ = Joins::kSmallPictures;
   std::vector<Segment> segments_;
 };
 

@@ -1,0 +1,20 @@
+// The sections of the page that take more than a table.
+#pragma once
+
+#include <string>
+
+#include "fastvlm/datasheet/datasheet.h"
+
+namespace fastvlm::datasheets {
+
+// Pictures with the answers of each decoder.
+std::string answers_section(const Datasheet& sheet);
+// Gates and the accuracy of every layer, as plots and tables.
+std::string accuracy_section(const Datasheet& sheet);
+// Contexts, and the operators that the NPU runs.
+std::string npu_section(const Datasheet& sheet);
+
+// {"Conv": 3, "Add": 2} as "Conv 3, Add 2", the most frequent first.
+std::string counts_text(const OrderedJson& counts);
+
+}  // namespace fastvlm::datasheets
