@@ -113,8 +113,6 @@ print(next((i for i, x in enumerate(json.loads(sys.argv[2])) if x >= size), 8))'
   if [[ $checkpoint == apple-tied ]]; then same "$checkpoint: the page in Chromium" "$(by_browser "$folder" | ids_of)" "$with_picture"; fi
   for variant in fp16 q8 q4; do
     for version in "${versions[@]}"; do
-      # Its ONNX Runtime 1.21 has no blocks of 8 bits.
-      if [[ $version == 3.8.1 && $variant == q8 ]]; then continue; fi
       eight "$checkpoint: transformers.js $version, $variant" "$(by_transformers "$version" "$folder" $variant | ids_of)"
     done
     eight "$checkpoint: onnxruntime-genai, $variant" "$(by_genai "$folder" "$picture" genai_config_$variant.json | ids_of)"
@@ -122,5 +120,5 @@ print(next((i for i, x in enumerate(json.loads(sys.argv[2])) if x >= size), 8))'
   echo "$checkpoint: transformers.js ${versions[*]}, onnxruntime-genai $genai_version and chat give $with_picture; fp16, q8 and q4 generate"
   if [[ $checkpoint == apple-tied ]]; then echo "$checkpoint: so does the page of tests/web in Chromium"; fi
   build/clients/onnxruntime-newest/bin/python scripts/check_clients_graphs.py "$folder"
-  build/clients/onnxruntime-1.20/bin/python scripts/check_clients_graphs.py "$folder" _quantized # has no blocks of 8 bits either
+  build/clients/onnxruntime-1.20/bin/python scripts/check_clients_graphs.py "$folder"
 done

@@ -63,6 +63,7 @@ check() {
   local model=tests/data/$1/checkpoint out=$work/${1//\//-}-$2 wanted ids
   local common=(--model-dir "$model" --image-size 256 --target sm8750 --prefill 32 --context 128 --recipe "$2" --quiet)
   "$program" export "${common[@]}" --output-dir "$out" --layout genie,npu --unshared > /dev/null
+  "$program" verify --output-dir "$out" --layout genie,npu --quiet > /dev/null
   "$program" export "${common[@]}" --output-dir "$out-own" --no-compile > /dev/null
   "$program" preprocess --model-dir "$model" --image-size 256 --image "$picture" --output "$work/pixels.bin" > /dev/null
   wanted=$(chat "$out-own" "$2" --image "$picture" --prompt "$3")

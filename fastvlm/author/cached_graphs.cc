@@ -5,7 +5,7 @@
 #include "fastvlm/models/decoder/qwen2.h"
 #include "fastvlm/models/projector/mlp2x_gelu.h"
 #include "fastvlm/models/vision/fastvithd.h"
-#include "fastvlm/ops/reference.h"
+#include "fastvlm/ops/onnxruntime_expansions.h"
 
 namespace fastvlm {
 namespace {
@@ -14,7 +14,7 @@ using namespace models;
 
 std::unique_ptr<Graph> finished(Graph& semantic, const CachedGraphOptions& o) {
   encode_weights(semantic, o.encodings);
-  return ops::expand(semantic, ops::reference_expansions());
+  return ops::expand(semantic, ops::onnxruntime_expansions());
 }
 
 }  // namespace

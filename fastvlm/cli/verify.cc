@@ -41,8 +41,8 @@ void add_options(OptionTable& options, VerifyArguments& a, CommonArguments& comm
   options.path("--reference", a.reference, "safetensors file of expected values");
   add_runner_options(options, a.runner, a.target, "cpu: ONNX Runtime; htp: the NPU as well, emulated on x86");
   options.value("--recipe", a.recipe, "NAME", "Check the decoder graphs of this recipe only");
-  Option& layout =
-      options.list("--layout", a.layouts, "NAME,NAME", "The folder is of `export --layout`: transformers-js, onnxruntime-genai");
+  Option& layout = options.list("--layout", a.layouts, "NAME,NAME",
+                                "The folder is of `export --layout`: transformers-js, onnxruntime-genai, genie, npu");
   layout.excludes = "--reference";
   add_json(options, common);
   add_runtime_options(options, common);

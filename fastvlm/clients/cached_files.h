@@ -2,11 +2,15 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "fastvlm/base/json.h"
 #include "fastvlm/clients/layout.h"
 
 namespace fastvlm::clients {
+
+// Which weights of linear layers and of the head become integers in a variant of 8 or 4 bits.
+std::vector<EncodingRule> variant_rules(int bits);
 
 struct VariantGraphs {
   CachedGraphOptions options;

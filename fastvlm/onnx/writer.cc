@@ -2,6 +2,7 @@
 
 #include <onnx/onnx_pb.h>
 
+#include <algorithm>
 #include <set>
 
 #include "fastvlm/base/try.h"
@@ -93,11 +94,14 @@ Status write_initializer(const ValueInfo& value, const DataLayout& layout, const
   return {};
 }
 
+bool has_blocks(const Node& node) { return node.domain.empty() && node.attributes.contains("block_size"); }
+
 }  // namespace
 
 Result<std::string> to_onnx(const Graph& graph, const DataLayout& layout, const OnnxOptions& options) {
   onnx::ModelProto model;
-  model.set_ir_version(options.ir_version);
+  const bool newer = std::ranges::any_of(graph.nodes(), has_blocks);
+  model.set_ir_version(newer ? std::max<std::int64_t>(options.ir_version, 10) : options.ir_version);
   model.set_producer_name("fastvlm-npu");
   model.set_producer_version(options.producer_version);
   auto& to = *model.mutable_graph();
@@ -116,7 +120,7 @@ Result<std::string> to_onnx(const Graph& graph, const DataLayout& layout, const 
   for (const std::string& domain : domains) {
     auto* opset = model.add_opset_import();
     opset->set_domain(domain);
-    opset->set_version(domain.empty() ? options.opset : 1);
+    opset->set_version(!domain.empty() ? 1 : newer ? std::max<std::int64_t>(options.opset, 21) : options.opset);
   }
   return model.SerializeAsString();
 }

@@ -18,6 +18,7 @@ struct OnnxOptions {
 };
 
 // The bytes of the file. Weights that `layout` has a place for are references to it; the others are stored inside.
+// A graph with DequantizeLinear in blocks is one of opset 21 and IR 10, whatever the options say: no older one has it.
 // The same graph gives the same bytes. A semantic node left in the graph is our own bug.
 Result<std::string> to_onnx(const Graph& graph, const DataLayout& layout, const OnnxOptions& options);
 

@@ -1,0 +1,154 @@
+// A folder with contexts that is damaged in one way is named by one sentence that says which.
+#include "fastvlm/clients/check_chip_layouts.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <functional>
+
+#include "fastvlm/base/folder_for_tests.h"
+#include "fastvlm/base/json.h"
+#include "fastvlm/checkpoint/golden_for_tests.h"
+#include "fastvlm/clients/export_layouts.h"
+#include "fastvlm/clients/verify_layout.h"
+#include "fastvlm/run/runtimes_for_tests.h"
+
+namespace fastvlm::clients {
+namespace {
+
+namespace fs = std::filesystem;
+
+const std::vector<std::string> kBoth = {"genie", "npu"};
+
+// One export of both layouts for all tests.
+const Path& exported() {
+  static const struct Folder {
+    Path path = fs::canonical(testing::TempDir()) / fmt::format("fastvlm-chip-layouts-{}", ::getpid());
+    ~Folder() {
+      std::error_code ignored;
+      fs::remove_all(path, ignored);
+    }
+  } folder;
+  static const Path out = [] {
+    runtimes_for_tests();
+    Progress progress;
+    const auto report =
+        export_layouts({.model = {.model_dir = golden_folder("apple-tied") / "checkpoint",
+                                  .output_dir = folder.path,
+                                  .image_size = 128,
+                                  .npu = NpuOptions{.targets = {"sm8750"}, .prefill = {32}, .context = 128}},
+                        .layouts = kBoth,
+                        .share_weights = false,
+                        .runtimes = {.cache_folder = default_cache_folder(std::getenv("XDG_CACHE_HOME"), std::getenv("HOME"))},
+                        .program = FASTVLM_PROGRAM},
+                       progress);
+    EXPECT_TRUE(report.ok()) << report.error().message;
+    return folder.path;
+  }();
+  return out;
+}
+
+std::string bytes_of(const Path& file) { return read_file(file, std::size_t{64} << 20).value(); }
+void replace_bytes(const Path& file, const std::string& bytes) { ASSERT_TRUE(write_file_atomically(file, bytes).ok()); }
+
+// The member at a JSON pointer gets another value.
+void edit(const Path& file, const std::string& pointer, const Json& value) {
+  Json json = Json::parse(bytes_of(file));
+  json[Json::json_pointer(pointer)] = value;
+  replace_bytes(file, json.dump());
+}
+
+// A name gets another of the same length wherever it stands.
+void rename_value(const Path& file, const std::string& from, const std::string& to) {
+  std::string bytes = bytes_of(file);
+  for (auto at = bytes.find(from); at != std::string::npos; at = bytes.find(from, at + to.size())) bytes.replace(at, from.size(), to);
+  replace_bytes(file, bytes);
+}
+
+void cut(const Path& file) {
+  std::string bytes = bytes_of(file);
+  bytes.resize(bytes.size() / 2);
+  replace_bytes(file, bytes);
+}
+
+struct Damage {
+  const char* layout;
+  std::function<void(const Path& folder)> apply;
+  const char* subject;
+  const char* sentence;  // part of it
+};
+
+constexpr const char* kGenerator = "genie/text-generator.json";
+const std::string kTokenGraph = "/model_files/token_ar1_cl128_1_of_1";
+
+const Damage kDamages[] = {
+    {"genie", [](const Path& f) { fs::remove(f / "genie/prompt.json"); }, "genie/prompt.json", "missing"},
+    {"genie", [](const Path& f) { fs::remove(f / "genie/decoder_ar1_cl128.bin"); }, "genie/decoder_ar1_cl128.bin", "missing"},
+    {"genie", [](const Path& f) { fs::remove(f / "genie/vision_128.bin"); }, "genie/vision_128.bin", "missing"},
+    {"genie", [](const Path& f) { cut(f / "genie/embedding_weights.raw"); }, "genie/embedding_weights.raw", "512 rows of 64"},
+    {"genie", [](const Path& f) { edit(f / kGenerator, "/text-generator/context/eos-token", 3); }, kGenerator, "no reply would end"},
+    {"genie", [](const Path& f) { edit(f / kGenerator, "/text-generator/context/bos-token", 448); }, kGenerator, "bos-token must be -1"},
+    {"genie", [](const Path& f) { edit(f / kGenerator, "/text-generator/embedding/datatype", "float16"); }, kGenerator, "float32"},
+    {"genie", [](const Path& f) { edit(f / kGenerator, "/text-generator/context/size", 4096); },
+     "genie/metadata.json: token_ar1_cl128_1_of_1", "has 128 slots, but the config says 4096"},
+    {"genie", [](const Path& f) { edit(f / kGenerator, "/text-generator/engine/backend/QnnHtp/kv-dim", 64); },
+     "genie/metadata.json: token_ar1_cl128_1_of_1", "kv-dim is 64"},
+    {"genie", [](const Path& f) { edit(f / kGenerator, "/text-generator/engine/model/positional-encoding/rope-dim", 16); },
+     "genie/metadata.json: token_ar1_cl128_1_of_1", "rope-dim is 16"},
+    {"genie", [](const Path& f) { rename_value(f / "genie/metadata.json", "inputs_embeds", "input_embedss"); },
+     "genie/metadata.json: token_ar1_cl128_1_of_1", "no input \"inputs_embeds\""},
+    {"genie",
+     [](const Path& f) { edit(f / "genie/metadata.json", kTokenGraph + "/inputs/past_key_3_in", Json{{"shape", {2, 1, 16, 127}}}); },
+     "genie/metadata.json: token_ar1_cl128_1_of_1", "a layer is missing"},
+    {"genie", [](const Path& f) { edit(f / "genie/text-encoder.json", "/text-encoder/lut/size", 896); }, "genie/text-encoder.json",
+     "rows of 896"},
+    {"genie", [](const Path& f) { edit(f / "genie/image-encoder.json", "/image-encoder/embedding", Json::object()); },
+     "genie/image-encoder.json", "no \"embedding\""},
+    {"genie", [](const Path& f) { edit(f / "genie/htp_backend_ext_config.json", "/devices/0/soc_model", 57); },
+     "genie/htp_backend_ext_config.json", "soc_model is 57"},
+    {"genie", [](const Path& f) { edit(f / "genie/htp_backend_ext_config.json", "/devices/0/dsp_arch", "v75"); },
+     "genie/htp_backend_ext_config.json", "dsp_arch is \"v75\""},
+    {"genie", [](const Path& f) { edit(f / "layouts.json", "/contexts/target", "sm1"); }, "layouts.json", "no chip that is known"},
+    {"genie", [](const Path& f) { edit(f / "layouts.json", "/contexts/made_with", ""); }, "layouts.json", "which QAIRT"},
+    {"npu", [](const Path& f) { fs::remove(f / "npu/client.py"); }, "npu/client.py", "missing"},
+    {"npu", [](const Path& f) { fs::remove(f / "npu/decoder_ar1_cl128_ctx.onnx"); }, "npu/decoder_ar1_*_ctx.onnx", "no token follows"},
+    {"npu", [](const Path& f) { fs::remove(f / "npu/decoder_ar32_cl128_ctx.onnx"); }, "npu/decoder_ar*_ctx.onnx", "takes a prompt"},
+    {"npu", [](const Path& f) { fs::remove(f / "npu/vision_128_ctx.onnx"); }, "npu/vision_*_ctx.onnx", "the clients open one"},
+    {"npu", [](const Path& f) { fs::remove(f / "npu/vision_128_ctx_qnn.bin"); }, "npu/vision_128_ctx.onnx", "vision_128_ctx_qnn.bin"},
+    {"npu", [](const Path& f) { rename_value(f / "npu/decoder_ar1_cl128_ctx.onnx", "past_key_1_in", "past_kex_1_in"); },
+     "npu/decoder_ar1_cl128_ctx.onnx", "a layer is missing"},
+    {"npu", [](const Path& f) { rename_value(f / "npu/vision_128_ctx.onnx", "pixel_values", "pixel_valuez"); }, "npu/vision_128_ctx.onnx",
+     "\"pixel_values\""},
+    {"npu", [](const Path& f) { edit(f / "layouts.json", "/contexts/made_with", "v2.40.0.250101"); }, "npu/vision_128_ctx.onnx",
+     "contexts of one folder are of one version"},
+    {"npu", [](const Path& f) { cut(f / "npu/embedding_weights.raw"); }, "npu/embedding_weights.raw", "512 rows of 64"},
+};
+
+TEST(VerifyChipLayoutEmulated, PassesWhatWasExported) {
+  const auto report = verify_layouts(exported(), kBoth);
+  ASSERT_TRUE(report.ok()) << report.error().message;
+  for (const VerifyRow& row : report->rows) EXPECT_EQ(row.outcome, Outcome::kPassed) << row.subject << ": " << row.sentence;
+}
+
+TEST(VerifyChipLayoutEmulated, NamesEachDamageInOneSentence) {
+  for (const Damage& damage : kDamages) {
+    const FolderForTests folder;
+    const Path copy = folder.path() / "copy";
+    fs::copy(exported(), copy, fs::copy_options::recursive);
+    damage.apply(copy);
+    const auto report = verify_layouts(copy, {damage.layout});
+    ASSERT_TRUE(report.ok()) << report.error().message;
+    EXPECT_FALSE(report->passed());
+    std::vector<std::string> said;
+    for (const VerifyRow& row : report->rows)
+      if (row.outcome == Outcome::kMissed && row.subject == damage.subject) said.push_back(row.sentence);
+    ASSERT_FALSE(said.empty()) << damage.layout << ", " << damage.subject << ", " << damage.sentence;
+    EXPECT_NE(said.front().find(damage.sentence), std::string::npos) << said.front();
+  }
+}
+
+}  // namespace
+}  // namespace fastvlm::clients
