@@ -5,6 +5,7 @@
 
 #include "fastvlm/base/try.h"
 #include "fastvlm/cli/print.h"
+#include "fastvlm/cli/print_speed_bound.h"
 #include "fastvlm/cli/verbs.h"
 #include "fastvlm/inspect/inspect.h"
 #include "fastvlm/process/process.h"
@@ -280,6 +281,8 @@ void print_facts(const OrderedJson& facts) {
   if (facts.contains("context")) print_context_graphs(facts["context"]["graphs"]);
   if (facts.contains("qnn_graphs"))
     for (const auto& graph : facts["qnn_graphs"]) print_qnn_operators(graph, graph.contains("nodes"));
+  if (facts.contains("speed_bounds"))
+    for (const auto& bound : facts["speed_bounds"]) print_speed_bound(bound);
   if (facts.contains("tensor_list")) print_rows("tensors", facts["tensor_list"], {"name", "type", "shape", "bytes", "file", "offset"});
   print_sentences("note", facts, "findings");
   if (facts.contains("context_note")) print_line("note: " + plain(facts["context_note"]));

@@ -5,6 +5,7 @@
 #include "fastvlm/cli/export_arguments.h"
 #include "fastvlm/cli/flags.h"
 #include "fastvlm/cli/print.h"
+#include "fastvlm/cli/print_speed_bound.h"
 #include "fastvlm/cli/verbs.h"
 #include "fastvlm/clients/export_layouts.h"
 #include "fastvlm/export/export.h"
@@ -46,6 +47,7 @@ void print_npu_plan(const OrderedJson& targets) {
                       human_bytes(context["estimated_compile_memory_bytes"].get<std::uint64_t>()), graphs});
     }
     print_table(rows);
+    print_speed_bound(target["speed_bound"]);
     print_findings(target["findings"].get<std::vector<std::string>>());
   }
 }

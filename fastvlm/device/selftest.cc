@@ -71,12 +71,20 @@ StoredTensor read_tensor(const ObjectReader& row) {
   return tensor;
 }
 
+// One that a result is compared with, as numbers.
+StoredTensor read_compared(const ObjectReader& row) {
+  StoredTensor tensor = read_tensor(row);
+  if (!row.failed() && !is_float(tensor.type))
+    row.refuse("\"{}\" is of type {}, but only floating numbers are compared with those of a device", tensor.name, name(tensor.type));
+  return tensor;
+}
+
 std::vector<GraphRun> read_runs(const ObjectReader& test, const char* key) {
   std::vector<GraphRun> runs;
   test.each(key, [&](const ObjectReader& row) {
     GraphRun& run = runs.emplace_back(GraphRun{.name = plain_name(row, "name"), .graph = plain_name(row, "graph")});
     row.each("inputs", [&](const ObjectReader& tensor) { run.inputs.push_back(read_tensor(tensor)); });
-    row.each("outputs", [&](const ObjectReader& tensor) { run.outputs.push_back(read_tensor(tensor)); });
+    row.each("outputs", [&](const ObjectReader& tensor) { run.outputs.push_back(read_compared(tensor)); });
   });
   return runs;
 }
@@ -89,8 +97,8 @@ PictureAnswer read_answer(const ObjectReader& row) {
                        .question = row.text("question"),
                        .ids = narrow(row.integers("ids", 0, INT32_MAX)),
                        .pixel_values = read_tensor(row.object("pixel_values")),
-                       .image_features = read_tensor(row.object("image_features")),
-                       .logits = read_tensor(row.object("logits"))};
+                       .image_features = read_compared(row.object("image_features")),
+                       .logits = read_compared(row.object("logits"))};
   const Json* pieces = row.array("pieces");
   for (std::size_t i = 0; pieces != nullptr && i < pieces->size(); ++i) {
     std::vector<std::int32_t>& ids = answer.pieces.emplace_back();

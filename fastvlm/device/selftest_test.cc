@@ -31,6 +31,23 @@ TEST(SelfTest, NamesThatLeaveTheFolderAndNumbersThatFitNothingAreRefused) {
   }
 }
 
+TEST(SelfTest, OutputsInIntegersAreRefusedWithASentence) {
+  const auto refusal = [](const SelfTest& test) {
+    const auto read = parse_selftest(selftest_text(test), "selftest.json");
+    return read.ok() ? std::string() : read.error().message;
+  };
+  SelfTest run = selftest_for_tests(), probe = run, features = run, logits = run, input = run;
+  run.runs[0].outputs[0].type = Dtype::kInt32;
+  probe.probes[0].outputs[1].type = Dtype::kUint16;
+  features.answers[0].image_features.type = Dtype::kUint8;
+  logits.answers[0].logits.type = Dtype::kInt64;
+  for (const SelfTest& test : {run, probe, features, logits})
+    EXPECT_NE(refusal(test).find("only floating numbers are compared"), std::string::npos) << refusal(test);
+  EXPECT_NE(refusal(run).find("\"image_features\" is of type int32"), std::string::npos) << refusal(run);
+  input.runs[0].inputs[0].type = Dtype::kUint16;
+  EXPECT_EQ(refusal(input), "");
+}
+
 TEST(SelfTest, ResultsMayBeInTheTypeOfTheGraphOrInFloat32AndNothingElse) {
   FolderForTests folder;
   const Tensor numbers = Tensor::of_floats({2, 2}, std::vector<float>{1, -2, 0.5f, 4});

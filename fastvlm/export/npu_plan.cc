@@ -2,7 +2,9 @@
 
 #include "fastvlm/base/machine_memory.h"
 #include "fastvlm/base/try.h"
+#include "fastvlm/compile/speed_bound.h"
 #include "fastvlm/export/prepare_integers.h"
+#include "fastvlm/graph/cost.h"
 #include "fastvlm/targets/registry.h"
 
 namespace fastvlm {
@@ -66,12 +68,16 @@ OrderedJson target_json(const PreparedExport& p, const ChosenChip& chosen) {
         fmt::format("{} ({}) cannot share weights between graphs; each graph gets a context of its own", chip.name, chip.architecture));
   OrderedJson row = {{"target", chip.name}, {"marketing", chip.marketing}};
   for (const auto& [name, number] : chip.numbers) row[name] = number;
+  std::vector<GraphWork> works;
+  for (const PreparedGraph& graph : p.graphs)
+    if (graph.entry.npu()) works.push_back({.graph = graph.entry, .weight_bytes = total_weight_bytes(*graph.graph)});
   row.update({{"architecture", chip.architecture},
               {"memory", chip.memory},
               {"context_limit_bytes", chip.context_limit_bytes},
               {"contexts", contexts},
               {"cache_bytes_per_token",
                static_cast<std::uint64_t>(2 * text.num_hidden_layers * text.num_key_value_heads * text.head_dim) * kHalfBytes},
+              {"speed_bound", speed_bound_json(chip, runs_of(works))},
               {"findings", findings}});
   return row;
 }

@@ -2,6 +2,7 @@
 
 #include "fastvlm/base/try.h"
 #include "fastvlm/inspect/inspect_parts.h"
+#include "fastvlm/targets/qnn/compile/compile.h"
 #include "fastvlm/targets/qnn/context/context_worker.h"
 
 namespace fastvlm {
@@ -21,6 +22,19 @@ Result<ContextInfo> read_context_in_child(const InspectOptions& options, const P
   return read_context_in_child(context, {.program = options.program, .qnn_system_library = runtimes.qnn_folder / "libQnnSystem.so"});
 }
 
+// The bound of the graphs in a context, where it lies in npu/<chip>/ of an output folder.
+void add_bounds(const Path& context, const std::vector<Path>& wrappers, OrderedJson& facts) {
+  const Path folder = std::filesystem::absolute(context).parent_path().parent_path().parent_path();
+  const auto manifest = read_manifest(folder);
+  if (!manifest.ok()) return;
+  inspecting::SpeedBoundOf of{.chips = {std::filesystem::absolute(context).parent_path().filename().string()}, .graphs = {}};
+  for (const Path& wrapper : wrappers) {
+    const std::string name = wrapper.filename().string();
+    of.graphs.push_back(name.substr(0, name.size() - std::string_view(qnn::kContextWrapperEnd).size()));
+  }
+  if (!of.graphs.empty()) inspecting::add_speed_bounds(folder, *manifest, of, facts);
+}
+
 namespace inspecting {
 
 Status add_context(const InspectOptions& options, InspectReport& report) {
@@ -38,7 +52,9 @@ Status add_context(const InspectOptions& options, InspectReport& report) {
   report.facts["sdk_version"] = info->sdk_version();
   if (info->soc_model) add_soc(static_cast<std::int64_t>(*info->soc_model), report.facts);
   if (info->dsp_arch) report.facts["htp_arch"] = fmt::format("v{}", *info->dsp_arch);
-  for (const Path& wrapper : wrappers_of(options.path)) TRY(add_qnn_operators(wrapper, options, report.facts));
+  const std::vector<Path> wrappers = wrappers_of(options.path);
+  for (const Path& wrapper : wrappers) TRY(add_qnn_operators(wrapper, options, report.facts));
+  add_bounds(options.path, wrappers, report.facts);
   return {};
 }
 

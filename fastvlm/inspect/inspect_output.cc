@@ -1,9 +1,31 @@
 // Output folders of export.
+#include <algorithm>
+
 #include "fastvlm/base/try.h"
 #include "fastvlm/bundle/manifest_json.h"
+#include "fastvlm/compile/speed_bound.h"
 #include "fastvlm/inspect/inspect_parts.h"
+#include "fastvlm/targets/compile_load.h"
+#include "fastvlm/targets/registry.h"
 
 namespace fastvlm::inspecting {
+
+void add_speed_bounds(const Path& folder, const Manifest& manifest, const SpeedBoundOf& of, OrderedJson& facts) {
+  std::vector<GraphWork> works;
+  for (const GraphEntry& graph : manifest.graphs) {
+    if (!graph.npu() || (!of.graphs.empty() && std::ranges::find(of.graphs, graph.name) == of.graphs.end())) continue;
+    const auto model = read_onnx(folder / graph.file, {.infer_shapes = false});
+    if (!model.ok()) return;  // whatever is wrong with the file is told elsewhere
+    GraphWork& work = works.emplace_back(GraphWork{.graph = graph});
+    for (const auto& [place, weight] : stored_weight_bytes(*model)) work.weight_bytes += weight.bytes;
+  }
+  const std::vector<RunWork> runs = runs_of(works);
+  if (runs.empty()) return;
+  OrderedJson bounds = OrderedJson::array();
+  for (const std::string& name : of.chips)
+    if (const auto chosen = find_chip(known_targets(), name); chosen.ok()) bounds.push_back(speed_bound_json(*chosen->chip, runs));
+  if (!bounds.empty()) facts["speed_bounds"] = std::move(bounds);
+}
 
 Status add_output_folder(const InspectOptions& options, InspectReport& report) {
   TRY_ASSIGN(const Manifest manifest, read_manifest(options.path));
@@ -17,6 +39,9 @@ Status add_output_folder(const InspectOptions& options, InspectReport& report) {
   facts["graphs"] = OrderedJson::array();
   for (const GraphEntry& graph : manifest.graphs) facts["graphs"].push_back(to_json(graph));
   if (!manifest.targets.empty()) facts["targets"] = to_json(manifest.targets);
+  SpeedBoundOf of;
+  for (const TargetEntry& target : manifest.targets) of.chips.push_back(target.chip);
+  add_speed_bounds(options.path, manifest, of, facts);
   facts["findings"] = manifest.findings;
   facts["weights"] = manifest.weights.size();
   if (options.tensors) facts["tensor_list"] = to_json(manifest.weights);

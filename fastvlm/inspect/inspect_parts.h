@@ -4,6 +4,7 @@
 #include <string_view>
 #include <vector>
 
+#include "fastvlm/bundle/manifest.h"
 #include "fastvlm/graph/graph.h"
 #include "fastvlm/inspect/inspect.h"
 #include "fastvlm/onnx/model_file.h"
@@ -34,6 +35,13 @@ Status add_qnn_operators(const Path& wrapper, const InspectOptions& options, Ord
 std::vector<Path> wrappers_of(const Path& context);
 // "soc_model", and for a chip of our table "soc" and "htp_arch".
 void add_soc(std::int64_t soc_model, OrderedJson& facts);
+
+// Adds "speed_bounds": a row for each of these chips, for these graphs of an output folder. Nothing where a graph is not there.
+struct SpeedBoundOf {
+  std::vector<std::string> chips;
+  std::vector<std::string> graphs;  // empty: all static ones
+};
+void add_speed_bounds(const Path& folder, const Manifest& manifest, const SpeedBoundOf& of, OrderedJson& facts);
 
 // {"name", "bytes", "sha256"}: the hash when the file is small or hashes are wanted.
 Result<OrderedJson> file_json(const Path& path, const std::string& name, bool hashes);

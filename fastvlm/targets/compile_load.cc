@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "fastvlm/base/try.h"
-#include "fastvlm/onnx/model_file.h"
 
 namespace fastvlm {
 namespace {
@@ -19,6 +18,18 @@ std::uint64_t elements_of(const Dims& dims) {
 
 }  // namespace
 
+std::map<std::string, WeightBytes> stored_weight_bytes(const OnnxModel& model) {
+  std::map<std::string, WeightBytes> weights;
+  for (const OnnxInitializer& initializer : model.initializers) {
+    if (!initializer.external) continue;
+    const auto count = static_cast<std::uint64_t>(checked_element_count(initializer.shape).value_or(0));
+    const bool packed = initializer.dtype == Dtype::kUint8 || initializer.dtype == Dtype::kInt8;
+    weights[fmt::format("{} {}", initializer.external->location, initializer.external->offset)] = {
+        .bytes = packed ? count : count * kHalfBytes, .packed = packed ? count : 0};
+  }
+  return weights;
+}
+
 void CompileLoadSum::add(const Graph& graph) {
   weights_.merge(weight_bytes(graph));
   for (const ValueInfo& value : graph.values())
@@ -28,14 +39,7 @@ void CompileLoadSum::add(const Graph& graph) {
 
 Status CompileLoadSum::add(const Path& onnx) {
   TRY_ASSIGN(const OnnxModel model, read_onnx(onnx));
-  for (const OnnxInitializer& initializer : model.initializers) {
-    if (!initializer.external) continue;
-    const auto elements = checked_element_count(initializer.shape);
-    const auto count = static_cast<std::uint64_t>(elements.value_or(0));
-    const bool packed = initializer.dtype == Dtype::kUint8 || initializer.dtype == Dtype::kInt8;
-    weights_[fmt::format("{} {}", initializer.external->location, initializer.external->offset)] = {
-        .bytes = packed ? count : count * kHalfBytes, .packed = packed ? count : 0};
-  }
+  weights_.merge(stored_weight_bytes(model));
   for (const OnnxNode& node : model.nodes)
     for (const std::string& output : node.outputs)
       if (const OnnxType* type = model.type_of(output)) largest_value_ = std::max(largest_value_, elements_of(type->dims));

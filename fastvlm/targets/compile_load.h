@@ -9,6 +9,7 @@
 #include "fastvlm/base/result.h"
 #include "fastvlm/graph/cost.h"
 #include "fastvlm/graph/graph.h"
+#include "fastvlm/onnx/model_file.h"
 
 namespace fastvlm {
 
@@ -19,6 +20,9 @@ struct CompileLoad {
   std::size_t graphs = 0;
   std::uint64_t largest_value_bytes = 0;  // of what one node gives, in half precision
 };
+
+// What each weight that is stored beside the file counts, by its place.
+std::map<std::string, WeightBytes> stored_weight_bytes(const OnnxModel& model);
 
 // Adds up the graphs of a context, from the graphs themselves or from their ONNX files.
 class CompileLoadSum {

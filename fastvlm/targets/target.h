@@ -41,6 +41,10 @@ struct Chip {
   std::vector<std::pair<std::string, std::int64_t>> numbers;
   std::uint64_t context_limit_bytes = 0;  // of one context binary that we plan for
   bool weight_sharing = false;            // several graphs over one set of weights in one context
+  // What was published about its speed; 0: not known. Only for bounds (compile/speed_bound.h).
+  double memory_bytes_per_second = 0;
+  double macs_per_second = 0;  // in the type that it is fastest in
+  std::string speed_source;    // of both
 };
 
 // ---- Compiling ----------------------------------------------------------------------------------------------------------

@@ -29,7 +29,10 @@ Chip chip_of(const Soc& soc) {
           .memory = soc.vtcm_mib == 0 ? "VTCM not known" : fmt::format("VTCM {} MiB", soc.vtcm_mib),
           .numbers = {{"soc_model", soc.soc_model}, {"htp_arch", soc.htp_arch}, {"vtcm_mib", soc.vtcm_mib}},
           .context_limit_bytes = soc.context_limit_bytes,
-          .weight_sharing = soc.weight_sharing()};
+          .weight_sharing = soc.weight_sharing(),
+          .memory_bytes_per_second = soc.speed.memory_gb_per_second * 1e9,
+          .macs_per_second = soc.speed.npu_tops * 1e12 / 2,
+          .speed_source = std::string(soc.speed.source)};
 }
 
 }  // namespace

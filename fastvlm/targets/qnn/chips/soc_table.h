@@ -20,6 +20,13 @@ namespace fastvlm::qnn {
 // refuses graphs past 2 097 152 KiB on older chips.
 inline constexpr std::uint64_t kDefaultContextLimit = 1'800'000'000;
 
+// Peaks as they were published. Qualcomm names clocks of memories and, of most phone chips, no operations per second.
+struct PublishedSpeed {
+  double memory_gb_per_second = 0;  // 1e9 bytes; 0: not known
+  double npu_tops = 0;              // of the NPU alone, 8-bit integers; a multiplication with its addition counts as two
+  std::string_view source = {};
+};
+
 struct Soc {
   std::string_view name;                                     // as on the command line
   std::string_view alias;                                    // another common name, or ""
@@ -32,6 +39,7 @@ struct Soc {
   std::string_view marketing;                                // as the buyer reads it
   std::string_view also;                                     // phones and other names, with '|' between them
   std::string_view note;
+  PublishedSpeed speed = {};
 
   // Several graphs over one set of weights need v73.
   bool weight_sharing() const { return htp_arch >= 73; }
@@ -64,7 +72,8 @@ inline constexpr std::array kSocs = {
         .vtcm_mib = 8,
         .compiled = true,
         .marketing = "Snapdragon 8 Gen 1",
-        .also = "galaxy s22|galaxy s22 ultra|oneplus 10 pro|v69"},
+        .also = "galaxy s22|galaxy s22 ultra|oneplus 10 pro|v69",
+        .speed = {.memory_gb_per_second = 51.2, .source = "LPDDR5 at 3200 MHz, four channels (gadgetsinnepal.com.np, 2021-12)"}},
     Soc{.name = "sm8475",
         .alias = "",
         .soc_model = 42,
@@ -94,7 +103,10 @@ inline constexpr std::array kSocs = {
         .htp_arch = 73,
         .compiled = true,
         .marketing = "Snapdragon X Elite",
-        .also = "x1e|x1 elite"},
+        .also = "x1e|x1 elite",
+        .speed = {.memory_gb_per_second = 136,
+                  .npu_tops = 45,
+                  .source = "sheet at the launch: LPDDR5x at 8533 MT/s, eight channels, 45 TOPS (mspoweruser.com, 2023-10)"}},
     Soc{.name = "qcs9100", .alias = "", .soc_model = 77, .htp_arch = 73, .compiled = true, .marketing = "Dragonwing QCS9100"},
     Soc{.name = "sm8650",
         .alias = "",
@@ -103,7 +115,8 @@ inline constexpr std::array kSocs = {
         .vtcm_mib = 8,
         .compiled = true,
         .marketing = "Snapdragon 8 Gen 3",
-        .also = "galaxy s24|galaxy s24+|galaxy s24 ultra|galaxy z fold6|xiaomi 14|oneplus 12|v75"},
+        .also = "galaxy s24|galaxy s24+|galaxy s24 ultra|galaxy z fold6|xiaomi 14|oneplus 12|v75",
+        .speed = {.memory_gb_per_second = 76.8, .source = "LPDDR5X at 4800 MHz (runlocalai.co, droidholic.com)"}},
     Soc{.name = "sm8750",
         .alias = "",
         .soc_model = 69,
@@ -111,7 +124,8 @@ inline constexpr std::array kSocs = {
         .vtcm_mib = 8,
         .compiled = true,
         .marketing = "Snapdragon 8 Elite",
-        .also = "galaxy s25|galaxy s25+|galaxy s25 ultra|galaxy s25 edge|galaxy z fold7|xiaomi 15|oneplus 13|v79"},
+        .also = "galaxy s25|galaxy s25+|galaxy s25 ultra|galaxy s25 edge|galaxy z fold7|xiaomi 15|oneplus 13|v79",
+        .speed = {.memory_gb_per_second = 84.8, .source = "LPDDR5X at 10600 MT/s (geektopia.es, 2024-10-22)"}},
     Soc{.name = "sxr2330p",
         .alias = "",
         .soc_model = 75,
