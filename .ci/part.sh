@@ -6,3 +6,18 @@ part() {
   "$@"
   printf '== %s: %d s\n' "$name" $((SECONDS - begin))
 }
+
+# sanitized PRESET [FLOOR…]: builds with a sanitizer and runs the tests of these floors, or of all.
+# Vendor code in a process with a sanitizer proves nothing about ours. The tests that load it have "Emulated" in their names;
+# they run without one.
+sanitized() {
+  local preset=$1
+  shift
+  cmake --preset "$preset" -DFASTVLM_WERROR=ON -DFASTVLM_PRECOMPILED=ON
+  cmake --build --preset "$preset" ${*:+--target ${*/%/_test}}
+  GTEST_FILTER='-*Emulated*' ctest --test-dir "build/$preset" --output-on-failure --no-tests=error -j2 ${*:+--tests-regex "^($(IFS='|' && echo "$*"))\$"}
+}
+
+# What reads foreign bytes, and what has threads; more would take longer than all the rest.
+readonly readers=(base tensor text image graph checkpoint bundle report)
+readonly threaded=(base process image synthetic)

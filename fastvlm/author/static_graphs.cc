@@ -17,15 +17,19 @@ using namespace models;
 constexpr const char* kSeamInput = "hidden_states_in";
 constexpr const char* kSeamOutput = "hidden_states_out";
 
-// A semantic graph as the target wants it: streams scaled, weights encoded, operators expanded.
-std::unique_ptr<Graph> finished(Graph& semantic, const NpuOptions& options, const Target& target,
-                                const std::vector<EncodingRule>& rules = {}) {
+// A semantic graph as the target wants it: streams scaled, weights encoded, operators expanded. Integers have a range of their own for
+// each activation, that of the numbers as they are.
+std::unique_ptr<Graph> finished(Graph& semantic, const NpuOptions& options, const Target& target, const Recipe& recipe = {}) {
+  const bool integers = recipe.activations != Activations::kFloat && target.integer_expansions != nullptr;
   std::unique_ptr<Graph> scaled;
-  if (!options.scales.empty()) scaled = ops::rescaled(semantic, options.scales.halvings, {kSeamInput, kSeamOutput});
+  if (!options.scales.empty() && !integers) scaled = ops::rescaled(semantic, options.scales.halvings, {kSeamInput, kSeamOutput});
   Graph& graph = scaled ? *scaled : semantic;
-  encode_weights(graph, rules);
-  return ops::expand(graph, target.expansions());
+  encode_weights(graph, recipe.rules);
+  return ops::expand(graph, integers ? target.integer_expansions() : target.expansions());
 }
+
+// What a recipe makes of a graph: its name stands in that of the graph, unless it leaves all as it is.
+std::string recipe_name(const Recipe& recipe) { return recipe.is_float() ? std::string() : recipe.name; }
 
 // [1, 3, S, S] -> image_features [1, N, H], tower and projector.
 void add_vision(Graph& graph, const ModelConfig& config, const Weights& w, Value pixels) {
@@ -37,14 +41,11 @@ void add_vision(Graph& graph, const ModelConfig& config, const Weights& w, Value
 Value pixel_input(Graph& graph, Dtype dtype, std::int64_t size) { return graph.add_input("pixel_values", dtype, {1, 3, size, size}); }
 
 NpuGraph vision_graph(const ModelConfig& config, const Weights& w, const NpuOptions& options, const Target& target, std::int64_t size) {
-  const GraphExtents extents{.image_size = size};
+  const GraphExtents extents{.image_size = size, .recipe = recipe_name(options.vision_recipe)};
   Graph graph(graph_name(GraphRole::kVision, extents));
   add_vision(graph, config, w, pixel_input(graph, options.io_dtype, size));
-  return {.role = GraphRole::kVision, .extents = extents, .graph = finished(graph, options, target)};
+  return {.role = GraphRole::kVision, .extents = extents, .graph = finished(graph, options, target, options.vision_recipe)};
 }
-
-// What a recipe makes of a graph: its name stands in that of the graph, unless it leaves all as it is.
-std::string recipe_name(const Recipe& recipe) { return recipe.is_float() ? std::string() : recipe.name; }
 
 struct DecoderGraph {
   std::int64_t new_tokens = 1;
@@ -92,10 +93,7 @@ NpuGraph decoder_graph(const ModelConfig& config, const Weights& w, const NpuOpt
       .new_tokens = d.new_tokens, .context = o.context, .part = d.index, .parts = d.count, .recipe = recipe_name(d.recipe)};
   Graph graph(graph_name(GraphRole::kDecoder, extents));
   add_decoder(graph, config, w, o, d);
-  NpuOptions own = o;
-  // Integers have a range of their own for each activation, that of the numbers as they are.
-  if (d.recipe.activations != Activations::kFloat) own.scales = {};
-  return {.role = GraphRole::kDecoder, .extents = extents, .graph = finished(graph, own, target, d.recipe.rules)};
+  return {.role = GraphRole::kDecoder, .extents = extents, .graph = finished(graph, o, target, d.recipe)};
 }
 
 struct FusedGraph {
@@ -114,7 +112,7 @@ NpuGraph fused_graph(const ModelConfig& config, const Weights& w, const NpuOptio
   Value image = mlp2x_gelu(vision, config.text.hidden_size, model);
   Value sequence = ops::concat({image, qwen2_embed_tokens(ids, config.text, model, o.io_dtype)}, 1);
   graph.add_output(qwen2_lm_head(qwen2_decoder(sequence, config.text, model), config.text, model), "logits");
-  return {.role = GraphRole::kFused, .extents = extents, .graph = finished(graph, o, target, fused.recipe.rules)};
+  return {.role = GraphRole::kFused, .extents = extents, .graph = finished(graph, o, target, fused.recipe)};
 }
 
 // In the order given; what is said twice is made once.

@@ -35,9 +35,25 @@ int fewest_bits(const Graph& graph) {
   return static_cast<int>(fewest);
 }
 
+bool is_op(const Node& node, std::string_view op) { return node.domain.empty() && node.op == op; }
+
+// An operator on floats that were not integers before.
+bool computes_floats(const Graph& graph, const Node& node) {
+  if (is_op(node, "QuantizeLinear") || is_op(node, "DequantizeLinear")) return false;
+  return std::ranges::any_of(node.inputs, [&](int input) {
+    if (input < 0 || !is_float(graph.value(input).dtype)) return false;
+    const int producer = graph.value(input).producer;
+    return producer < 0 || !is_op(graph.nodes()[static_cast<std::size_t>(producer)], "DequantizeLinear");
+  });
+}
+
+// What a chip must be able to do for it: int16 are second factors of products of two activations.
 Activations activations_of(const Graph& graph) {
-  const bool quantised = std::ranges::any_of(graph.nodes(), [](const Node& n) { return n.domain.empty() && n.op == "QuantizeLinear"; });
-  return quantised ? Activations::kInt16 : Activations::kFloat;
+  const std::vector<Node>& nodes = graph.nodes();
+  auto has_int16 = [&](int value) { return value >= 0 && graph.value(value).dtype == Dtype::kInt16; };
+  if (std::ranges::none_of(nodes, [](const Node& n) { return is_op(n, "QuantizeLinear"); })) return Activations::kFloat;
+  const bool some = std::ranges::any_of(nodes, [&](const Node& n) { return computes_floats(graph, n) || has_int16(n.outputs[0]); });
+  return some ? Activations::kInt16 : Activations::kWhole;
 }
 
 std::string part_suffix(const GraphExtents& e) { return e.parts == 1 ? std::string() : fmt::format("_part_{}_of_{}", e.part, e.parts); }

@@ -61,6 +61,9 @@ inline Manifest manifest_for_tests() {
   m.graphs.push_back(entry_for_tests(GraphRole::kDecoder, {.new_tokens = 1, .context = 24, .recipe = "w8a16"}));
   m.graphs.back().weight_bits = 8;
   m.graphs.back().activations = Activations::kInt16;
+  m.graphs.push_back(entry_for_tests(GraphRole::kVision, {.image_size = 192, .recipe = "w8a16"}));
+  m.graphs.back().weight_bits = 8;
+  m.graphs.back().activations = Activations::kWhole;
   return m;
 }
 

@@ -198,13 +198,13 @@ std::string group_without_recipe(const ObjectReader& row, const GraphEntry& grap
 
 // With integers the file says its own versions, which are always the same.
 Activations read_activations(const ObjectReader& row) {
-  const std::string text = row.text("activations");
-  if (activations_of(text) != Activations::kInt16)
-    row.refuse("the key \"activations\" must be \"{}\" or missing, but is \"{}\"", name(Activations::kInt16), text);
-  const OnnxVersions versions = onnx_versions(Activations::kInt16);
+  const Activations known = activations_of(row.text("activations")).value_or(Activations::kFloat);
+  if (known == Activations::kFloat)
+    row.refuse("the key \"activations\" must be \"int16\", \"integers\" or missing, but is \"{}\"", row.text("activations"));
+  const OnnxVersions versions = onnx_versions(known);
   row.integer("onnx_opset", versions.opset, versions.opset);
   row.integer("onnx_ir", versions.ir, versions.ir);
-  return Activations::kInt16;
+  return known;
 }
 
 // Role and extents of a static graph, from its group and the numbers beside it.

@@ -35,6 +35,7 @@ Result<NpuOptions> npu_options(const NpuArguments& arguments) {
   for (const std::string& name : arguments.recipes) {
     TRY_ASSIGN(options.recipes.emplace_back(), find_recipe(name));
   }
+  TRY_ASSIGN(options.vision_recipe, find_recipe(arguments.vision_recipe, "vision_recipe"));
   for (const std::string& text : arguments.fused) {
     TRY_ASSIGN(FusedSize size, fused_size(text));
     options.fused.push_back(size);
@@ -53,14 +54,18 @@ void add_npu_options(OptionTable& options, NpuArguments& npu) {
   options.list("--fused", npu.fused, "VxT,VxT", "Vision tokens x text tokens of graphs that do both at once, such as 256x512");
   options
       .list("--recipe", npu.recipes, "NAME,NAME",
-            "How the decoder's numbers are stored: fp16, w8, w4, w8a16 (with --calibration) or the file of a recipe; several side by side")
+            "How the decoder's numbers are stored: fp16, w8, w4, with --calibration w8a16, w4a16, w8a16-int, or the file of a recipe; "
+            "several side by side")
+      .show_default();
+  options.value("--vision-recipe", npu.vision_recipe, "NAME", "The same of tower and projector: fp16 or w8a16 (with --calibration)")
       .show_default();
   options.choice("--io-dtype", npu.io_dtype, {"float32", "float16"}, "Element type of inputs and outputs");
   options
       .value("--part-limit", npu.part_limit_gb, "GB", "Cut decoders above this many GB (1e9 bytes) into parts; default: the chip's limit")
       .refuse_negative();
   options.path("--calibration", npu.calibration,
-               "Ranges (calibrate) or a folder of pictures: scales streams near the end of half precision; w8a16 takes its scales from it");
+               "Ranges (calibrate) or a folder of pictures: scales streams near the end of half precision; recipes with integer "
+               "activations take their scales from it");
   options.choice("--encodings", npu.encodings, {"0.6.1", "1.0.0", "2.0.0", "none"},
                  "Version of npu/encodings_*.json, which tells the QAIRT tools and AIMET how graphs with integers are stored");
   options.value("--range-share", npu.range_share, "X", "How near, as a part of 65504").show_default().refuse_negative();

@@ -20,6 +20,7 @@ struct NpuArguments {
   std::string prefill_logits = "all";
   std::vector<std::string> fused;
   std::vector<std::string> recipes = {"fp16"};
+  std::string vision_recipe = "fp16";
   std::string io_dtype = "float32";
   double part_limit_gb = 0;
   unsigned jobs = 0;

@@ -131,7 +131,8 @@ TEST_F(EmulatedNpu, AChipThatCannotRunTheGraphsIsRefusedAlsoWithoutCompilingAndP
   EXPECT_NE(exported.output.find("computes no half precision"), std::string::npos) << exported.output;
   EXPECT_FALSE(std::filesystem::exists(folder_ / "out"));
   const Json plan = run_json({"plan", "--model-dir", golden("apple-tied"), "--target", "sm8350", "--image-size", "128"});
-  EXPECT_TRUE(plan["npu"][0]["findings"][0].get<std::string>().starts_with("export will refuse this chip: sm8350 (Snapdragon 888)"))
+  EXPECT_TRUE(plan["npu"][0]["findings"][0].get<std::string>().starts_with(
+      "export will refuse the tower with recipe fp16 on this chip: sm8350 (Snapdragon 888)"))
       << plan["npu"].dump();
   EXPECT_GT(plan["estimated_context_bytes"], 0);
 }

@@ -44,6 +44,9 @@ Result<ChosenChip> chip_of(const std::vector<Layout>& wanted, const ExportOption
   if (chips.size() != 1)
     return bad_option("targets", "the layout {} is made for one chip; export it to another folder for the next", with_contexts->name);
   TRY(check_precision(chips, Precision::kFloat16));
+  if (options.npu->vision_recipe.activations != Activations::kFloat)
+    return bad_option("vision_recipe", "{}: the layout {} has no form with integer activations; leave it out",
+                      options.npu->vision_recipe.name, with_contexts->name);
   for (const Recipe& recipe : options.npu->recipes)
     if (recipe.activations != Activations::kFloat)
       return bad_option("recipe", "{}: the layout {} has no form with integer activations; choose one such as w8", recipe.name,

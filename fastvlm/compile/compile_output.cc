@@ -96,7 +96,6 @@ CompileRequest request_for(const CompileOptions& options, const ChipWork& work, 
 
 Status check_compile(const CompileOptions& options) {
   TRY_ASSIGN(const auto chips, find_chips(options.known_targets, options.targets));
-  TRY(check_precision(chips, Precision::kFloat16));
   for (const ChosenChip& chosen : chips) TRY(chosen.target->check_compiler(options.runtimes, options.sdk));
   return {};
 }

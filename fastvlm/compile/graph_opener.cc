@@ -20,15 +20,26 @@ Result<OpenGraph> cpu_opener(const GraphOpenerOptions& options) {
   });
 }
 
+// An Error where the chip can run none of the static graphs.
+Status check_some_run(const Manifest& manifest, const ChosenChip& chosen) {
+  Status last;
+  for (const GraphEntry& graph : manifest.graphs) {
+    if (!graph.npu()) continue;
+    last = check_precision({&chosen, 1}, precision_of(graph.activations));
+    if (last.ok()) break;
+  }
+  return last;
+}
+
 Result<OpenGraph> npu_opener(const GraphOpenerOptions& options) {
   TRY_ASSIGN(const ChosenChip chosen, find_chip(options.known_targets, options.chip));
-  TRY(check_precision({&chosen, 1}, Precision::kFloat16));
   NpuRunnerRequest base{.program = options.program,
                         .chip = chosen.chip,
                         .cache_folder = options.cache_folder,
                         .log_folder = std::filesystem::temp_directory_path()};
   TRY_ASSIGN(base.runtimes, chosen.target->find_runtimes(options.runtimes));
   TRY_ASSIGN(const Manifest manifest, read_manifest(options.output_dir));
+  TRY(check_some_run(manifest, chosen));
   base.weights_sha256 = npu_weights_identity(manifest);
   return OpenGraph(
       [base, chosen, graphs = manifest.graphs, on_open = options.on_open](const Path& model) -> Result<std::unique_ptr<Runner>> {

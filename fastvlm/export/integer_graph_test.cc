@@ -48,15 +48,16 @@ class ObservingRunner final : public Runner {
 
 class GraphsOfDecoder : public testing::Test {
  protected:
-  explicit GraphsOfDecoder(const std::string& model)
-      : checkpoint_(Checkpoint::open(Path(FASTVLM_TEST_DATA) / "golden" / model / "checkpoint").value()),
+  explicit GraphsOfDecoder(const std::string& model, const std::string& recipe = "w8a16")
+      : recipe_(find_recipe(recipe).value()),
+        checkpoint_(Checkpoint::open(Path(FASTVLM_TEST_DATA) / "golden" / model / "checkpoint").value()),
         config_(read_model_config(checkpoint_).value()) {
     graphs_ = make_graphs();
     calibrate();
   }
 
   std::vector<NpuGraph> make_graphs() const {
-    const NpuOptions options{.prefill = {16}, .context = 64, .recipes = {find_recipe("w8a16").value()}};
+    const NpuOptions options{.prefill = {16}, .context = 64, .recipes = {recipe_}};
     auto all = npu_graphs(config_, Weights(checkpoint_), options, *known_targets()[0], std::uint64_t{1} << 40);
     std::erase_if(all, [](const NpuGraph& graph) { return graph.role != GraphRole::kDecoder; });
     return all;
@@ -80,7 +81,7 @@ class GraphsOfDecoder : public testing::Test {
   }
 
   Path write(const Graph& graph, const std::string& suffix = "") {
-    const OnnxVersions versions = onnx_versions(Activations::kInt16);
+    const OnnxVersions versions = onnx_versions(recipe_.activations);
     auto bytes = to_onnx(graph, {}, {.opset = versions.opset, .ir_version = versions.ir});
     EXPECT_TRUE(bytes.ok());
     return folder_.write(graph.name() + suffix + ".onnx", *bytes);
@@ -148,7 +149,7 @@ class GraphsOfDecoder : public testing::Test {
     return logits([&](const Graph& graph) { return on_cpu(write(graph)); });
   }
   Path write_integers(const Graph& graph) {
-    auto integers = to_integers(graph, ranges_, {});
+    auto integers = to_integers(graph, ranges_, form_of(recipe_.activations));
     EXPECT_TRUE(integers.ok()) << integers.error().message;
     return write(*integers->graph, "_integers");
   }
@@ -156,6 +157,7 @@ class GraphsOfDecoder : public testing::Test {
     return logits([&](const Graph& graph) { return on_cpu(write_integers(graph)); });
   }
 
+  Recipe recipe_;
   Checkpoint checkpoint_;
   ModelConfig config_;
   FolderForTests folder_;
@@ -203,19 +205,46 @@ TEST_P(IntegerGraph, AValueWithoutRangeIsNamed) {
 
 INSTANTIATE_TEST_SUITE_P(Checkpoints, IntegerGraph, testing::Values("apple-tied", "hf-untied-sharded", "hf-unfused"));
 
-struct IntegerGraphOnNpu : GraphsOfDecoder {
-  IntegerGraphOnNpu() : GraphsOfDecoder("apple-tied") {}
+struct IntegerGraphThroughout : GraphsOfDecoder, testing::WithParamInterface<const char*> {
+  IntegerGraphThroughout() : GraphsOfDecoder(GetParam(), "w8a16-int") {}
 };
 
-TEST_F(IntegerGraphOnNpu, EmulatedChipsComputeWhatTheCpuDoes) {
-  const auto expected = float_logits();
-  const double cpu = compare(integer_logits(), expected).snr_db;
-  for (const char* chip : {"sm8750", "sm8550"}) {
-    const auto actual = logits([&](const Graph& graph) { return on_chip(write_integers(graph), chip); });
-    ASSERT_FALSE(actual.empty()) << chip;
-    EXPECT_NEAR(compare(actual, expected).snr_db, cpu, 0.3) << chip;
+// A cache of 8 bits, streams and norms in integers.
+TEST_P(IntegerGraphThroughout, TheDecoderStaysNearItsFloats) {
+  const double snr = compare(integer_logits(), float_logits()).snr_db;
+  RecordProperty("snr", fmt::format("{:.1f}", snr));
+  EXPECT_GE(snr, 18);
+}
+
+TEST_P(IntegerGraphThroughout, NoOperatorReadsAFloatAndNoSecondFactorHasSixteenBits) {
+  for (const NpuGraph& made : graphs_) {
+    auto integers = to_integers(*made.graph, ranges_, form_of(recipe_.activations));
+    ASSERT_TRUE(integers.ok()) << integers.error().message;
+    EXPECT_EQ(graph_entry(*integers->graph, made.role, made.extents, Dtype::kFloat32).activations, Activations::kWhole);
   }
 }
+
+INSTANTIATE_TEST_SUITE_P(Checkpoints, IntegerGraphThroughout, testing::Values("apple-tied", "hf-untied-sharded", "hf-unfused"));
+
+struct IntegerGraphOnNpu : GraphsOfDecoder {
+  explicit IntegerGraphOnNpu(const std::string& recipe = "w8a16") : GraphsOfDecoder("apple-tied", recipe) {}
+  void expect_what_the_cpu_computes(std::initializer_list<const char*> chips) {
+    const auto expected = float_logits();
+    const double cpu = compare(integer_logits(), expected).snr_db;
+    for (const char* chip : chips) {
+      const auto actual = logits([&](const Graph& graph) { return on_chip(write_integers(graph), chip); });
+      ASSERT_FALSE(actual.empty()) << chip;
+      EXPECT_NEAR(compare(actual, expected).snr_db, cpu, 0.3) << chip;
+    }
+  }
+};
+
+struct IntegerGraphThroughoutOnNpu : IntegerGraphOnNpu {
+  IntegerGraphThroughoutOnNpu() : IntegerGraphOnNpu("w8a16-int") {}
+};
+
+TEST_F(IntegerGraphOnNpu, EmulatedChipsComputeWhatTheCpuDoes) { expect_what_the_cpu_computes({"sm8750", "sm8550"}); }
+TEST_F(IntegerGraphThroughoutOnNpu, AnEmulatedChipWithoutFloatsDoesSoToo) { expect_what_the_cpu_computes({"sm8350"}); }
 
 }  // namespace
 }  // namespace fastvlm

@@ -2,6 +2,7 @@
 
 #include "fastvlm/base/machine_memory.h"
 #include "fastvlm/base/try.h"
+#include "fastvlm/export/prepare_integers.h"
 #include "fastvlm/targets/registry.h"
 
 namespace fastvlm {
@@ -57,11 +58,9 @@ OrderedJson target_json(const PreparedExport& p, const ChosenChip& chosen) {
   const TextConfig& text = p.config.text;
   std::vector<std::string> findings;
   OrderedJson contexts = contexts_json(p, chosen, findings);
-  if (auto why = chosen.target->refuses(chip, Precision::kFloat16)) findings.push_back("export will refuse this chip: " + *why);
-  for (const Recipe& recipe : p.options.npu->recipes)
-    if (recipe.activations != Activations::kFloat)
-      if (auto why = chosen.target->refuses(chip, precision_of(recipe.activations)))
-        findings.push_back(fmt::format("export will refuse recipe {} on this chip: {}", recipe.name, *why));
+  for (const PrecisionNeed& need : precisions_needed(*p.options.npu))
+    if (auto why = chosen.target->refuses(chip, need.precision))
+      findings.push_back(fmt::format("export will refuse {} on this chip: {}", need.what, *why));
   if (!chip.weight_sharing)
     findings.push_back(
         fmt::format("{} ({}) cannot share weights between graphs; each graph gets a context of its own", chip.name, chip.architecture));

@@ -87,11 +87,6 @@ Status plan_scales(PreparedExport& p, const Weights& weights, const Target& targ
   return {};
 }
 
-Activations activations_of(const NpuOptions& options, const GraphExtents& extents) {
-  const auto recipe = std::ranges::find(options.recipes, extents.recipe, &Recipe::name);
-  return recipe == options.recipes.end() ? Activations::kFloat : recipe->activations;
-}
-
 Status add_npu_graphs(PreparedExport& p, const Weights& weights) {
   NpuOptions options = *p.options.npu;
   if (options.image_sizes.empty()) options.image_sizes = {p.image_size};
@@ -106,9 +101,10 @@ Status add_npu_graphs(PreparedExport& p, const Weights& weights) {
   auto graphs = npu_graphs(p.config, weights, options, *chips[0].target, part_limit(options, chips));
   for (NpuGraph& npu : graphs) {
     const GraphKind kind{.role = npu.role, .extents = npu.extents, .precision = options.io_dtype};
+    const Activations activations = activations_for(options, chips, npu);
     PreparedGraph prepared = prepared_graph(std::move(npu.graph), kind, p.options.passes);
-    if (activations_of(options, npu.extents) != Activations::kFloat) {
-      TRY_ASSIGN(IntegerGraph integers, in_integers(*prepared.graph, *p.options.ranges));
+    if (activations != Activations::kFloat) {
+      TRY_ASSIGN(IntegerGraph integers, in_integers(*prepared.graph, *p.options.ranges, activations));
       prepared.graph = std::move(integers.graph);
       enter(prepared, kind);
       p.encodings.push_back({.file = encodings_file(prepared.entry.name), .tensors = std::move(integers.encodings)});

@@ -1,30 +1,56 @@
 #include "fastvlm/export/prepare_integers.h"
 
+#include <algorithm>
+
 #include "fastvlm/base/try.h"
 #include "fastvlm/targets/registry.h"
 
 namespace fastvlm {
+namespace {
+
+Status check_vision_recipe(const Recipe& recipe) {
+  if (recipe.is_float() || recipe.activations != Activations::kFloat) return {};
+  return bad_option("vision_recipe", "{}: tower and projector have fp16 and recipes with integer activations such as w8a16", recipe.name);
+}
+
+Status check_ranges(const ExportOptions& options, const char* option, const Recipe& recipe) {
+  if (options.ranges || recipe.activations == Activations::kFloat) return {};
+  return bad_option(option,
+                    "{}: makes activations integers and needs their ranges; give `calibration` a folder of pictures such as the model "
+                    "will see, or the file that calibrate makes of one (calibrate --model-dir M --images DIR --output ranges.fvc)",
+                    recipe.name);
+}
+
+}  // namespace
+
+std::vector<PrecisionNeed> precisions_needed(const NpuOptions& options) {
+  // The tower's graphs run on every chip when they are integers.
+  const bool float_tower = options.vision_recipe.activations == Activations::kFloat;
+  std::vector<PrecisionNeed> needs = {{.what = "the tower with recipe " + options.vision_recipe.name,
+                                       .precision = float_tower ? Precision::kFloat16 : Precision::kQuantised}};
+  for (const Recipe& recipe : options.recipes) needs.push_back({"recipe " + recipe.name, precision_of(recipe.activations)});
+  return needs;
+}
 
 Status check_recipe_precisions(const NpuOptions& options) {
   TRY_ASSIGN(const auto chips, find_chips(options.known_targets, options.targets));
-  // The tower is a float graph whatever the decoder is.
-  TRY(check_precision(chips, Precision::kFloat16));
-  for (const Recipe& recipe : options.recipes) {
-    const Status possible = check_precision(chips, precision_of(recipe.activations));
-    if (!possible.ok()) return Error(possible.error()).within("recipe " + recipe.name);
+  for (const PrecisionNeed& need : precisions_needed(options)) {
+    const Status possible = check_precision(chips, need.precision);
+    if (!possible.ok()) return Error(possible.error()).within(need.what);
   }
   return {};
 }
 
 Status check_integer_recipes(const ExportOptions& options) {
   const NpuOptions& npu = *options.npu;
+  TRY(check_vision_recipe(npu.vision_recipe));
+  TRY(check_ranges(options, "vision_recipe", npu.vision_recipe));
+  if (npu.vision_recipe.activations != Activations::kFloat && npu.io_dtype != Dtype::kFloat32)
+    return bad_option("vision_recipe", "{}: graphs with integer activations have float32 inputs and outputs; leave out `io_dtype`",
+                      npu.vision_recipe.name);
   for (const Recipe& recipe : npu.recipes) {
     if (recipe.activations == Activations::kFloat) continue;
-    if (!options.ranges)
-      return bad_option("recipe",
-                        "{}: makes activations integers and needs their ranges; give `calibration` a folder of pictures such as the model "
-                        "will see, or the file that calibrate makes of one (calibrate --model-dir M --images DIR --output ranges.fvc)",
-                        recipe.name);
+    TRY(check_ranges(options, "recipe", recipe));
     if (!npu.fused.empty())
       return bad_option("recipe", "{}: fused graphs have no form with integer activations; leave out `fused`", recipe.name);
     if (npu.io_dtype != Dtype::kFloat32)
@@ -33,8 +59,19 @@ Status check_integer_recipes(const ExportOptions& options) {
   return {};
 }
 
-Result<IntegerGraph> in_integers(const Graph& graph, const RangeOptions& ranges) {
-  return to_integers(graph, ranges.ranges, {.largest_float = ranges.share * kLargestHalf});
+Activations activations_for(const NpuOptions& options, std::span<const ChosenChip> chips, const NpuGraph& graph) {
+  if (graph.role == GraphRole::kVision) {
+    if (options.vision_recipe.activations != Activations::kInt16) return options.vision_recipe.activations;
+    return check_precision(chips, Precision::kSixteenBits).ok() ? Activations::kInt16 : Activations::kWhole;
+  }
+  const auto recipe = std::ranges::find(options.recipes, graph.extents.recipe, &Recipe::name);
+  return recipe == options.recipes.end() ? Activations::kFloat : recipe->activations;
+}
+
+Result<IntegerGraph> in_integers(const Graph& graph, const RangeOptions& ranges, Activations activations) {
+  IntegerForm form = form_of(activations);
+  form.largest_float = ranges.share * kLargestHalf;
+  return to_integers(graph, ranges.ranges, form);
 }
 
 }  // namespace fastvlm

@@ -1,5 +1,9 @@
-// Decoders whose activations are integers, too: what they ask for, and how their graphs are made.
+// Graphs whose activations are integers, too: what they ask for, and how they are made.
 #pragma once
+
+#include <span>
+#include <string>
+#include <vector>
 
 #include "fastvlm/export/export.h"
 #include "fastvlm/quant/integer_graph.h"
@@ -10,10 +14,21 @@ namespace fastvlm {
 // and the text at once.
 Status check_integer_recipes(const ExportOptions& options);
 
+// What a recipe asks of a chip.
+struct PrecisionNeed {
+  std::string what;  // "recipe w8a16", "the tower with recipe fp16"
+  Precision precision = Precision::kFloat16;
+};
+// Of the tower first, then of each recipe.
+std::vector<PrecisionNeed> precisions_needed(const NpuOptions& options);
 // Whether the chips can run the recipes.
 Status check_recipe_precisions(const NpuOptions& options);
 
-// A graph of such a recipe, expanded and with all passes behind it, in integers.
-Result<IntegerGraph> in_integers(const Graph& graph, const RangeOptions& ranges);
+// What the activations of a static graph are to be, by its recipe. The tower has no streams that need half precision, so its second factors
+// have 16 bits where every chip takes them, 8 elsewhere.
+Activations activations_for(const NpuOptions& options, std::span<const ChosenChip> chips, const NpuGraph& graph);
+
+// A graph with such activations, expanded and with all passes behind it, in integers.
+Result<IntegerGraph> in_integers(const Graph& graph, const RangeOptions& ranges, Activations activations);
 
 }  // namespace fastvlm

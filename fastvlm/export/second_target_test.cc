@@ -162,13 +162,14 @@ TEST_F(SecondTarget, AChipThatItRefusesIsToldByPlanAndRefusedByExport) {
   auto report = export_and_compile(options("tiny0"), silent);
   ASSERT_FALSE(report.ok());
   EXPECT_EQ(report.error().kind, ErrorKind::kUsage);
-  EXPECT_EQ(report.error().message, "target tiny0 computes nothing of the kind; take tiny1");
+  EXPECT_EQ(report.error().message, "the tower with recipe fp16: target tiny0 computes nothing of the kind; take tiny1");
   EXPECT_FALSE(std::filesystem::exists(output()));
   auto prepared = prepare_export(options("tiny0").graphs);
   ASSERT_TRUE(prepared.ok()) << prepared.error().message;
   auto plan = npu_plan_json(**prepared);
   ASSERT_TRUE(plan.ok());
-  EXPECT_EQ((*plan)[0]["findings"][0], "export will refuse this chip: tiny0 computes nothing of the kind; take tiny1");
+  EXPECT_EQ((*plan)[0]["findings"][0],
+            "export will refuse the tower with recipe fp16 on this chip: tiny0 computes nothing of the kind; take tiny1");
   EXPECT_EQ((*plan)[0]["contexts"][0]["estimated_compile_memory_bytes"], 1 << 20);
 }
 

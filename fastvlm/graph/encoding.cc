@@ -9,10 +9,12 @@ namespace {
 
 constexpr std::int64_t kSmallestBlock = 16;
 
-constexpr std::pair<Activations, std::string_view> kActivations[] = {{Activations::kFloat, "float"}, {Activations::kInt16, "int16"}};
+constexpr std::pair<Activations, std::string_view> kActivations[] = {
+    {Activations::kFloat, "float"}, {Activations::kInt16, "int16"}, {Activations::kWhole, "integers"}};
 
 // Semantic operators whose second input is a matrix [out, in].
 bool takes_matrix(const Node& node) { return node.domain == kSemanticDomain && (node.op == "linear" || node.op == "vocabulary_logits"); }
+bool takes_kernel(const Node& node) { return node.domain.empty() && node.op == "Conv"; }
 
 std::optional<WeightEncoding> fitted(WeightEncoding encoding, std::int64_t columns) {
   if (encoding.by_channel) return encoding;
@@ -51,11 +53,11 @@ bool matches(std::string_view pattern, std::string_view name) {
 
 void encode_weights(Graph& graph, const std::vector<EncodingRule>& rules) {
   for (const Node& node : graph.nodes()) {
-    if (!takes_matrix(node)) continue;
+    if (!takes_matrix(node) && !takes_kernel(node)) continue;
     const ValueInfo& weight = graph.value(node.inputs[1]);
     for (const EncodingRule& rule : rules) {
       if (!matches(rule.match, weight.name)) continue;
-      if (rule.weights)
+      if (rule.weights && (rule.weights->by_channel || takes_matrix(node)))
         if (auto encoding = fitted(*rule.weights, weight.weight->shape().back())) graph.set_encoding(node.inputs[1], *encoding);
       break;
     }

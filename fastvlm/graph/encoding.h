@@ -25,9 +25,10 @@ struct WeightEncoding {
 enum class Activations {
   kFloat,  // half precision
   kInt16,  // integers of 16 bits; residual streams and RMS norms in half precision
+  kWhole,  // integers throughout: of 16 bits, and of 8 where a product of two activations takes its second factor
 };
 
-// As recipes and the manifest spell it: "float", "int16".
+// As recipes and the manifest spell it: "float", "int16", "integers".
 std::string_view name(Activations activations);
 std::optional<Activations> activations_of(std::string_view name);
 
@@ -48,7 +49,7 @@ struct EncodingRule {
 
 bool matches(std::string_view pattern, std::string_view name);
 
-// How the numbers of the text decoder are stored, under a name that graphs and folders bear: "w4".
+// How the numbers of the text decoder, or of tower and projector, are stored, under a name that graphs and folders bear: "w4".
 struct Recipe {
   std::string name = "fp16";
   std::string about;  // for whom it is, a sentence
@@ -59,8 +60,9 @@ struct Recipe {
   bool is_float() const { return rules.empty() && activations == Activations::kFloat; }
 };
 
-// Gives the weights of the linear layers and of the head in a semantic graph the encodings of the rules. A weight whose rows are
-// no multiple of the block gets the largest smaller block that fits (16 at least); one that none fits stays as it is.
+// Gives the weights of the linear layers and of the head in a semantic graph the encodings of the rules, and convolutions those with a
+// scale for each channel. A weight whose rows are no multiple of the block gets the largest smaller block that fits (16 at least); one
+// that none fits stays as it is.
 void encode_weights(Graph& graph, const std::vector<EncodingRule>& rules);
 
 }  // namespace fastvlm

@@ -79,6 +79,7 @@ Value abs(Value x) { return unary("Abs", x); }
 Value neg(Value x) { return unary("Neg", x); }
 Value sigmoid_node(Value x) { return unary("Sigmoid", x); }
 Value relu(Value x) { return unary("Relu", x); }
+Value gelu_node(Value x) { return unary("Gelu", x); }
 Value cos(Value x) { return unary("Cos", x); }
 Value sin(Value x) { return unary("Sin", x); }
 Value cast(Value x, Dtype dtype) {

@@ -25,6 +25,8 @@ Value abs(Value x);
 Value neg(Value x);
 Value sigmoid_node(Value x);
 Value relu(Value x);
+// Opset 20, the exact form.
+Value gelu_node(Value x);
 Value cos(Value x);
 Value sin(Value x);
 Value cast(Value x, Dtype dtype);

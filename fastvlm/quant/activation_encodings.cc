@@ -20,6 +20,15 @@ struct Facts {
   std::optional<Encoding> fixed;
 };
 
+// Below its lowest point, which is -0.17 at -0.75, GELU falls, above it rises.
+Extremes gelu_of(const Extremes& x) {
+  constexpr double kLowestAt = -0.7517915;
+  auto gelu = [](double v) { return static_cast<float>(0.5 * v * std::erfc(-v / std::sqrt(2.0))); };
+  const float ends[] = {gelu(x.min), gelu(x.max)};
+  const bool falls_and_rises = x.min < kLowestAt && x.max > kLowestAt;
+  return {falls_and_rises ? gelu(kLowestAt) : std::min(ends[0], ends[1]), std::max(ends[0], ends[1])};
+}
+
 class Encoder {
  public:
   Encoder(const Graph& graph, const IntegerForm& form)
@@ -29,6 +38,7 @@ class Encoder {
     tie();
     see(extremes_of(graph_, ranges));
     for (const Node& node : graph_.nodes()) note(node);
+    for (const Node& node : graph_.nodes()) infer(node);
     for (const Node& node : graph_.nodes()) bound(node);
     ActivationEncodings result{.encodings = std::vector<std::optional<Encoding>>(facts_.size()), .made_as = {}};
     result.made_as = result.encodings;
@@ -60,10 +70,16 @@ class Encoder {
     const int output = node.outputs[0];
     if (node.op == "Softmax" || node.op == "Sigmoid") facts(output).fixed = Encoding{.dtype = Dtype::kUint16, .scale = 1.0F / 65536};
     if (node.op == "MatMul" && is_activation(node.inputs[1])) facts(node.inputs[1]).second_operand = true;
-    if (node.op == "SimplifiedLayerNormalization") facts(node.inputs[0]).is_float = true;
+    if (node.op == "SimplifiedLayerNormalization" && form_.float_streams) facts(node.inputs[0]).is_float = true;
     if (node.op == "Add")
       for (int input : node.inputs)
         if (is_activation(input) && facts(input).is_float) facts(output).is_float = true;
+  }
+
+  // A Gelu of one node stands where the graph that was measured has several: its range follows from that of its input.
+  void infer(const Node& node) {
+    if (node.op != "Gelu" || facts(node.outputs[0]).seen || !facts(node.inputs[0]).seen) return;
+    facts(node.outputs[0]).seen = gelu_of(*facts(node.inputs[0]).seen);
   }
 
   // A mask hides; how low it is does not matter, and a wide range would leave few codes to the scores beside it.
@@ -91,7 +107,7 @@ class Encoder {
     if (!known.seen) return bad_input("the ranges say nothing about \"{}\" of {}: calibrate with this model", info.name, graph_.name());
     const Extremes wide{known.seen->min * form_.margin, known.seen->max * form_.margin};
     if (!known.second_operand) return result.encodings[at] = encoding_of(wide, Dtype::kUint16), Status{};
-    result.encodings[at] = encoding_of(wide, Dtype::kInt16);
+    result.encodings[at] = encoding_of(wide, form_.second_operand);
     result.made_as[at] = encoding_of(wide, Dtype::kUint16);
     return {};
   }
@@ -114,6 +130,11 @@ class Encoder {
 
 }  // namespace
 
+IntegerForm form_of(Activations activations) {
+  if (activations == Activations::kWhole) return {.float_streams = false, .second_operand = Dtype::kUint8};
+  return {};
+}
+
 bool ties_encodings(std::string_view op) {
   // A Clip only keeps an activation apart from its layer, which integer graphs do not need.
   static constexpr std::string_view kTying[] = {"Reshape", "Transpose", "Split", "Concat", "Clip"};
@@ -126,8 +147,10 @@ Result<ActivationEncodings> encode_activations(const Graph& graph, const Ranges&
 
 Encoding encoding_of(Extremes extremes, Dtype dtype) {
   const float low = std::min(0.0F, extremes.min), high = std::max(0.0F, extremes.max);
-  if (low == 0 && high == 0) return {.dtype = dtype};
+  const std::int32_t middle = dtype == Dtype::kUint8 ? 128 : 0;
+  if (low == 0 && high == 0) return {.dtype = dtype, .zero_point = middle};
   if (dtype == Dtype::kInt16) return {.dtype = dtype, .scale = std::max(-low, high) / 32767};
+  if (dtype == Dtype::kUint8) return {.dtype = dtype, .scale = std::max(-low, high) / 127, .zero_point = middle};
   const float scale = (high - low) / 65535;
   return {.dtype = dtype, .scale = scale, .zero_point = static_cast<std::int32_t>(std::nearbyint(-low / scale))};
 }

@@ -11,12 +11,17 @@ namespace fastvlm {
 struct IntegerForm {
   // The range that is encoded is so many times the one that was seen.
   float margin = 1.5F;
-  // Streams stay in half precision and are not scaled; one that passes this is refused.
+  // RMS norms, and the Adds that make what they read, stay in half precision.
+  bool float_streams = true;
+  // Of the second operand of a MatMul of two activations: int16, or uint8 around 128 for chips that take no 16 bits there. HTP computes
+  // with 8 bits of a uint16 there silently.
+  Dtype second_operand = Dtype::kInt16;
+  // Such a stream is not scaled; one that passes this is refused.
   double largest_float = kLargestHalf;
 };
+IntegerForm form_of(Activations activations);
 
-// RMS norms, and the Adds that make what they read, stay in half precision. The second operand of a MatMul of two activations is
-// int16, since HTP computes with 8 bits of a uint16 there silently; all else is uint16.
+// All that is no stream and no second operand is uint16.
 struct ActivationEncodings {
   // For each value of the graph; nothing: it stays a float, or is no number.
   std::vector<std::optional<Encoding>> encodings;
@@ -24,7 +29,7 @@ struct ActivationEncodings {
   std::vector<std::optional<Encoding>> made_as;
 };
 
-// uint16: asymmetric, with zero a code of its own. int16: symmetric.
+// uint16: asymmetric, with zero a code of its own. int16 and uint8: symmetric.
 Encoding encoding_of(Extremes extremes, Dtype dtype);
 
 // `graph` is expanded. An Error names a value whose range is not known.

@@ -25,7 +25,9 @@ std::string number(float value) { return fmt::format("{:.8e}", value == 0 ? 1.0F
 std::string json_text(std::string_view text) { return OrderedJson(text).dump(); }
 
 int bits_of(const Encoding& encoding) { return static_cast<int>(8 * byte_size(encoding.dtype)); }
-bool is_symmetric(const Encoding& encoding) { return encoding.dtype == Dtype::kInt16 || encoding.dtype == Dtype::kInt8; }
+bool is_symmetric(const Encoding& encoding) {
+  return encoding.dtype == Dtype::kInt32 || encoding.dtype == Dtype::kInt16 || encoding.dtype == Dtype::kInt8;
+}
 std::int64_t least_code(int bits) { return -(std::int64_t{1} << (bits - 1)); }
 std::int64_t offset_of(const Encoding& encoding) {
   return is_symmetric(encoding) ? least_code(bits_of(encoding)) : -std::int64_t{encoding.zero_point};

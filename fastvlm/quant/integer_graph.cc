@@ -4,8 +4,11 @@
 #include <array>
 #include <cmath>
 #include <cstring>
+#include <limits>
 
+#include "fastvlm/base/assert.h"
 #include "fastvlm/base/try.h"
+#include "fastvlm/quant/integer_convolution.h"
 #include "fastvlm/tensor/channel_quantise.h"
 #include "fastvlm/tensor/convert.h"
 
@@ -19,11 +22,26 @@ Tensor integer_tensor(Dtype dtype, Shape shape, const std::vector<T>& values) {
   return tensor;
 }
 
-Tensor zero_point_tensor(const Encoding& encoding) {
-  if (encoding.dtype == Dtype::kInt16)
-    return integer_tensor<std::int16_t>(Dtype::kInt16, {}, {static_cast<std::int16_t>(encoding.zero_point)});
-  return integer_tensor<std::uint16_t>(Dtype::kUint16, {}, {static_cast<std::uint16_t>(encoding.zero_point)});
+template <class T>
+Tensor codes_as(const std::vector<float>& numbers, const Encoding& encoding, Shape shape) {
+  constexpr double kLeast = std::numeric_limits<T>::min(), kMost = std::numeric_limits<T>::max();
+  std::vector<T> codes;
+  for (const float number : numbers)
+    codes.push_back(static_cast<T>(std::clamp(std::nearbyint(double{number} / encoding.scale) + encoding.zero_point, kLeast, kMost)));
+  return integer_tensor<T>(encoding.dtype, std::move(shape), codes);
 }
+
+Tensor codes_of(const std::vector<float>& numbers, const Encoding& encoding, Shape shape) {
+  switch (encoding.dtype) {
+    case Dtype::kUint8: return codes_as<std::uint8_t>(numbers, encoding, std::move(shape));
+    case Dtype::kInt16: return codes_as<std::int16_t>(numbers, encoding, std::move(shape));
+    case Dtype::kInt32: return codes_as<std::int32_t>(numbers, encoding, std::move(shape));
+    default: return codes_as<std::uint16_t>(numbers, encoding, std::move(shape));
+  }
+}
+
+// The code of zero.
+Tensor zero_point_tensor(const Encoding& encoding) { return codes_of({0}, encoding, {}); }
 
 class Writer {
  public:
@@ -46,7 +64,10 @@ class Writer {
   Status pass(const Node& node);
   Status same_operator(const Node& node);
   Status matmul(const Node& node);
+  Status matmul_in_blocks(const Node& node);
   Status gemm(const Node& node);
+  Status convolution(const Node& node);
+  Status layer_norm(const Node& node);
   Status rms_norm(const Node& node);
 
   const std::optional<Encoding>& encoding(int value) const { return encodings_.encodings[at(value)]; }
@@ -69,6 +90,11 @@ class Writer {
   Result<Value> read(int value);
   Result<Value> constant_operand(int value);
   Value plain_constant(int value);
+  Result<std::vector<float>> numbers_of(int value) const;
+  // A vector as codes of that encoding, which need not be one of activations.
+  Value vector_operand(const std::vector<float>& numbers, const Encoding& encoding, const Dims& dims);
+  Value channel_operand(const ChannelWeight& weight, const std::string& name, std::int64_t axis);
+  Value bias_operand(const IntegerConvolution& convolution);
   Value weight_operand(int value, std::int64_t axis);
   void store(int value, Value result);
   void emit(const Node& node, std::vector<Value> inputs);
@@ -93,7 +119,13 @@ Writer::Row Writer::row_of(std::string_view op) {
       {"Sigmoid", &Writer::same_operator},
       {"Softmax", &Writer::same_operator},
       {"MatMul", &Writer::matmul},
+      {"MatMulNBits", &Writer::matmul_in_blocks},
       {"Gemm", &Writer::gemm},
+      {"Conv", &Writer::convolution},
+      {"GlobalAveragePool", &Writer::same_operator},
+      {"Relu", &Writer::same_operator},
+      {"Gelu", &Writer::same_operator},
+      {"LayerNormalization", &Writer::layer_norm},
       {"SimplifiedLayerNormalization", &Writer::rms_norm},
   };
   const auto* row = std::ranges::find(kRows, op, &std::pair<std::string_view, Row>::first);
@@ -105,25 +137,26 @@ Value Writer::plain_constant(int value) {
   return info.weight != nullptr ? to_->add_weight(info.weight, info.name, info.dtype) : to_->add_constant(*info.constant);
 }
 
+Result<std::vector<float>> Writer::numbers_of(int value) const {
+  const ValueInfo& info = from_.value(value);
+  if (info.weight != nullptr) return info.weight->read_all();
+  const Tensor wide = cast_to(*info.constant, Dtype::kFloat32);
+  return std::vector<float>(wide.floats().begin(), wide.floats().end());
+}
+
+Value Writer::vector_operand(const std::vector<float>& numbers, const Encoding& encoding, const Dims& dims) {
+  return dequantize(to_->add_constant(codes_of(numbers, encoding, *static_shape(dims))), encoding);
+}
+
 // A vector beside activations: uint16 over its own range.
 Result<Value> Writer::constant_operand(int value) {
   const ValueInfo& info = from_.value(value);
   if (!is_float(info.dtype)) return plain_constant(value);
-  std::vector<float> numbers;
-  if (info.weight != nullptr) {
-    TRY_ASSIGN(numbers, info.weight->read_all());
-  } else {
-    const Tensor wide = cast_to(*info.constant, Dtype::kFloat32);
-    numbers.assign(wide.floats().begin(), wide.floats().end());
-  }
+  TRY_ASSIGN(const std::vector<float> numbers, numbers_of(value));
   const auto [least, most] = std::ranges::minmax(numbers);
   const Encoding encoding = encoding_of({least, most}, Dtype::kUint16);
   noted_.whole[at(value)] = encoding;
-  std::vector<std::uint16_t> codes;
-  for (float number : numbers)
-    codes.push_back(static_cast<std::uint16_t>(
-        std::clamp(std::nearbyint(number / encoding.scale) + static_cast<float>(encoding.zero_point), 0.0F, 65535.0F)));
-  return dequantize(to_->add_constant(integer_tensor(Dtype::kUint16, *static_shape(info.dims), codes)), encoding);
+  return vector_operand(numbers, encoding, info.dims);
 }
 
 Result<Value> Writer::read(int value) {
@@ -133,17 +166,30 @@ Result<Value> Writer::read(int value) {
   return floats_[at(value)];
 }
 
-// int8, zero points written. A weight without an encoding stays a float.
+// int8, zero points written.
+Value Writer::channel_operand(const ChannelWeight& weight, const std::string& name, std::int64_t axis) {
+  const std::int64_t channels = weight.scales->shape()[0];
+  Value codes = to_->add_weight(weight.codes, name + ":codes", Dtype::kInt8);
+  Value scales = to_->add_weight(weight.scales, name + ":scales", Dtype::kFloat32);
+  Value zeros = to_->add_constant(Tensor::zeros(Dtype::kInt8, {channels}));
+  return to_->add_node("", "DequantizeLinear", {codes, scales, zeros}, {{Dtype::kFloat32, codes.dims()}}, {{"axis", axis}})[0];
+}
+
+// A weight without an encoding stays a float.
 Value Writer::weight_operand(int value, std::int64_t axis) {
   const ValueInfo& info = from_.value(value);
   if (!info.encoding) return plain_constant(value);
   const ChannelWeight weight = quantised_by_channel(info.weight);
-  const std::int64_t channels = weight.scales->shape()[0];
   noted_.tables[at(value)] = ScaleTable{.scales = weight.scales, .bits = 8, .axis = axis};
-  Value codes = to_->add_weight(weight.codes, info.name + ":codes", Dtype::kInt8);
-  Value scales = to_->add_weight(weight.scales, info.name + ":scales", Dtype::kFloat32);
-  Value zeros = to_->add_constant(Tensor::zeros(Dtype::kInt8, {channels}));
-  return to_->add_node("", "DequantizeLinear", {codes, scales, zeros}, {{Dtype::kFloat32, codes.dims()}}, {{"axis", axis}})[0];
+  return channel_operand(weight, info.name, axis);
+}
+
+Value Writer::bias_operand(const IntegerConvolution& convolution) {
+  const auto channels = static_cast<std::int64_t>(convolution.bias.size());
+  Value codes = to_->add_constant(integer_tensor(Dtype::kInt32, {channels}, convolution.bias));
+  Value scales = to_->add_constant(Tensor::of_floats({channels}, convolution.bias_scales));
+  Value zeros = to_->add_constant(Tensor::zeros(Dtype::kInt32, {channels}));
+  return to_->add_node("", "DequantizeLinear", {codes, scales, zeros}, {{Dtype::kFloat32, {channels}}}, {{"axis", std::int64_t{0}}})[0];
 }
 
 // What an operator made gets the value's name, unless that is an output's, which is given at the end.
@@ -193,14 +239,76 @@ Status Writer::matmul(const Node& node) {
   return {};
 }
 
+// The blocks are those of float graphs.
+Status Writer::matmul_in_blocks(const Node& node) {
+  TRY_ASSIGN(Value x, read(node.inputs[0]));
+  emit(node, {x, plain_constant(node.inputs[1]), plain_constant(node.inputs[2])});
+  return {};
+}
+
 Status Writer::gemm(const Node& node) {
   TRY_ASSIGN(Value x, read(node.inputs[0]));
   emit(node, {x, weight_operand(node.inputs[1], 0)});
   return {};
 }
 
-// Reads a float and keeps its weight as it is.
+Status Writer::convolution(const Node& node) {
+  const ValueInfo& info = from_.value(node.inputs[1]);
+  const auto &from = encoding(node.inputs[0]), &to = encoding(node.outputs[0]);
+  if (!info.encoding) return bad_input("{}: the recipe says nothing about \"{}\", which needs 8 bits here", from_.name(), info.name);
+  FASTVLM_ASSERT(from && to && node.inputs.size() == 3, "a convolution of integers with a bias");
+  TRY_ASSIGN(const std::vector<float> bias, numbers_of(node.inputs[2]));
+  TRY_ASSIGN(const IntegerConvolution parts, integer_convolution(info.weight, bias, *from));
+  noted_.tables[at(node.inputs[1])] = ScaleTable{.scales = parts.weight.scales, .bits = 8, .axis = 0};
+  noted_.tables[at(node.inputs[2])] = ScaleTable{
+      .scales = Weight::of_values({static_cast<std::int64_t>(bias.size())}, parts.bias_scales, "scales of a bias"), .bits = 32, .axis = 0};
+  auto apply = [&](const ChannelWeight& weight, const std::string& name, Value added) {
+    std::vector<Value> inputs = {dequantize(codes_[at(node.inputs[0])], *from), channel_operand(weight, name, 0)};
+    if (added) inputs.push_back(added);
+    return to_->add_node("", "Conv", inputs, {{Dtype::kFloat32, from_.value(node.outputs[0]).dims}}, node.attributes)[0];
+  };
+  auto kept = [&](Value x, const Encoding& as) { return dequantize(quantize(x, as), as); };
+  Value main = apply(parts.weight, info.name, bias_operand(parts));
+  if (!parts.rest) return store(node.outputs[0], main), Status{};
+  const Encoding narrow = encoding_of({-parts.largest_rest, parts.largest_rest}, Dtype::kUint16);
+  Value rest = kept(apply(*parts.rest, info.name + ":rest", {}), narrow);
+  main = kept(main, *to);
+  store(node.outputs[0], to_->add_node("", "Add", {main, rest}, {{Dtype::kFloat32, main.dims()}})[0]);
+  return {};
+}
+
+// uint8 over the range of the numbers, with zero a code of its own.
+Encoding byte_encoding(const std::vector<float>& numbers) {
+  const auto [least, most] = std::ranges::minmax(numbers);
+  const float low = std::min(0.0F, least), high = std::max(0.0F, most);
+  if (low == high) return {.dtype = Dtype::kUint8};
+  const float scale = (high - low) / 255;
+  return {.dtype = Dtype::kUint8, .scale = scale, .zero_point = static_cast<std::int32_t>(std::nearbyint(-low / scale))};
+}
+
+// int32 with a bit to spare.
+Encoding bias_encoding(const std::vector<float>& numbers) {
+  float largest = 0;
+  for (const float number : numbers) largest = std::max(largest, std::fabs(number));
+  return {.dtype = Dtype::kInt32, .scale = largest > 0 ? largest / 0x1p30F : 1};
+}
+
+// Every HTP takes weights of 8 bits with a bias of 32; a bias of 16 costs 4 dB (measured).
+Status Writer::layer_norm(const Node& node) {
+  TRY_ASSIGN(Value x, read(node.inputs[0]));
+  TRY_ASSIGN(const std::vector<float> weight, numbers_of(node.inputs[1]));
+  TRY_ASSIGN(const std::vector<float> bias, numbers_of(node.inputs[2]));
+  const Encoding bytes = noted_.whole[at(node.inputs[1])].emplace(byte_encoding(weight));
+  const Encoding words = noted_.whole[at(node.inputs[2])].emplace(bias_encoding(bias));
+  Value scaled = vector_operand(weight, bytes, from_.value(node.inputs[1]).dims);
+  Value shift = vector_operand(bias, words, from_.value(node.inputs[2]).dims);
+  emit(node, {x, scaled, shift});
+  return {};
+}
+
+// One that reads a float keeps its weight as it is.
 Status Writer::rms_norm(const Node& node) {
+  if (encoding(node.inputs[0])) return same_operator(node);
   emit(node, {floats_[at(node.inputs[0])], plain_constant(node.inputs[1])});
   return {};
 }
@@ -212,7 +320,7 @@ Result<IntegerGraph> Writer::write() {
   }
   for (const Node& node : from_.nodes()) {
     Scope scope(*to_, module_of(node), /*absolute=*/true);
-    const Row row = node.domain.empty() ? row_of(node.op) : nullptr;
+    const Row row = node.domain.empty() || node.domain == kMicrosoftDomain ? row_of(node.op) : nullptr;
     if (row == nullptr)
       return bad_input("{}: the operator {} of {} has no form with integer activations", from_.name(), node.op, node.name);
     TRY((this->*row)(node));

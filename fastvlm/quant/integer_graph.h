@@ -1,5 +1,5 @@
 // A static graph of basic operators becomes one with integer activations and weights: QuantizeLinear and DequantizeLinear around
-// each operator, as HTP wants them (opset 21). HTP has the 16-bit operators for it from v73 on.
+// each operator, as HTP wants them (opset 21). HTP multiplies two activations of 16 bits from v73 on; see IntegerForm.
 #pragma once
 
 #include <memory>

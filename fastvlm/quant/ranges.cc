@@ -97,6 +97,9 @@ Status Ranges::merge(const Ranges& other) {
 
 std::optional<std::string> range_key(std::string_view op, std::string_view value) {
   if (moves_only(op) && !is_given_name(value)) return std::nullopt;
+  // A product with weights in blocks is the same number as that with floats.
+  constexpr std::string_view kInBlocks = "MatMulNBits:0";
+  if (op == "MatMulNBits" && value.ends_with(kInBlocks)) return std::string(value.substr(0, value.size() - kInBlocks.size())) + "MatMul:0";
   return std::string(value);
 }
 

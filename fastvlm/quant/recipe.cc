@@ -22,20 +22,33 @@ constexpr WeightEncoding kFourBits = {.blocks = {.bits = 4, .block = 32}};
 constexpr WeightEncoding kEightBitsByChannel = {.blocks = {.bits = 8, .block = 0}, .by_channel = true};
 
 std::vector<Recipe> built_in() {
-  return {{.name = "fp16", .about = "half precision throughout"},
-          {.name = "w8", .about = "weights of 8 bits in float graphs: half the size, no calibration", .rules = {{"*", kEightBits}}},
-          // The head and the values cost the most for the bits they save; a tied head bears the name of the table.
-          {.name = "w4",
-           .about = "weights of 4 bits in float graphs, head and values of 8: a third of the size, no calibration",
-           .rules = {{"lm_head.weight", kEightBits},
-                     {"model.embed_tokens.weight", kEightBits},
-                     {"model.multi_modal_projector.*", kEightBits},
-                     {"*.v_proj.weight", kEightBits},
-                     {"*", kFourBits}}},
-          {.name = "w8a16",
-           .about = "weights of 8 bits and activations of 16 in integers: half the size, wants --calibration",
-           .rules = {{"*", kEightBitsByChannel}},
-           .activations = Activations::kInt16}};
+  return {
+      {.name = "fp16", .about = "half precision throughout"},
+      {.name = "w8", .about = "weights of 8 bits in float graphs: half the size, no calibration", .rules = {{"*", kEightBits}}},
+      // The head and the values cost the most for the bits they save; a tied head bears the name of the table.
+      {.name = "w4",
+       .about = "weights of 4 bits in float graphs, head and values of 8: a third of the size, no calibration",
+       .rules = {{"lm_head.weight", kEightBits},
+                 {"model.embed_tokens.weight", kEightBits},
+                 {"model.multi_modal_projector.*", kEightBits},
+                 {"*.v_proj.weight", kEightBits},
+                 {"*", kFourBits}}},
+      {.name = "w8a16",
+       .about = "weights of 8 bits and activations of 16 in integers: half the size, wants --calibration",
+       .rules = {{"*", kEightBitsByChannel}},
+       .activations = Activations::kInt16},
+      {.name = "w4a16",
+       .about = "weights of 4 bits and activations of 16 in integers, head, values and down_proj of 8: wants --calibration",
+       .rules = {{"lm_head.weight", kEightBitsByChannel},
+                 {"model.embed_tokens.weight", kEightBitsByChannel},
+                 {"*.v_proj.weight", kEightBitsByChannel},
+                 {"*.down_proj.weight", kEightBitsByChannel},
+                 {"*", kFourBits}},
+       .activations = Activations::kInt16},
+      {.name = "w8a16-int",
+       .about = "weights of 8 bits, activations of 16 and a cache of 8, no float anywhere: for chips before HTP v73; wants --calibration",
+       .rules = {{"*", kEightBitsByChannel}},
+       .activations = Activations::kWhole}};
 }
 
 // ---- Reading ------------------------------------------------------------------------------------------------------------
@@ -62,13 +75,12 @@ void only(const ObjectReader& row, std::initializer_list<std::string_view> known
   });
 }
 
-// Beside activations in integers a scale belongs to an output channel.
+// Beside activations in integers a scale may belong to an output channel.
 WeightEncoding read_channels(const ObjectReader& row, WeightEncoding encoding) {
   encoding.by_channel = true;
   encoding.blocks.block = 0;
-  if (row.has("block")) row.refuse("the key \"block\" has no meaning beside activations in integers: each output channel has one scale");
   if (!row.failed() && encoding.blocks.bits != 8)
-    row.refuse("the key \"bits\" must be 8 beside activations in integers, but is {}", encoding.blocks.bits);
+    row.refuse("the key \"bits\" must be 8 without the key \"block\", but is {}", encoding.blocks.bits);
   return encoding;
 }
 
@@ -76,7 +88,7 @@ WeightEncoding read_weights(const ObjectReader& row, Activations activations) {
   only(row, {"bits", "block"});
   WeightEncoding encoding;
   encoding.blocks.bits = static_cast<int>(row.integer("bits", 1, 64));
-  if (activations != Activations::kFloat) return read_channels(row, encoding);
+  if (activations != Activations::kFloat && !row.has("block")) return read_channels(row, encoding);
   encoding.blocks.block = row.integer("block", 1, 1 << 20);
   if (row.failed()) return encoding;
   if (encoding.blocks.bits != 4 && encoding.blocks.bits != 8)
@@ -105,8 +117,8 @@ EncodingRule read_rule(const ObjectReader& row, const Json& json, Activations ac
 Activations read_activations(const ObjectReader& row) {
   const std::string text = row.text("activations");
   if (const auto known = activations_of(text)) return *known;
-  row.refuse("the key \"activations\" must be \"{}\" or \"{}\", but is \"{}\"", name(Activations::kFloat), name(Activations::kInt16),
-             text.substr(0, kMaxPattern));
+  row.refuse("the key \"activations\" must be \"{}\", \"{}\" or \"{}\", but is \"{}\"", name(Activations::kFloat),
+             name(Activations::kInt16), name(Activations::kWhole), text.substr(0, kMaxPattern));
   return Activations::kFloat;
 }
 
@@ -152,7 +164,7 @@ Result<Recipe> parse_recipe(std::string_view text, const std::string& what) {
   return recipe;
 }
 
-Result<Recipe> find_recipe(const std::string& name) {
+Result<Recipe> find_recipe(const std::string& name, const std::string& option) {
   for (const Recipe& recipe : known_recipes())
     if (recipe.name == name) return recipe;
   if (name.find_first_of("/.") != std::string::npos) {
@@ -161,7 +173,7 @@ Result<Recipe> find_recipe(const std::string& name) {
   }
   std::string names;
   for (const Recipe& recipe : known_recipes()) names += (names.empty() ? "" : ", ") + recipe.name;
-  return bad_option("recipe", "{}: is not known; built in are {}, and a file is given by a path such as ./mine.json", name, names);
+  return bad_option(option, "{}: is not known; built in are {}, and a file is given by a path such as ./mine.json", name, names);
 }
 
 std::string recipe_text(const Recipe& recipe) {

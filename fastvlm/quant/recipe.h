@@ -6,8 +6,8 @@
 //              {"match": "*.norm.weight", "weights": "float"},
 //              {"match": "*", "weights": {"bits": 4, "block": 32}}]}
 //
-// With "activations": "int16" activations are integers, too (default: "float"), and weights have no block: {"bits": 8}, one scale for
-// each output channel.
+// With "activations": "int16" or "integers" activations are integers, too (default: "float"), and weights have no block: {"bits": 8}, one
+// scale for each output channel.
 // The first rule whose pattern matches the name of a weight decides; '*' stands for any characters.
 #pragma once
 
@@ -21,11 +21,12 @@
 
 namespace fastvlm {
 
-// Those that need no file: fp16, w8, w4, w8a16.
+// Those that need no file: fp16, w8, w4, w8a16, w4a16, w8a16-int.
 std::span<const Recipe> known_recipes();
 
 // A built-in recipe, or what the file of that path holds (a name with a '/' or a '.').
-Result<Recipe> find_recipe(const std::string& name_or_file);
+// `option` names it in messages.
+Result<Recipe> find_recipe(const std::string& name_or_file, const std::string& option = "recipe");
 
 // Reads strictly; `what` names the file in messages. The name of a built-in recipe may only stand for the same rules.
 Result<Recipe> parse_recipe(std::string_view text, const std::string& what);

@@ -21,15 +21,16 @@ TEST(Recipe, AFileSaysInOrderHowWhichWeightIsStored) {
   EXPECT_EQ(*recipe, expected);
 }
 
-TEST(Recipe, BesideActivationsInIntegersAScaleBelongsToAChannel) {
+TEST(Recipe, BesideActivationsInIntegersAScaleBelongsToAChannelOrABlock) {
   auto recipe = parse_recipe(R"({"name": "mine", "rules": [{"match": "lm_head.weight", "weights": "float"},
-    {"match": "*", "weights": {"bits": 8}}], "activations": "int16"})",
+    {"match": "*", "weights": {"bits": 8}}, {"match": "a", "weights": {"bits": 4, "block": 64}}], "activations": "int16"})",
                              "mine.json");
   ASSERT_TRUE(recipe.ok()) << recipe.error().message;
   EXPECT_EQ(recipe->activations, Activations::kInt16);
   ASSERT_TRUE(recipe->rules[1].weights.has_value());
   EXPECT_TRUE(recipe->rules[1].weights->by_channel);
   EXPECT_EQ(recipe->rules[1].weights->blocks.bits, 8);
+  EXPECT_EQ(recipe->rules[2].weights, (WeightEncoding{.blocks = {.bits = 4, .block = 64}}));
   EXPECT_FALSE(recipe->is_float());
 }
 
@@ -52,11 +53,12 @@ TEST(Recipe, WhatIsNotAsExpectedIsRefusedWithOneSentence) {
       {R"({"name": "Mine_1", "rules": []})", R"(the key "name" must be of a-z, 0-9 and '-')"},
       {R"({"name": "w8", "rules": []})", R"("w8" is the name of a built-in recipe with other rules)"},
       {R"({"name": "mine", "rules": [], "rule": 1})", R"(the key "rule" is not known; known are "name", "about", "activations", "rules")"},
-      {R"({"name": "mine", "rules": [], "activations": "int4"})", R"(the key "activations" must be "float" or "int16", but is "int4")"},
-      {R"({"name": "mine", "activations": "int16", "rules": [{"match": "*", "weights": {"bits": 8, "block": 64}}]})",
-       R"(the key "block" has no meaning beside activations in integers)"},
+      {R"({"name": "mine", "rules": [], "activations": "int4"})",
+       R"(the key "activations" must be "float", "int16" or "integers", but is "int4")"},
+      {R"({"name": "mine", "activations": "int16", "rules": [{"match": "*", "weights": {"bits": 8, "block": 63}}]})",
+       R"(the key "block" must be 16, 32, 64 or 128, but is 63)"},
       {R"({"name": "mine", "activations": "int16", "rules": [{"match": "*", "weights": {"bits": 4}}]})",
-       R"(the key "bits" must be 8 beside activations in integers, but is 4)"},
+       R"(the key "bits" must be 8 without the key "block", but is 4)"},
       {R"({"name": "w8a16", "rules": [{"match": "*", "weights": {"bits": 8, "block": 64}}]})",
        R"("w8a16" is the name of a built-in recipe with other rules)"},
       {with_rules(R"({"weights": "float"})"), R"(r.json: rules[0]: the key "match")"},
@@ -84,8 +86,9 @@ TEST(Recipe, IsFoundByNameOrByTheFileOfAPath) {
   ASSERT_TRUE(built_in.ok() && own.ok());
   EXPECT_EQ(built_in->name, "w4");
   EXPECT_EQ(own->rules.size(), 1u);
-  EXPECT_EQ(find_recipe("w5").error().message,
-            "`recipe` w5: is not known; built in are fp16, w8, w4, w8a16, and a file is given by a path such as ./mine.json");
+  EXPECT_EQ(
+      find_recipe("w5").error().message,
+      "`recipe` w5: is not known; built in are fp16, w8, w4, w8a16, w4a16, w8a16-int, and a file is given by a path such as ./mine.json");
   EXPECT_EQ(find_recipe((folder / "none.json").string()).error().kind, ErrorKind::kBadInput);
 }
 

@@ -3,12 +3,13 @@
 #include <map>
 #include <set>
 
+#include "fastvlm/quant/ranges.h"
 #include "fastvlm/tensor/dtype.h"
 
 namespace fastvlm {
 namespace {
 
-constexpr std::string_view kCodes = ":codes";
+constexpr std::string_view kCodes = ":codes", kScales = ":scales";
 
 // The float values that a graph takes, makes or reads as weights, each once, in the order of the nodes. Constants of operators (the
 // bounds of a Clip) are none.
@@ -74,9 +75,18 @@ std::vector<TensorEncoding> block_encodings(const std::vector<const Graph*>& flo
 
 std::vector<TensorEncoding> encodings_of(const Graph& floats, const NotedEncodings& noted) {
   std::vector<TensorEncoding> encodings;
+  const auto blocks = block_tables({&floats});
   for (int value : tensors_of(floats)) {
     const ValueInfo& info = floats.value(value);
-    encodings.push_back({.name = info.name,
+    if (info.name.ends_with(kScales)) {
+      const std::string weight = info.name.substr(0, info.name.size() - kScales.size());
+      encodings.push_back({.name = weight, .parameter = true, .table = blocks.at(weight)});
+      encodings.back().table->axis = 1;
+      continue;
+    }
+    const Node* producer = info.producer < 0 ? nullptr : &floats.nodes()[static_cast<std::size_t>(info.producer)];
+    const bool in_blocks = producer != nullptr && producer->op == "MatMulNBits";
+    encodings.push_back({.name = in_blocks ? range_key(producer->op, info.name).value() : info.name,
                          .parameter = info.is_constant(),
                          .whole = noted.whole[static_cast<std::size_t>(value)],
                          .table = noted.tables[static_cast<std::size_t>(value)]});

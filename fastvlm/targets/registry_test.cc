@@ -95,9 +95,9 @@ TEST(Registry, HalfPrecisionIsRefusedByTheChipsThatLackIt) {
   const Status status = check_precision(chips, Precision::kFloat16);
   ASSERT_FALSE(status.ok());
   EXPECT_EQ(status.error().kind, ErrorKind::kUsage);
-  EXPECT_EQ(
-      status.error().message,
-      "target sm8350 (Snapdragon 888) computes no half precision, so float graphs cannot run on it; choose a chip with HTP v69 or newer");
+  EXPECT_EQ(status.error().message,
+            "target sm8350 (Snapdragon 888) computes no half precision, so float graphs cannot run on it; choose `recipe` w8a16-int and "
+            "`vision_recipe` w8a16 with `calibration`, or a chip with HTP v69 or newer");
 }
 
 }  // namespace

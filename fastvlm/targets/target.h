@@ -27,7 +27,7 @@
 namespace fastvlm {
 
 // What the graphs of an export compute in on an NPU. Float graphs run in half precision, whatever their edges are. Graphs in 16-bit
-// integers keep the cache in 16 bits and some streams in half precision.
+// integers keep the cache in 16 bits and some streams in half precision. Quantised ones are integers throughout.
 enum class Precision { kFloat16, kSixteenBits, kQuantised };
 
 struct Chip {
@@ -113,6 +113,8 @@ struct Target {
   std::span<const Chip> (*chips)();  // the first is the one that help shows as the default
   // Reference rows with this target's own in their place.
   const ops::ExpansionTable& (*expansions)();
+  // The same where activations are to be integers. May be null: there is no such form.
+  const ops::ExpansionTable& (*integer_expansions)() = nullptr;
   // What its static graphs may be made of; "domain::op" outside the ONNX domain.
   std::span<const std::string_view> operators;
   // Whether the value lies within nodes that the NPU joins into one: a probe there would take them apart. May be null.

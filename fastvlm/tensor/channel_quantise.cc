@@ -3,9 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
+#include <limits>
 #include <mutex>
 
+#include "fastvlm/base/assert.h"
 #include "fastvlm/base/try.h"
 
 namespace fastvlm {
@@ -29,7 +32,7 @@ std::byte code_of(float value, float scale) {
 
 class ChannelQuantiser {
  public:
-  explicit ChannelQuantiser(WeightPtr weight) : weight_(std::move(weight)) {}
+  ChannelQuantiser(WeightPtr weight, std::vector<float> least) : weight_(std::move(weight)), least_(std::move(least)) {}
 
   Status scales(std::vector<float>& out) {
     std::lock_guard lock(mutex_);
@@ -67,21 +70,49 @@ class ChannelQuantiser {
         made.push_back(
             channel_scale(std::span<const float>(rows).subspan(static_cast<std::size_t>(i * width), static_cast<std::size_t>(width))));
     }
+    for (std::size_t i = 0; i < least_.size(); ++i) made[i] = std::max(made[i], least_[i]);
     scales_ = std::move(made);
     return {};
   }
 
   const WeightPtr weight_;
+  const std::vector<float> least_;
   std::mutex mutex_;
   std::vector<float> scales_;
 };
 
+std::string said(const Weight& weight, const std::vector<float>& least) {
+  std::string text = fmt::format("{}{}int8 by channel", weight.done(), weight.done().empty() ? "" : ", ");
+  const auto raised = std::ranges::count_if(least, [](float scale) { return scale > 0; });
+  if (raised == 0) return text;
+  std::uint64_t hash = 14695981039346656037U;  // FNV-1a: other scales are other codes
+  for (const float scale : least) hash = (hash ^ std::bit_cast<std::uint32_t>(scale)) * 1099511628211U;
+  return text + fmt::format(", {} scales raised ({:016x})", raised, hash);
+}
+
+// Calls take(channel, numbers) for each row.
+template <class Take>
+Status each_channel(const Weight& weight, const Take& take) {
+  const auto width = static_cast<std::size_t>(weight.row_size());
+  const std::int64_t step = std::max<std::int64_t>(1, kPieceNumbers / std::max<std::int64_t>(1, weight.row_size()));
+  std::vector<float> rows;
+  for (std::int64_t begin = 0; begin < weight.row_count(); begin += step) {
+    const std::int64_t end = std::min(weight.row_count(), begin + step);
+    rows.resize(static_cast<std::size_t>(end - begin) * width);
+    TRY(weight.read_rows(begin, end, rows));
+    for (std::int64_t i = begin; i < end; ++i) take(i, std::span<float>(rows).subspan(static_cast<std::size_t>(i - begin) * width, width));
+  }
+  return {};
+}
+
+float number_of(std::byte code, float scale) { return static_cast<float>(static_cast<std::int8_t>(code)) * scale; }
+
 }  // namespace
 
-ChannelWeight quantised_by_channel(const WeightPtr& weight) {
-  auto quantiser = std::make_shared<ChannelQuantiser>(weight);
+ChannelWeight quantised_by_channel(const WeightPtr& weight, std::vector<float> least) {
+  const std::string done = said(*weight, least);
+  auto quantiser = std::make_shared<ChannelQuantiser>(weight, std::move(least));
   const std::int64_t channels = weight->is_transposed() ? weight->row_size() : weight->row_count();
-  const std::string done = fmt::format("{}{}int8 by channel", weight->done(), weight->done().empty() ? "" : ", ");
   auto codes = std::make_shared<PackedSource>();
   codes->rows = weight->row_count(), codes->row_bytes = weight->row_size();
   codes->read = [quantiser](std::int64_t begin, std::int64_t end, std::span<std::byte> out) { return quantiser->codes(begin, end, out); };
@@ -92,6 +123,49 @@ ChannelWeight quantised_by_channel(const WeightPtr& weight) {
   };
   return {.codes = Weight::packed(weight->shape(), std::move(codes), weight->from(), done),
           .scales = Weight::computed({channels}, make, weight->from(), done + ", scales")};
+}
+
+WeightPtr remainder_of_channels(const WeightPtr& weight, std::vector<float> least) {
+  FASTVLM_ASSERT(!weight->is_transposed(), "rows are the channels");
+  const std::string done = said(*weight, least) + ", what that leaves";
+  auto quantiser = std::make_shared<ChannelQuantiser>(weight, std::move(least));
+  auto source = std::make_shared<MatrixSource>();
+  source->rows = weight->row_count(), source->columns = weight->row_size();
+  source->read = [weight, quantiser](std::int64_t row_begin, std::int64_t row_end, std::int64_t column_begin, std::int64_t column_end,
+                                     std::span<float> out) -> Status {
+    const std::int64_t width = weight->row_size();
+    std::vector<float> scales, row(static_cast<std::size_t>(width));
+    TRY(quantiser->scales(scales));
+    auto next = out.begin();
+    for (std::int64_t i = row_begin; i < row_end; ++i) {
+      TRY(weight->read_rows(i, i + 1, row));
+      const float scale = scales[static_cast<std::size_t>(i)];
+      for (std::int64_t j = column_begin; j < column_end; ++j) {
+        const float value = row[static_cast<std::size_t>(j)];
+        *next++ = value - number_of(code_of(value, scale), scale);
+      }
+    }
+    return {};
+  };
+  return Weight::of_source(weight->shape(), std::move(source), weight->from(), done);
+}
+
+Result<ChannelFacts> channel_facts(const WeightPtr& weight) {
+  FASTVLM_ASSERT(!weight->is_transposed(), "rows are the channels");
+  ChannelFacts facts;
+  double signal = 0, noise = 0;
+  TRY(each_channel(*weight, [&](std::int64_t, std::span<const float> numbers) {
+    const float scale = channel_scale(numbers);
+    double sum = 0;
+    for (const float value : numbers) {
+      const double error = double{value} - number_of(code_of(value, scale), scale);
+      signal += double{value} * value, noise += error * error, sum += std::fabs(value);
+    }
+    facts.scales.push_back(scale);
+    facts.largest_sum = std::max(facts.largest_sum, static_cast<float>(sum));
+  }));
+  facts.snr_db = noise == 0 ? std::numeric_limits<double>::infinity() : 10 * std::log10(signal / noise);
+  return facts;
 }
 
 }  // namespace fastvlm

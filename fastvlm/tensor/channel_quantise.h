@@ -1,6 +1,8 @@
 // Weights in int8 with one scale for each output channel, still as recipes: symmetric, largest magnitude over 127.
 #pragma once
 
+#include <vector>
+
 #include "fastvlm/tensor/weight.h"
 
 namespace fastvlm {
@@ -11,7 +13,19 @@ struct ChannelWeight {
 };
 
 // The channels are the rows as they lie in the source: axis 0 of the weight, or axis 1 of one that is read transposed. The scales
-// are made by whoever reads first, in a pass of its own over the weight, and kept. A channel of zeros has scale 1.
-ChannelWeight quantised_by_channel(const WeightPtr& weight);
+// are made by whoever reads first, in a pass of its own over the weight, and kept. A channel of zeros has scale 1. No scale is below
+// its entry of `least`, which may be empty.
+ChannelWeight quantised_by_channel(const WeightPtr& weight, std::vector<float> least = {});
+
+// What the codes of quantised_by_channel() leave of the weight, whose rows are the channels: weight - codes * scales.
+WeightPtr remainder_of_channels(const WeightPtr& weight, std::vector<float> least = {});
+
+// Facts about a weight whose rows are the channels, from one pass over it.
+struct ChannelFacts {
+  std::vector<float> scales;
+  double snr_db = 0;      // of the weight in int8; infinite where nothing is lost
+  float largest_sum = 0;  // of the magnitudes of one channel
+};
+Result<ChannelFacts> channel_facts(const WeightPtr& weight);
 
 }  // namespace fastvlm

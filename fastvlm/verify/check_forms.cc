@@ -36,9 +36,9 @@ Status compare_vision(const CheckContext& c, Plain& plain, const GraphEntry& gra
              run_plain_decoder(*plain.decoder, plain.projected, features, Tensor::of_int64({1, 1}, std::vector<std::int64_t>{0})));
   TRY_ASSIGN(auto runner, c.open(c.folder.path / graph.file));
   TRY_ASSIGN(Tensor actual, run_for(*runner, {{"pixel_values", pixels}}, "image_features"));
-  c.report.compare(
-      {kCheck, graph.file + " image_features", "tower and projector of the plain graphs", gate_for(c.folder, edge_dtype(*runner))}, actual,
-      expected.image_features);
+  c.report.compare({kCheck, graph.file + " image_features", "tower and projector of the plain graphs",
+                    gate_of_bits(graph.weight_bits, gate_for(c.folder, edge_dtype(*runner)))},
+                   actual, expected.image_features);
   return {};
 }
 

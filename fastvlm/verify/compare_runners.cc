@@ -279,20 +279,24 @@ Result<std::optional<Departure>> first_departure(const ComparedGraph& graph, con
 }
 
 Status compare_npu_graphs(const OutputFolder& folder, const NpuComparison& comparison, VerifyReport& report) {
-  const Both both{folder, comparison, report};
   auto is_wanted = [&](const GraphEntry& graph) {
     return comparison.only.empty() || std::ranges::find(comparison.only, graph.name) != comparison.only.end();
   };
   for (const GraphEntry& graph : folder.manifest.graphs) {
     if (!graph.npu() || graph.role == GraphRole::kDecoder || !is_wanted(graph)) continue;
-    if (Status status = compare_one(both, graph); !status.ok()) TRY(report.fail(kCheck, graph.file, std::move(status).error()));
+    NpuComparison own = comparison;
+    own.gates = gates_of(graph.activations, comparison.gates);
+    if (Status status = compare_one({folder, own, report}, graph); !status.ok())
+      TRY(report.fail(kCheck, graph.file, std::move(status).error()));
   }
   for (const std::string& recipe : folder.manifest.recipes()) {
     TRY_ASSIGN(const OutputFolder one, with_recipe(folder, recipe));
     const auto decoder = std::ranges::find_if(
         one.manifest.graphs, [&](const GraphEntry& graph) { return graph.role == GraphRole::kDecoder && is_wanted(graph); });
     if (decoder == one.manifest.graphs.end()) continue;
-    if (Status status = compare_decoders({one, comparison, report}); !status.ok())
+    NpuComparison own = comparison;
+    own.gates = gates_of(decoder->activations, comparison.gates);
+    if (Status status = compare_decoders({one, own, report}); !status.ok())
       TRY(report.fail(kCheck, decoder_subject(*decoder), std::move(status).error()));
   }
   return {};

@@ -4,6 +4,7 @@
 #include <limits>
 #include <string>
 
+#include "fastvlm/bundle/graph_entry.h"
 #include "fastvlm/tensor/compare.h"
 
 namespace fastvlm {
@@ -35,6 +36,13 @@ struct NpuGates {
   Gate cache = {.min_snr_db = 45};
   Gate logits = {.min_snr_db = 36};
 };
+
+// In integers throughout, a number between two codes may fall to either on the NPU; codes of 8 bits are far apart.
+inline constexpr Gate kIntegerNpuGate = {.min_snr_db = 30};
+inline NpuGates gates_of(Activations activations, const NpuGates& gates) {
+  if (activations != Activations::kWhole) return gates;
+  return {.features = kIntegerNpuGate, .cache = kIntegerNpuGate, .logits = kIntegerNpuGate};
+}
 
 inline bool passes(const Gate& gate, const Difference& difference) {
   return difference.finite && difference.max_relative <= gate.max_relative && difference.snr_db >= gate.min_snr_db;

@@ -18,7 +18,7 @@ namespace fastvlm::qnn {
 namespace {
 
 // What the rows of htp_expansions() and the semantic functions become.
-constexpr std::array<std::string_view, 27> kOperators = {"Abs",
+constexpr std::array<std::string_view, 28> kOperators = {"Abs",
                                                          "Add",
                                                          "Cast",
                                                          "Clip",
@@ -28,6 +28,7 @@ constexpr std::array<std::string_view, 27> kOperators = {"Abs",
                                                          "Div",
                                                          "Erf",
                                                          "Gather",
+                                                         "Gelu",
                                                          "Gemm",
                                                          "GlobalAveragePool",
                                                          "LayerNormalization",
@@ -63,6 +64,7 @@ constinit const Target kTarget = {
     .runner = "htp",
     .chips = htp_chips,
     .expansions = htp_expansions,
+    .integer_expansions = htp_integer_expansions,
     .operators = kOperators,
     .is_joined = is_inside_gelu,
     .refuses = [](const Chip& chip, Precision precision) { return refuses(soc_of(chip), precision); },

@@ -58,11 +58,14 @@ const Soc* soc_of_model(std::int64_t soc_model) {
 std::optional<std::string> refuses(const Soc& soc, Precision precision) {
   if (precision == Precision::kSixteenBits && soc.htp_arch < kSixteenBitArch)
     return fmt::format(
-        "{} ({}) multiplies no activations of 16 bits, which recipes such as w8a16 need; choose a chip with HTP v{} or newer", soc.name,
-        soc.marketing, kSixteenBitArch);
+        "{} ({}) multiplies no activations of 16 bits, which the recipe w8a16 needs; choose `recipe` w8a16-int, or a chip with HTP v{} or "
+        "newer",
+        soc.name, soc.marketing, kSixteenBitArch);
   if (precision == Precision::kQuantised || soc.fp16) return std::nullopt;
-  return fmt::format("{} ({}) computes no half precision, so float graphs cannot run on it; choose a chip with HTP v69 or newer", soc.name,
-                     soc.marketing);
+  return fmt::format(
+      "{} ({}) computes no half precision, so float graphs cannot run on it; choose `recipe` w8a16-int and `vision_recipe` w8a16 with "
+      "`calibration`, or a chip with HTP v69 or newer",
+      soc.name, soc.marketing);
 }
 
 }  // namespace fastvlm::qnn

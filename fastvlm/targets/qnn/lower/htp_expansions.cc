@@ -33,6 +33,9 @@ std::vector<Value> expand_gelu(const ExpansionContext& context) {
   return {add(positive, times(gelu_of_erf(below_zero), scale))};
 }
 
+// In integers a chain of primitives would be rounded at each step.
+std::vector<Value> expand_gelu_in_integers(const ExpansionContext& context) { return {gelu_node(context.input(0))}; }
+
 // HTP joins an activation with the convolution or fully connected layer in front of it and then computes it to 43-50 dB
 // instead of 64 (measured in emulation, v73 and newer). A Clip to the range of half precision changes no number and stands
 // between them. GELU is kept apart by its form.
@@ -167,6 +170,15 @@ const ExpansionTable& htp_expansions() {
     rows["cached_rotary_attention"] = expand_cached_rotary_attention;
     rows["causal_positions"] = expand_causal_positions;
     rows["vocabulary_logits"] = expand_vocabulary_logits;
+    return rows;
+  }();
+  return table;
+}
+
+const ExpansionTable& htp_integer_expansions() {
+  static const ExpansionTable table = [] {
+    ExpansionTable rows = htp_expansions();
+    rows["gelu"] = expand_gelu_in_integers;
     return rows;
   }();
   return table;

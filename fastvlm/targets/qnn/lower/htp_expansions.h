@@ -7,5 +7,7 @@
 namespace fastvlm::qnn {
 
 const ops::ExpansionTable& htp_expansions();
+// Of graphs whose activations are to be integers.
+const ops::ExpansionTable& htp_integer_expansions();
 
 }  // namespace fastvlm::qnn

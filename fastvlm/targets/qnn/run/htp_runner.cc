@@ -79,7 +79,6 @@ bool is_emulated() {
 }
 
 Result<std::unique_ptr<RemoteRunner>> open_htp_runner(const NpuRunnerRequest& r) {
-  if (auto why = refuses(soc_of(*r.chip), Precision::kFloat16)) return bad_usage("target {}", *why);
   std::error_code failure;
   // What `bundle` made has contexts and no graphs.
   if (!is_emulated() || !fs::exists(r.graph, failure)) return open_compiled(r);

@@ -1,0 +1,53 @@
+#include "fastvlm/quant/integer_convolution.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "fastvlm/base/assert.h"
+#include "fastvlm/base/try.h"
+
+namespace fastvlm {
+namespace {
+
+constexpr double kWholeSnrDb = 38;
+// Of 32 bits, one is left for the sum that the bias is added to.
+constexpr double kLargestBias = 0x1p30;
+
+// Scales that the channels must have at least; empty where none need to be raised.
+std::vector<float> least_scales(const std::vector<float>& scales, const std::vector<float>& bias, float input_scale) {
+  std::vector<float> least(scales.size());
+  for (std::size_t i = 0; i < scales.size(); ++i) {
+    const auto needed = static_cast<float>(std::fabs(bias[i]) / (double{input_scale} * kLargestBias));
+    if (needed > scales[i]) least[i] = needed;
+  }
+  if (std::ranges::none_of(least, [](float scale) { return scale > 0; })) least.clear();
+  return least;
+}
+
+// The largest number that codes of the encoding stand for.
+float largest_of(const Encoding& encoding) {
+  const auto zero = static_cast<float>(encoding.zero_point);
+  return encoding.scale * std::max(zero, 65535 - zero);
+}
+
+}  // namespace
+
+Result<IntegerConvolution> integer_convolution(const WeightPtr& weight, const std::vector<float>& bias, const Encoding& input) {
+  TRY_ASSIGN(const ChannelFacts facts, channel_facts(weight));
+  FASTVLM_ASSERT(bias.size() == facts.scales.size() && input.dtype == Dtype::kUint16, "a bias for each channel of a uint16 map");
+  const std::vector<float> least = least_scales(facts.scales, bias, input.scale);
+  IntegerConvolution result{.weight = quantised_by_channel(weight, least)};
+  for (std::size_t i = 0; i < bias.size(); ++i) {
+    const float scale = input.scale * std::max(facts.scales[i], least.empty() ? 0 : least[i]);
+    result.bias_scales.push_back(scale);
+    result.bias.push_back(std::isfinite(bias[i]) ? static_cast<std::int32_t>(std::nearbyint(double{bias[i]} / scale)) : 0);
+  }
+  if (facts.snr_db >= kWholeSnrDb) return result;
+  const WeightPtr rest = remainder_of_channels(weight, least);
+  TRY_ASSIGN(const ChannelFacts left, channel_facts(rest));
+  result.rest = quantised_by_channel(rest);
+  result.largest_rest = left.largest_sum * largest_of(input);
+  return result;
+}
+
+}  // namespace fastvlm
