@@ -17,6 +17,7 @@ struct CompileArguments {
   unsigned jobs = 0;
   bool no_cache = false;
   Path sdk;
+  std::string shard = "1/1";
 };
 
 void add_options(OptionTable& options, CompileArguments& a, CommonArguments& common) {
@@ -26,20 +27,22 @@ void add_options(OptionTable& options, CompileArguments& a, CommonArguments& com
   options.path("--sdk", a.sdk, "Compile with the tools of this QAIRT SDK instead of the plug-in; writes no ONNX wrappers")
       .complete(Completes::kFolder);
   options.flag("--no-cache", a.no_cache, "Compile again what an earlier run has compiled");
+  options.value("--shard", a.shard, "I/N", "Only this part of the contexts, into the cache; compile without it puts them together");
   add_json(options, common);
   add_runtime_options(options, common);
 }
 
 ExitCode run(const CompileArguments& arguments, const CommonArguments& common) {
   auto progress = make_progress(common.quiet || common.json);
-  TRY_ASSIGN(const auto compiled, compile_output({.output_dir = arguments.output_dir,
-                                                  .targets = arguments.targets,
-                                                  .runtimes = common.runtimes,
-                                                  .program = own_executable(),
-                                                  .cache_folder = arguments.no_cache ? Path() : common.runtimes.cache_folder,
-                                                  .jobs = arguments.jobs,
-                                                  .sdk = arguments.sdk},
-                                                 *progress));
+  TRY_ASSIGN(const Shard shard, parse_shard(arguments.shard));
+  const CompileOptions options{.output_dir = arguments.output_dir,
+                               .targets = arguments.targets,
+                               .runtimes = common.runtimes,
+                               .program = own_executable(),
+                               .cache_folder = arguments.no_cache ? Path() : common.runtimes.cache_folder,
+                               .jobs = arguments.jobs,
+                               .sdk = arguments.sdk};
+  TRY_ASSIGN(const auto compiled, shard.is_whole() ? compile_output(options, *progress) : compile_shard(options, shard, *progress));
   print_compiled(compiled, common.json);
   return 0;
 }
@@ -51,7 +54,9 @@ Verb compile_verb(CommonArguments& common) {
       {.name = "compile",
        .group = kConvertGroup,
        .summary = "Compile the static graphs of an output folder for further chips",
-       .details = "The folder must have been exported with --target. Needs ONNX Runtime and its QNN plug-in (see doctor).",
+       .details = "The folder must have been exported with --target. Needs ONNX Runtime and its QNN plug-in (see doctor).\n"
+                  "--shard 2/7 compiles a seventh of all contexts into the cache (--cache) and leaves the folder as it is; when all\n"
+                  "parts are there, on one disk or copied together, compile without it takes them from the cache.",
        .examples = "  fastvlm-npu compile --output-dir out --target sm8650"},
       common, add_options, run);
 }

@@ -6,6 +6,7 @@
 
 #include "fastvlm/base/hash.h"
 #include "fastvlm/base/staged_folder.h"
+#include "fastvlm/base/temporary_folder.h"
 #include "fastvlm/base/try.h"
 #include "fastvlm/bundle/manifest.h"
 
@@ -52,6 +53,45 @@ void enter_target(const CompiledTarget& compiled, const RuntimePaths& runtimes, 
   std::ranges::sort(manifest.targets, {}, &TargetEntry::chip);
 }
 
+// What compile_output() and compile_shard() begin with.
+struct Prepared {
+  std::vector<ChosenChip> chips;
+  Manifest manifest;
+  std::vector<CompileGroup> groups;
+};
+Result<Prepared> prepare(const CompileOptions& options) {
+  TRY(check_compile(options));
+  Prepared prepared;
+  TRY_ASSIGN(prepared.chips, find_chips(options.known_targets, options.targets));
+  TRY_ASSIGN(prepared.manifest, read_manifest(options.output_dir));
+  for (const GraphEntry& graph : prepared.manifest.graphs)
+    if (graph.npu()) TRY(check_graph_runs(graph, prepared.chips));
+  TRY_ASSIGN(prepared.groups, groups_of(prepared.manifest, options.output_dir));
+  return prepared;
+}
+
+struct ChipWork {
+  const ChosenChip& chosen;
+  Path output_folder;
+  RuntimePaths runtimes;  // none with an SDK
+};
+Result<RuntimePaths> runtimes_for(const CompileOptions& options, const ChosenChip& chosen) {
+  if (!options.sdk.empty()) return RuntimePaths();
+  return chosen.target->find_runtimes(options.runtimes);
+}
+CompileRequest request_for(const CompileOptions& options, const ChipWork& work, std::vector<CompileGroup> groups) {
+  return {.program = options.program,
+          .runtimes = work.runtimes,
+          .graph_folder = options.output_dir / kNpuFolder,
+          .output_folder = work.output_folder,
+          .chip = work.chosen.chip,
+          .groups = std::move(groups),
+          .jobs = options.jobs,
+          .cache_folder = options.cache_folder,
+          .log_folder = std::filesystem::temp_directory_path(),
+          .sdk = options.sdk};
+}
+
 }  // namespace
 
 Status check_compile(const CompileOptions& options) {
@@ -69,38 +109,44 @@ Status check_graph_runs(const GraphEntry& graph, std::span<const ChosenChip> chi
 }
 
 Result<std::vector<CompiledTarget>> compile_output(const CompileOptions& options, Progress& progress) {
-  TRY(check_compile(options));
-  TRY_ASSIGN(const auto chips, find_chips(options.known_targets, options.targets));
-  TRY_ASSIGN(Manifest manifest, read_manifest(options.output_dir));
-  for (const GraphEntry& graph : manifest.graphs)
-    if (graph.npu()) TRY(check_graph_runs(graph, chips));
-  TRY_ASSIGN(auto groups, groups_of(manifest, options.output_dir));
+  TRY_ASSIGN(Prepared prepared, prepare(options));
+  Manifest& manifest = prepared.manifest;
   std::vector<CompiledTarget> compiled;
-  for (const ChosenChip& chosen : chips) {
-    RuntimePaths runtimes;
-    if (options.sdk.empty()) {
-      TRY_ASSIGN(runtimes, chosen.target->find_runtimes(options.runtimes));
-    }
+  for (const ChosenChip& chosen : prepared.chips) {
     const std::string& name = chosen.chip->name;
+    TRY_ASSIGN(const RuntimePaths runtimes, runtimes_for(options, chosen));
     // What a target had before may always be replaced: the folder is ours, whatever is in it.
     TRY_ASSIGN(StagedFolder staged, StagedFolder::create(options.output_dir / compiled_folder(name), {.force = true}));
-    const CompileRequest request{.program = options.program,
-                                 .runtimes = runtimes,
-                                 .graph_folder = options.output_dir / kNpuFolder,
-                                 .output_folder = staged.path(),
-                                 .chip = chosen.chip,
-                                 .groups = groups,
-                                 .jobs = options.jobs,
-                                 .cache_folder = options.cache_folder,
-                                 .log_folder = std::filesystem::temp_directory_path(),
-                                 .sdk = options.sdk};
-    TRY_ASSIGN(auto done, chosen.target->compile(request, progress));
+    const ChipWork work{.chosen = chosen, .output_folder = staged.path(), .runtimes = runtimes};
+    TRY_ASSIGN(auto done, chosen.target->compile(request_for(options, work, prepared.groups), progress));
     TRY(staged.commit());
     TRY(enter_files(options.output_dir, name, manifest.files));
     compiled.push_back({.target = name, .groups = std::move(done)});
     enter_target(compiled.back(), runtimes, manifest);
     // After each target, so that what is finished stays known when a later one fails.
     TRY(write_manifest(options.output_dir, manifest));
+  }
+  return compiled;
+}
+
+Result<std::vector<CompiledTarget>> compile_shard(const CompileOptions& options, const Shard& shard, Progress& progress) {
+  if (options.cache_folder.empty() || !options.sdk.empty())
+    return bad_option("shard", "{}: what it compiles is kept in the cache, so it needs one and takes no `sdk`", to_string(shard));
+  TRY_ASSIGN(const Prepared prepared, prepare(options));
+  const std::size_t each = prepared.groups.size(), total = each * prepared.chips.size();
+  std::vector<CompiledTarget> compiled;
+  for (std::size_t chip = 0; chip < prepared.chips.size(); ++chip) {
+    // The contexts of all chips, one behind the other.
+    const std::size_t begin = std::clamp(shard.begin(total), chip * each, (chip + 1) * each) - chip * each;
+    const std::size_t end = std::clamp(shard.end(total), chip * each, (chip + 1) * each) - chip * each;
+    if (begin == end) continue;
+    const ChosenChip& chosen = prepared.chips[chip];
+    TRY_ASSIGN(const RuntimePaths runtimes, runtimes_for(options, chosen));
+    TRY_ASSIGN(const TemporaryFolder folder, TemporaryFolder::create());
+    const ChipWork work{.chosen = chosen, .output_folder = folder.path(), .runtimes = runtimes};
+    const auto at = [&](std::size_t index) { return prepared.groups.begin() + static_cast<std::ptrdiff_t>(index); };
+    TRY_ASSIGN(auto done, chosen.target->compile(request_for(options, work, {at(begin), at(end)}), progress));
+    compiled.push_back({.target = chosen.chip->name, .groups = std::move(done)});
   }
   return compiled;
 }

@@ -7,6 +7,7 @@
 
 #include "fastvlm/base/json.h"
 #include "fastvlm/base/progress.h"
+#include "fastvlm/base/shard.h"
 #include "fastvlm/bundle/graph_entry.h"
 #include "fastvlm/run/runtimes.h"
 #include "fastvlm/targets/registry.h"
@@ -37,6 +38,11 @@ Status check_graph_runs(const GraphEntry& graph, std::span<const ChosenChip> chi
 
 // Writes npu/<target>/, whole or not at all, and enters the files into the manifest. What exists for a target is replaced.
 Result<std::vector<CompiledTarget>> compile_output(const CompileOptions& options, Progress& progress);
+
+// Compiles this part of all contexts of all targets into the cache folder, and changes nothing in the output folder, which several
+// machines may read. compile_output() then takes them from there: the same bytes, whoever made them, as an entry is found by what it is
+// made of; what is missing it compiles itself.
+Result<std::vector<CompiledTarget>> compile_shard(const CompileOptions& options, const Shard& shard, Progress& progress);
 
 OrderedJson compiled_json(const std::vector<CompiledTarget>& targets);
 

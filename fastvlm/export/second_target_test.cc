@@ -122,6 +122,28 @@ TEST_F(SecondTarget, GoesTheWholeWayFromACheckpointToVerifyThroughItsRow) {
   EXPECT_TRUE(verified->compared("npu"));
 }
 
+TEST_F(SecondTarget, ShardsCompileEachContextOnceAndLeaveTheFolderAsItIs) {
+  Progress silent;
+  ASSERT_TRUE(export_and_compile(options("tiny1"), silent).ok());
+  const std::string manifest = text_of(output() / "manifest.json");
+  CompileOptions compile{.output_dir = output(), .targets = {"tiny1"}, .cache_folder = folder_.path() / "cache", .known_targets = both()};
+  std::vector<std::string> whole;
+  for (const CompiledGroup& group : compile_output(compile, silent).value()[0].groups) whole.push_back(group.name);
+  ASSERT_EQ(whole.size(), 3U);
+  std::filesystem::remove_all(output() / "npu/tiny1");
+  for (std::size_t count : {1, 2, 3, 7}) {
+    std::vector<std::string> done;
+    for (std::size_t index = 1; index <= count; ++index)
+      for (const CompiledTarget& target : compile_shard(compile, {.index = index, .count = count}, silent).value())
+        for (const CompiledGroup& group : target.groups) done.push_back(group.name);
+    EXPECT_EQ(done, whole) << count;
+  }
+  EXPECT_FALSE(std::filesystem::exists(output() / "npu/tiny1"));
+  EXPECT_EQ(text_of(output() / "manifest.json"), manifest);
+  compile.cache_folder.clear();
+  EXPECT_FALSE(compile_shard(compile, {.index = 1, .count = 2}, silent).ok()) << "nothing would stay";
+}
+
 TEST_F(SecondTarget, ItsGraphsAreHeldAgainstItsOwnOperatorsAlsoWhenNoChipIsNamed) {
   Progress silent;
   ASSERT_TRUE(export_and_compile(options("tiny1"), silent).ok());
