@@ -18,6 +18,5 @@ sanitized() {
   GTEST_FILTER='-*Emulated*' ctest --test-dir "build/$preset" --output-on-failure --no-tests=error -j2 ${*:+--tests-regex "^($(IFS='|' && echo "$*"))\$"}
 }
 
-# What reads foreign bytes, and what has threads; more would take longer than all the rest.
-readonly readers=(base tensor text image graph checkpoint bundle report)
+# What has threads.
 readonly threaded=(base process image synthetic)
