@@ -18,8 +18,10 @@ constexpr std::array kOptions = {
     OptionName{"base_model"},
     OptionName{"batch_output"},
     OptionName{"cache_folder", "cache"},
+    OptionName{"calibration"},
     OptionName{"context"},
     OptionName{"dialect"},
+    OptionName{"encodings"},
     OptionName{"force"},
     OptionName{"forced"},
     OptionName{"format"},
@@ -28,6 +30,7 @@ constexpr std::array kOptions = {
     OptionName{"graphs"},
     OptionName{"image_size"},
     OptionName{"image_sizes"},
+    OptionName{"io_dtype"},
     OptionName{"layouts", "layout"},
     OptionName{"max_drop"},
     OptionName{"max_failed"},
@@ -47,11 +50,13 @@ constexpr std::array kOptions = {
     OptionName{"recipe"},
     OptionName{"results"},
     OptionName{"runner"},
+    OptionName{"runtime"},
     OptionName{"shard"},
     OptionName{"size"},
     OptionName{"targets", "target"},
     OptionName{"temperature"},
     OptionName{"variants"},
+    OptionName{"vision_recipe"},
 };
 
 const OptionName* find(std::string_view option) {

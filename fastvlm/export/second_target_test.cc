@@ -128,14 +128,19 @@ TEST_F(SecondTarget, ShardsCompileEachContextOnceAndLeaveTheFolderAsItIs) {
   const std::string manifest = text_of(output() / "manifest.json");
   CompileOptions compile{.output_dir = output(), .targets = {"tiny1"}, .cache_folder = folder_.path() / "cache", .known_targets = both()};
   std::vector<std::string> whole;
-  for (const CompiledGroup& group : compile_output(compile, silent).value()[0].groups) whole.push_back(group.name);
+  const auto compiled = compile_output(compile, silent);
+  ASSERT_TRUE(compiled.ok()) << compiled.error().message;
+  for (const CompiledGroup& group : (*compiled)[0].groups) whole.push_back(group.name);
   ASSERT_EQ(whole.size(), 3U);
   std::filesystem::remove_all(output() / "npu/tiny1");
   for (std::size_t count : {1, 2, 3, 7}) {
     std::vector<std::string> done;
-    for (std::size_t index = 1; index <= count; ++index)
-      for (const CompiledTarget& target : compile_shard(compile, {.index = index, .count = count}, silent).value())
+    for (std::size_t index = 1; index <= count; ++index) {
+      const auto part = compile_shard(compile, {.index = index, .count = count}, silent);
+      ASSERT_TRUE(part.ok()) << part.error().message;
+      for (const CompiledTarget& target : *part)
         for (const CompiledGroup& group : target.groups) done.push_back(group.name);
+    }
     EXPECT_EQ(done, whole) << count;
   }
   EXPECT_FALSE(std::filesystem::exists(output() / "npu/tiny1"));

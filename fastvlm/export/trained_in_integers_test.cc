@@ -13,6 +13,7 @@
 #include "fastvlm/compile/graph_opener.h"
 #include "fastvlm/export/calibrate_checkpoint.h"
 #include "fastvlm/export/encodings_for_tests.h"
+#include "fastvlm/export/export_and_compile.h"
 #include "fastvlm/export/golden_export_for_tests.h"
 #include "fastvlm/export/npu_plan.h"
 #include "fastvlm/export/trained_for_tests.h"
@@ -256,7 +257,7 @@ TEST_F(TrainedInIntegers, CompilingForAChipThatCannotNamesTheGraphTheRecipeAndTh
                      silent);
   ASSERT_FALSE(refused.ok());
   for (const char* part : {"npu/decoder_ar32_cl128_w8a16.onnx (recipe w8a16): target sm8450",
-                           "choose a chip with HTP v73 or newer, or export", "without that recipe"})
+                           "choose `recipe` w8, or a chip with HTP v73 or newer, or export", "without that recipe"})
     EXPECT_NE(refused.error().message.find(part), std::string::npos) << refused.error().message;
 }
 
@@ -302,10 +303,23 @@ TEST_F(TrainedWithoutFloats, AnswersAndVerifies) {
 TEST_F(TrainedWithoutFloats, AFloatTowerIsRefusedByName) {
   ExportOptions half = whole();
   half.npu->vision_recipe = Recipe();
-  Progress silent;
-  auto refused = run_export(half, silent);
+  const Status refused = check_export_and_compile({.graphs = half});
   ASSERT_FALSE(refused.ok());
   EXPECT_NE(refused.error().message.find("the tower with recipe fp16: target sm8350"), std::string::npos) << refused.error().message;
+}
+
+TEST_F(TrainedWithoutFloats, RangesAreMeasuredInTheFormOfSuchAChipToo) {
+  std::filesystem::create_directories(folder_ / "pictures");
+  std::filesystem::copy(kTrained / "eval/000.png", folder_ / "pictures");
+  Progress silent;
+  const auto ranges = calibrate_checkpoint({.model_dir = kTrained / "checkpoint",
+                                            .chip = "sm8350",
+                                            .pictures = folder_ / "pictures",
+                                            .reply_tokens = 1,
+                                            .runtimes = {.onnxruntime_library = runtimes_for_tests().onnxruntime_library}},
+                                           silent);
+  ASSERT_TRUE(ranges.ok()) << ranges.error().message;
+  EXPECT_FALSE(ranges->values.empty());
 }
 
 TEST_F(TrainedWithoutFloats, TheEmulatedNpuAnswersRightly) {
