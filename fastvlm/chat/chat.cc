@@ -24,6 +24,10 @@ std::vector<std::int64_t> picture_sizes(const OutputFolder& folder) {
   return sizes;
 }
 
+bool has_static_graphs(const OutputFolder& folder) {
+  return !picture_sizes(folder).empty() && folder.manifest.find(GraphRole::kDecoder) != nullptr;
+}
+
 // The graph for the size asked for; the trained size, or else the largest, when none is.
 Result<std::int64_t> choose_image_size(const OutputFolder& folder, std::optional<std::int64_t> wanted) {
   const std::vector<std::int64_t> sizes = picture_sizes(folder);
@@ -54,8 +58,7 @@ std::string_view name(Finish finish) {
 }
 
 bool chooses_plain(const OutputFolder& folder, ChatGraphs graphs) {
-  const bool has_static = !picture_sizes(folder).empty() && folder.manifest.find(GraphRole::kDecoder) != nullptr;
-  return graphs == ChatGraphs::kPlain || (graphs == ChatGraphs::kStaticFirst && !has_static);
+  return graphs == ChatGraphs::kPlain || (graphs == ChatGraphs::kStaticFirst && !has_static_graphs(folder));
 }
 
 // ---- Opening ------------------------------------------------------------------------------------------------------------
@@ -70,9 +73,8 @@ Result<std::unique_ptr<Chat>> Chat::open(ChatOptions options) {
 
 // Which graphs, for which picture size.
 Result<std::int64_t> Chat::choose_graphs() {
-  const bool has_static = !picture_sizes(folder_).empty() && folder_.manifest.find(GraphRole::kDecoder) != nullptr;
   plain_ = chooses_plain(folder_, options_.graphs);
-  if (!plain_ && !has_static)
+  if (!plain_ && !has_static_graphs(folder_))
     return bad_input("{}: has no static graphs, which an NPU needs; export again with `targets`, for example `targets` sm8750",
                      folder_.path.string());
   if (plain_ && !has_plain_graphs(folder_)) return bad_input("{}: has no graphs to talk through; export again", folder_.path.string());

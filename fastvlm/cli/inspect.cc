@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "fastvlm/base/json_text.h"
 #include "fastvlm/base/try.h"
 #include "fastvlm/cli/print.h"
 #include "fastvlm/cli/print_speed_bound.h"
@@ -43,16 +44,6 @@ std::string plain_at(const OrderedJson& object, const char* key) { return object
 std::string bytes_text(const OrderedJson& value) {
   return value.is_number() ? fmt::format("{} ({} bytes)", human_bytes(value.get<std::uint64_t>()), grouped(value.get<std::uint64_t>()))
                            : plain(value);
-}
-
-// {"Conv": 3, "Add": 2} as "Conv 3, Add 2", the most frequent first.
-std::string counts_text(const OrderedJson& counts) {
-  std::vector<std::pair<std::string, std::int64_t>> rows;
-  for (const auto& [name, count] : counts.items()) rows.emplace_back(name, count.get<std::int64_t>());
-  std::stable_sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) { return a.second > b.second; });
-  std::string text;
-  for (const auto& [name, count] : rows) text += fmt::format("{}{} {}", text.empty() ? "" : ", ", name, count);
-  return text;
 }
 
 // Some exporters keep whole vocabularies and class lists as metadata.

@@ -20,8 +20,7 @@ namespace {
 constexpr const char* kEndOfTurn = "<|im_end|>";
 constexpr std::int64_t kFloatBytes = 4;
 
-using Shape64 = std::vector<std::int64_t>;
-using Tensors = std::map<std::string, Shape64>;
+using Tensors = std::map<std::string, Shape>;
 
 std::vector<std::int64_t> integers(const Json& json, std::string_view key) {
   std::vector<std::int64_t> all;
@@ -42,17 +41,9 @@ std::int64_t last_of(const Tensors& tensors, const std::string& name, std::size_
 // The chip that layouts.json names, by its numbers; nothing without the file or for a name that we do not know.
 std::optional<Chip> named_chip(LayoutCheck& check, const Json& contexts) {
   const std::string name = text(contexts, "target");
-  const std::vector<std::string> names = {name};
-  const auto chips = find_chips(known_targets(), names);
-  if (chips.ok() && chips->size() == 1) return *chips->front().chip;
+  if (const auto chosen = find_chip(known_targets(), name); chosen.ok()) return *chosen->chip;
   check.report.miss("chip", kLayoutsFile,
                     fmt::format("\"{}\" is no chip that is known here, so nobody can tell what loads the contexts", name));
-  return {};
-}
-
-std::optional<std::int64_t> number_of(const Chip& chip, std::string_view name) {
-  for (const auto& [key, number] : chip.numbers)
-    if (key == name) return number;
   return {};
 }
 

@@ -1,19 +1,10 @@
 // A folder with contexts that is damaged in one way is named by one sentence that says which.
 #include "fastvlm/clients/check_chip_layouts.h"
 
-#include <fmt/format.h>
-#include <gtest/gtest.h>
-#include <unistd.h>
-
 #include <cstdlib>
-#include <filesystem>
-#include <functional>
 
-#include "fastvlm/base/folder_for_tests.h"
-#include "fastvlm/base/json.h"
 #include "fastvlm/checkpoint/golden_for_tests.h"
-#include "fastvlm/clients/export_layouts.h"
-#include "fastvlm/clients/verify_layout.h"
+#include "fastvlm/clients/damaged_layout_for_tests.h"
 #include "fastvlm/run/runtimes_for_tests.h"
 
 namespace fastvlm::clients {
@@ -25,40 +16,16 @@ const std::vector<std::string> kBoth = {"genie", "npu"};
 
 // One export of both layouts for all tests.
 const Path& exported() {
-  static const struct Folder {
-    Path path = fs::canonical(testing::TempDir()) / fmt::format("fastvlm-chip-layouts-{}", ::getpid());
-    ~Folder() {
-      std::error_code ignored;
-      fs::remove_all(path, ignored);
-    }
-  } folder;
-  static const Path out = [] {
-    runtimes_for_tests();
-    Progress progress;
-    const auto report =
-        export_layouts({.model = {.model_dir = golden_folder("apple-tied") / "checkpoint",
-                                  .output_dir = folder.path,
-                                  .image_size = 128,
-                                  .npu = NpuOptions{.targets = {"sm8750"}, .prefill = {32}, .context = 128}},
-                        .layouts = kBoth,
-                        .share_weights = false,
-                        .runtimes = {.cache_folder = default_cache_folder(std::getenv("XDG_CACHE_HOME"), std::getenv("HOME"))},
-                        .program = FASTVLM_PROGRAM},
-                       progress);
-    EXPECT_TRUE(report.ok()) << report.error().message;
-    return folder.path;
-  }();
-  return out;
-}
-
-std::string bytes_of(const Path& file) { return read_file(file, std::size_t{64} << 20).value(); }
-void replace_bytes(const Path& file, const std::string& bytes) { ASSERT_TRUE(write_file_atomically(file, bytes).ok()); }
-
-// The member at a JSON pointer gets another value.
-void edit(const Path& file, const std::string& pointer, const Json& value) {
-  Json json = Json::parse(bytes_of(file));
-  json[Json::json_pointer(pointer)] = value;
-  replace_bytes(file, json.dump());
+  runtimes_for_tests();
+  static const LayoutsForTests both("chip-layouts",
+                                    {.model = {.model_dir = golden_folder("apple-tied") / "checkpoint",
+                                               .image_size = 128,
+                                               .npu = NpuOptions{.targets = {"sm8750"}, .prefill = {32}, .context = 128}},
+                                     .layouts = kBoth,
+                                     .share_weights = false,
+                                     .runtimes = {.cache_folder = default_cache_folder(std::getenv("XDG_CACHE_HOME"), std::getenv("HOME"))},
+                                     .program = FASTVLM_PROGRAM});
+  return both.path();
 }
 
 // A name gets another of the same length wherever it stands.
@@ -73,13 +40,6 @@ void cut(const Path& file) {
   bytes.resize(bytes.size() / 2);
   replace_bytes(file, bytes);
 }
-
-struct Damage {
-  const char* layout;
-  std::function<void(const Path& folder)> apply;
-  const char* subject;
-  const char* sentence;  // part of it
-};
 
 constexpr const char* kGenerator = "genie/text-generator.json";
 const std::string kTokenGraph = "/model_files/token_ar1_cl128_1_of_1";
@@ -101,11 +61,11 @@ const Damage kDamages[] = {
     {"genie", [](const Path& f) { rename_value(f / "genie/metadata.json", "inputs_embeds", "input_embedss"); },
      "genie/metadata.json: token_ar1_cl128_1_of_1", "no input \"inputs_embeds\""},
     {"genie",
-     [](const Path& f) { edit(f / "genie/metadata.json", kTokenGraph + "/inputs/past_key_3_in", Json{{"shape", {2, 1, 16, 127}}}); },
+     [](const Path& f) { add(f / "genie/metadata.json", kTokenGraph + "/inputs/past_key_3_in", Json{{"shape", {2, 1, 16, 127}}}); },
      "genie/metadata.json: token_ar1_cl128_1_of_1", "a layer is missing"},
     {"genie", [](const Path& f) { edit(f / "genie/text-encoder.json", "/text-encoder/lut/size", 896); }, "genie/text-encoder.json",
      "rows of 896"},
-    {"genie", [](const Path& f) { edit(f / "genie/image-encoder.json", "/image-encoder/embedding", Json::object()); },
+    {"genie", [](const Path& f) { add(f / "genie/image-encoder.json", "/image-encoder/embedding", Json::object()); },
      "genie/image-encoder.json", "no \"embedding\""},
     {"genie", [](const Path& f) { edit(f / "genie/htp_backend_ext_config.json", "/devices/0/soc_model", 57); },
      "genie/htp_backend_ext_config.json", "soc_model is 57"},
@@ -127,28 +87,9 @@ const Damage kDamages[] = {
     {"npu", [](const Path& f) { cut(f / "npu/embedding_weights.raw"); }, "npu/embedding_weights.raw", "512 rows of 64"},
 };
 
-TEST(VerifyChipLayoutEmulated, PassesWhatWasExported) {
-  const auto report = verify_layouts(exported(), kBoth);
-  ASSERT_TRUE(report.ok()) << report.error().message;
-  for (const VerifyRow& row : report->rows) EXPECT_EQ(row.outcome, Outcome::kPassed) << row.subject << ": " << row.sentence;
-}
+TEST(VerifyChipLayoutEmulated, PassesWhatWasExported) { expect_all_pass(exported(), kBoth); }
 
-TEST(VerifyChipLayoutEmulated, NamesEachDamageInOneSentence) {
-  for (const Damage& damage : kDamages) {
-    const FolderForTests folder;
-    const Path copy = folder.path() / "copy";
-    fs::copy(exported(), copy, fs::copy_options::recursive);
-    damage.apply(copy);
-    const auto report = verify_layouts(copy, {damage.layout});
-    ASSERT_TRUE(report.ok()) << report.error().message;
-    EXPECT_FALSE(report->passed());
-    std::vector<std::string> said;
-    for (const VerifyRow& row : report->rows)
-      if (row.outcome == Outcome::kMissed && row.subject == damage.subject) said.push_back(row.sentence);
-    ASSERT_FALSE(said.empty()) << damage.layout << ", " << damage.subject << ", " << damage.sentence;
-    EXPECT_NE(said.front().find(damage.sentence), std::string::npos) << said.front();
-  }
-}
+TEST(VerifyChipLayoutEmulated, NamesEachDamageInOneSentence) { expect_each_is_named(exported(), kDamages); }
 
 }  // namespace
 }  // namespace fastvlm::clients

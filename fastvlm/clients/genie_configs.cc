@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "fastvlm/targets/registry.h"
+
 namespace fastvlm::clients {
 namespace {
 
@@ -98,10 +100,8 @@ OrderedJson geniex_metadata(const std::vector<GraphEntry>& decoders) {
 
 OrderedJson htp_backend_config(const Chip& chip, bool share_weights) {
   OrderedJson device = OrderedJson::object();
-  for (const auto& [name, number] : chip.numbers) {
-    if (name == "soc_model") device["soc_model"] = number;
-    if (name == "htp_arch") device["dsp_arch"] = fmt::format("v{}", number);
-  }
+  if (const auto number = number_of(chip, "soc_model")) device["soc_model"] = *number;
+  if (const auto number = number_of(chip, "htp_arch")) device["dsp_arch"] = fmt::format("v{}", *number);
   device["cores"] = {{{"core_id", 0}, {"perf_profile", "burst"}, {"rpc_control_latency", 100}}};
   OrderedJson json = {{"devices", {device}}};
   if (share_weights) json["context"] = {{"weight_sharing_enabled", true}};

@@ -1,18 +1,10 @@
 // A folder that is damaged in one way is named by one sentence that says which.
 #include "fastvlm/clients/verify_layout.h"
 
-#include <fmt/format.h>
-#include <gtest/gtest.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <filesystem>
-#include <functional>
 
-#include "fastvlm/base/folder_for_tests.h"
-#include "fastvlm/base/json.h"
 #include "fastvlm/checkpoint/golden_for_tests.h"
-#include "fastvlm/clients/export_layouts.h"
+#include "fastvlm/clients/damaged_layout_for_tests.h"
 
 namespace fastvlm::clients {
 namespace {
@@ -23,34 +15,10 @@ const std::vector<std::string> kBoth = {"transformers-js", "onnxruntime-genai"};
 
 // One export of both layouts for all tests.
 const Path& exported() {
-  static const struct Folder {
-    Path path = fs::canonical(testing::TempDir()) / fmt::format("fastvlm-verify-layout-{}", ::getpid());
-    ~Folder() {
-      std::error_code ignored;
-      fs::remove_all(path, ignored);
-    }
-  } folder;
-  static const Path out = [] {
-    Progress progress;
-    const auto report =
-        export_layouts({.model = {.model_dir = golden_folder("apple-tied") / "checkpoint", .output_dir = folder.path, .image_size = 128},
-                        .layouts = kBoth,
-                        .variants = {"fp32", "q4"}},
-                       progress);
-    EXPECT_TRUE(report.ok()) << report.error().message;
-    return folder.path;
-  }();
-  return out;
-}
-
-std::string bytes_of(const Path& file) { return read_file(file, std::size_t{64} << 20).value(); }
-void replace_bytes(const Path& file, const std::string& bytes) { ASSERT_TRUE(write_file_atomically(file, bytes).ok()); }
-
-// The member at a JSON pointer gets another value.
-void edit(const Path& file, const char* pointer, const Json& value) {
-  Json json = Json::parse(bytes_of(file));
-  json.at(Json::json_pointer(pointer)) = value;
-  replace_bytes(file, json.dump());
+  static const LayoutsForTests both("verify-layout", {.model = {.model_dir = golden_folder("apple-tied") / "checkpoint", .image_size = 128},
+                                                      .layouts = kBoth,
+                                                      .variants = {"fp32", "q4"}});
+  return both.path();
 }
 
 void rename_token(const Path& file, const std::string& from, const std::string& to) {
@@ -72,13 +40,6 @@ void swap_names(const Path& file, const std::string& a, const std::string& b) {
   }
   replace_bytes(file, bytes);
 }
-
-struct Damage {
-  const char* layout;
-  std::function<void(const Path& folder)> apply;
-  const char* subject;
-  const char* sentence;  // part of it
-};
 
 const Damage kDamages[] = {
     {"transformers-js", [](const Path& f) { fs::remove(f / "preprocessor_config.json"); }, "preprocessor_config.json", "missing"},
@@ -123,28 +84,11 @@ const Damage kDamages[] = {
 };
 
 TEST(VerifyLayout, PassesWhatWasExported) {
-  const auto report = verify_layouts(exported(), kBoth);
-  ASSERT_TRUE(report.ok()) << report.error().message;
-  for (const VerifyRow& row : report->rows) EXPECT_EQ(row.outcome, Outcome::kPassed) << row.subject << ": " << row.sentence;
-  EXPECT_GE(std::ranges::count(report->rows, "graph", &VerifyRow::check), 10);
+  expect_all_pass(exported(), kBoth);
+  EXPECT_GE(std::ranges::count(verify_layouts(exported(), kBoth)->rows, "graph", &VerifyRow::check), 10);
 }
 
-TEST(VerifyLayout, NamesEachDamageInOneSentence) {
-  for (const Damage& damage : kDamages) {
-    const FolderForTests folder;
-    const Path copy = folder.path() / "copy";
-    fs::copy(exported(), copy, fs::copy_options::recursive);
-    damage.apply(copy);
-    const auto report = verify_layouts(copy, {damage.layout});
-    ASSERT_TRUE(report.ok()) << report.error().message;
-    EXPECT_FALSE(report->passed());
-    std::vector<std::string> said;
-    for (const VerifyRow& row : report->rows)
-      if (row.outcome == Outcome::kMissed && row.subject == damage.subject) said.push_back(row.sentence);
-    ASSERT_FALSE(said.empty()) << damage.layout << ", " << damage.subject << ", " << damage.sentence;
-    EXPECT_NE(said.front().find(damage.sentence), std::string::npos) << said.front();
-  }
-}
+TEST(VerifyLayout, NamesEachDamageInOneSentence) { expect_each_is_named(exported(), kDamages); }
 
 TEST(VerifyLayout, AnotherByteInTheWeightsIsSeenByTheHashes) {
   const FolderForTests folder;

@@ -30,7 +30,7 @@ struct CompiledTarget {
   std::vector<CompiledGroup> groups;
 };
 
-// What can be said before any work: unknown chips, chips without half precision, missing runtimes.
+// What can be said before any work: unknown chips, missing runtimes.
 Status check_compile(const CompileOptions& options);
 
 // Why the chips cannot run the graph: an Error with its file, its recipe and what to do.

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "fastvlm/base/disk_space.h"
+#include "fastvlm/base/json_text.h"
 #include "fastvlm/base/version.h"
 #include "fastvlm/bundle/manifest_json.h"
 #include "fastvlm/datasheet/page_parts.h"
@@ -21,11 +22,9 @@ std::string yes_no(bool value) { return value ? "yes" : "no"; }
 
 std::string size_text(std::uint64_t bytes) { return fmt::format("{} ({} bytes)", human_bytes(bytes), bytes); }
 
-std::string plain(const OrderedJson& value) { return value.is_string() ? value.get<std::string>() : value.dump(); }
-
 // A row for each member of a flat object.
 void add_members(const OrderedJson& object, Rows& rows) {
-  for (const auto& [key, value] : object.items()) rows.push_back({key, plain(value)});
+  for (const auto& [key, value] : object.items()) rows.push_back({key, plain_text(value)});
 }
 
 // ---- What it is ---------------------------------------------------------------------------------------------------------
@@ -112,7 +111,7 @@ std::string graphs(const Manifest& m) {
   Rows rows = {{"graph", "weights", "nodes", "MACs of a run", "operators"}};
   for (const GraphEntry& graph : m.graphs)
     rows.push_back({graph.file, weights_text(graph, m.dtype), std::to_string(graph.nodes), graph.macs > 0 ? std::to_string(graph.macs) : "",
-                    datasheets::counts_text(graph.operators)});
+                    counts_text(graph.operators)});
   return heading("Graphs") + report::table(rows);
 }
 

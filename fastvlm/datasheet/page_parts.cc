@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "fastvlm/base/disk_space.h"
+#include "fastvlm/base/json_text.h"
 #include "fastvlm/report/html.h"
 #include "fastvlm/report/plot.h"
 
@@ -110,15 +111,6 @@ std::string qnn_operators(const std::vector<ContextSheet>& contexts) {
 }
 
 }  // namespace
-
-std::string counts_text(const OrderedJson& counts) {
-  std::vector<std::pair<std::string, std::int64_t>> rows;
-  for (const auto& [name, count] : counts.items()) rows.emplace_back(name, count.get<std::int64_t>());
-  std::ranges::stable_sort(rows, [](const auto& a, const auto& b) { return a.second > b.second; });
-  std::string text;
-  for (const auto& [name, count] : rows) text += fmt::format("{}{} {}", text.empty() ? "" : ", ", name, count);
-  return text;
-}
 
 std::string answers_section(const Datasheet& sheet) {
   std::string body = heading("Pictures with answers");

@@ -14,7 +14,4 @@ std::string accuracy_section(const Datasheet& sheet);
 // Contexts, and the operators that the NPU runs.
 std::string npu_section(const Datasheet& sheet);
 
-// {"Conv": 3, "Add": 2} as "Conv 3, Add 2", the most frequent first.
-std::string counts_text(const OrderedJson& counts);
-
 }  // namespace fastvlm::datasheets

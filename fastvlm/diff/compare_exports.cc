@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "fastvlm/base/interrupt.h"
+#include "fastvlm/base/json_text.h"
 #include "fastvlm/base/try.h"
 #include "fastvlm/bundle/manifest_json.h"
 #include "fastvlm/diff/weight_numbers.h"
@@ -21,8 +22,6 @@ constexpr std::size_t kMaxManifestBytes = std::size_t{256} << 20;
 constexpr double kEqualDb = 300;
 
 // ---- JSON, member by member ---------------------------------------------------------------------------------------------
-
-std::string plain(const OrderedJson& value) { return value.is_string() ? value.get<std::string>() : value.dump(); }
 
 // Every member by its path. Flattening leaves null where a list or object is empty: nothing is there.
 OrderedJson members_of(const OrderedJson& json) {
@@ -40,12 +39,12 @@ std::vector<ChangedSetting> changed_members(const OrderedJson& first, const Orde
   for (const auto& [key, value] : one.items()) {
     const auto found = other.find(key);
     if (found == other.end())
-      changes.push_back({key, plain(value), ""});
+      changes.push_back({key, plain_text(value), ""});
     else if (*found != value)
-      changes.push_back({key, plain(value), plain(*found)});
+      changes.push_back({key, plain_text(value), plain_text(*found)});
   }
   for (const auto& [key, value] : other.items())
-    if (!one.contains(key)) changes.push_back({key, "", plain(value)});
+    if (!one.contains(key)) changes.push_back({key, "", plain_text(value)});
   return changes;
 }
 

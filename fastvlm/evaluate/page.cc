@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <tuple>
 
+#include "fastvlm/base/json_text.h"
 #include "fastvlm/evaluate/metrics.h"
 #include "fastvlm/evaluate/text_forms.h"
 #include "fastvlm/report/html.h"
@@ -126,7 +127,7 @@ std::string answers_of(const ResultsHeader& header, const ResultRow& row, const 
 
 std::string card(const ResultsHeader& header, const ResultRow& row, const Question& question, int side) {
   std::string small = fmt::format("question {}", row.question);
-  if (!row.id.is_null()) small += ", " + (row.id.is_string() ? row.id.get<std::string>() : row.id.dump());
+  if (!row.id.is_null()) small += ", " + plain_text(row.id);
   if (!question.image.empty()) small += ", " + question.image;
   if (row.comparison) small += fmt::format(", largest KL {:.3e}", largest_divergence(row));
   return fmt::format(

@@ -4,6 +4,7 @@
 #include <unordered_map>
 
 #include "fastvlm/base/hash.h"
+#include "fastvlm/base/json_text.h"
 #include "fastvlm/base/try.h"
 
 namespace fastvlm {
@@ -22,7 +23,7 @@ const Json* answers_in(const Json& record) {
 }
 
 // 7 and "7" are the same id: a table has texts only.
-std::string key_of(const Json& id) { return id.is_string() ? id.get<std::string>() : id.dump(); }
+std::string key_of(const Json& id) { return plain_text(id); }
 
 Result<AnswersById> parse_answers(std::string_view text, const Path& file) {
   AnswersById answers;

@@ -43,7 +43,7 @@ EncodingsText text_of(const PreparedEncodings& encodings, const ExportOptions& o
 std::string encodings_file(std::string_view recipe_or_graph) { return npu_file("encodings_" + std::string(recipe_or_graph) + ".json"); }
 
 Status add_encodings(PreparedExport& p, const Weights& weights, const Target& target, std::uint64_t limit) {
-  if (!p.options.encodings) return p.encodings.clear(), Status{};
+  if (!p.options.encodings) return {};
   OwnedGraphs floats;
   for (const Recipe& recipe : p.options.npu->recipes) {
     if (recipe.is_float() || recipe.activations != Activations::kFloat) continue;

@@ -108,7 +108,7 @@ Status add_npu_graphs(PreparedExport& p, const Weights& weights) {
       prepared.graph = std::move(integers.graph);
       enter(prepared, kind);
       // Tower and projector are made of another float graph than that of fp16: their GELU is one node.
-      if (has_decoder(npu.role))
+      if (p.options.encodings && has_decoder(npu.role))
         p.encodings.push_back({.file = encodings_file(prepared.entry.name), .tensors = std::move(integers.encodings)});
     }
     p.npu_data.place_graph(*prepared.graph, data_file_of_group(prepared.entry.group, prepared.entry.extents.recipe));

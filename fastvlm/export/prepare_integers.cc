@@ -21,6 +21,11 @@ Status check_ranges(const ExportOptions& options, const char* option, const Reci
                     recipe.name);
 }
 
+Status check_edges(const ExportOptions& options, const char* option, const Recipe& recipe) {
+  if (options.npu->io_dtype == Dtype::kFloat32 || recipe.activations == Activations::kFloat) return {};
+  return bad_option(option, "{}: graphs with integer activations have float32 inputs and outputs; leave out `io_dtype`", recipe.name);
+}
+
 }  // namespace
 
 std::vector<PrecisionNeed> precisions_needed(const NpuOptions& options) {
@@ -45,16 +50,13 @@ Status check_integer_recipes(const ExportOptions& options) {
   const NpuOptions& npu = *options.npu;
   TRY(check_vision_recipe(npu.vision_recipe));
   TRY(check_ranges(options, "vision_recipe", npu.vision_recipe));
-  if (npu.vision_recipe.activations != Activations::kFloat && npu.io_dtype != Dtype::kFloat32)
-    return bad_option("vision_recipe", "{}: graphs with integer activations have float32 inputs and outputs; leave out `io_dtype`",
-                      npu.vision_recipe.name);
+  TRY(check_edges(options, "vision_recipe", npu.vision_recipe));
   for (const Recipe& recipe : npu.recipes) {
     if (recipe.activations == Activations::kFloat) continue;
     TRY(check_ranges(options, "recipe", recipe));
     if (!npu.fused.empty())
       return bad_option("recipe", "{}: fused graphs have no form with integer activations; leave out `fused`", recipe.name);
-    if (npu.io_dtype != Dtype::kFloat32)
-      return bad_option("recipe", "{}: graphs with integer activations have float32 inputs and outputs; leave out `io_dtype`", recipe.name);
+    TRY(check_edges(options, "recipe", recipe));
   }
   return {};
 }

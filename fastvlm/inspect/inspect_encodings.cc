@@ -3,7 +3,7 @@
 #include <map>
 #include <string>
 
-#include "fastvlm/base/json.h"
+#include "fastvlm/base/json_text.h"
 #include "fastvlm/base/try.h"
 #include "fastvlm/inspect/inspect_parts.h"
 
@@ -14,7 +14,7 @@ constexpr std::uint64_t kMostCounted = std::uint64_t{64} << 20;
 
 std::string text_at(const Json& row, const char* key) {
   const Json* value = json_find(row, key);
-  return value == nullptr ? "" : value->is_string() ? value->get<std::string>() : value->dump();
+  return value == nullptr ? "" : plain_text(*value);
 }
 
 // What one entry is, in words: "int 8 bit per channel", "float 16 bit", "uint16".

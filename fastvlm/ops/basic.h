@@ -53,8 +53,8 @@ Value layer_normalization(Value x, Value scale, Value bias, float epsilon);
 Value simplified_layer_normalization(Value x, Value scale, float epsilon);
 
 // x [B, M, K] times a weight [N, K] in blocks: codes uint8 [N, K/block, bytes], scales [N, K/block] -> [B, M, N]. com.microsoft; the
-// block divides K.
-Value matmul_in_blocks(Value x, Value codes, Value scales, BlockFormat format);
+// block divides K. `accuracy_level` is the attribute of that name; nothing: not written.
+Value matmul_in_blocks(Value x, Value codes, Value scales, BlockFormat format, std::optional<std::int64_t> accuracy_level = {});
 
 struct ConvOptions {
   std::int64_t stride = 1;

@@ -36,14 +36,8 @@ Value product_in_blocks(const ExpansionContext& context) {
     return matmul(context.input(0), dequantize_in_blocks(codes, context.add_weight(weight.scales, 1, ":scales"), format.block));
   }
   const QuantisedWeight weight = quantised_in_blocks(context.weight(1), format);
-  Value x = context.input(0), codes = context.graph().add_weight(weight.codes, context.source(1).name + ":codes", Dtype::kUint8);
-  Value scales = context.add_weight(weight.scales, 1, ":scales");
-  return x.graph().add_node(kMicrosoftDomain, "MatMulNBits", {x, codes, scales}, {{x.dtype(), {x.dim(0), x.dim(1), codes.dim(0)}}},
-                            {{"K", x.dim(2).value},
-                             {"N", codes.dim(0).value},
-                             {"bits", std::int64_t{format.bits}},
-                             {"block_size", format.block},
-                             {"accuracy_level", kActivationsOfEightBits}})[0];
+  Value codes = context.graph().add_weight(weight.codes, context.source(1).name + ":codes", Dtype::kUint8);
+  return matmul_in_blocks(context.input(0), codes, context.add_weight(weight.scales, 1, ":scales"), format, kActivationsOfEightBits);
 }
 
 std::vector<Value> expand_linear(const ExpansionContext& context) {

@@ -145,14 +145,19 @@ Result<ActivationEncodings> encode_activations(const Graph& graph, const Ranges&
   return Encoder(graph, form).encode(ranges);
 }
 
+Encoding asymmetric_encoding(Extremes extremes, Dtype dtype) {
+  const float low = std::min(0.0F, extremes.min), high = std::max(0.0F, extremes.max);
+  if (low == 0 && high == 0) return {.dtype = dtype};
+  const float scale = (high - low) / (dtype == Dtype::kUint8 ? 255 : 65535);
+  return {.dtype = dtype, .scale = scale, .zero_point = static_cast<std::int32_t>(std::nearbyint(-low / scale))};
+}
+
 Encoding encoding_of(Extremes extremes, Dtype dtype) {
+  if (dtype == Dtype::kUint16) return asymmetric_encoding(extremes, dtype);
   const float low = std::min(0.0F, extremes.min), high = std::max(0.0F, extremes.max);
   const std::int32_t middle = dtype == Dtype::kUint8 ? 128 : 0;
   if (low == 0 && high == 0) return {.dtype = dtype, .zero_point = middle};
-  if (dtype == Dtype::kInt16) return {.dtype = dtype, .scale = std::max(-low, high) / 32767};
-  if (dtype == Dtype::kUint8) return {.dtype = dtype, .scale = std::max(-low, high) / 127, .zero_point = middle};
-  const float scale = (high - low) / 65535;
-  return {.dtype = dtype, .scale = scale, .zero_point = static_cast<std::int32_t>(std::nearbyint(-low / scale))};
+  return {.dtype = dtype, .scale = std::max(-low, high) / (dtype == Dtype::kUint8 ? 127 : 32767), .zero_point = middle};
 }
 
 }  // namespace fastvlm

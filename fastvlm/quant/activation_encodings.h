@@ -29,7 +29,9 @@ struct ActivationEncodings {
   std::vector<std::optional<Encoding>> made_as;
 };
 
-// uint16: asymmetric, with zero a code of its own. int16 and uint8: symmetric.
+// uint16 or uint8 over the range, with zero a code of its own.
+Encoding asymmetric_encoding(Extremes extremes, Dtype dtype);
+// uint16: asymmetric. int16 and uint8: symmetric.
 Encoding encoding_of(Extremes extremes, Dtype dtype);
 
 // `graph` is expanded. An Error names a value whose range is not known.

@@ -93,6 +93,7 @@ class Writer {
   Result<std::vector<float>> numbers_of(int value) const;
   // A vector as codes of that encoding, which need not be one of activations.
   Value vector_operand(const std::vector<float>& numbers, const Encoding& encoding, const Dims& dims);
+  Value dequantize_by_channel(Value codes, Value scales, std::int64_t axis);
   Value channel_operand(const ChannelWeight& weight, const std::string& name, std::int64_t axis);
   Value bias_operand(const IntegerConvolution& convolution);
   Value weight_operand(int value, std::int64_t axis);
@@ -166,13 +167,16 @@ Result<Value> Writer::read(int value) {
   return floats_[at(value)];
 }
 
-// int8, zero points written.
+// Symmetric codes with a scale for each entry of that axis, zero points written.
+Value Writer::dequantize_by_channel(Value codes, Value scales, std::int64_t axis) {
+  Value zeros = to_->add_constant(Tensor::zeros(codes.dtype(), *static_shape(scales.dims())));
+  return to_->add_node("", "DequantizeLinear", {codes, scales, zeros}, {{Dtype::kFloat32, codes.dims()}}, {{"axis", axis}})[0];
+}
+
 Value Writer::channel_operand(const ChannelWeight& weight, const std::string& name, std::int64_t axis) {
-  const std::int64_t channels = weight.scales->shape()[0];
   Value codes = to_->add_weight(weight.codes, name + ":codes", Dtype::kInt8);
   Value scales = to_->add_weight(weight.scales, name + ":scales", Dtype::kFloat32);
-  Value zeros = to_->add_constant(Tensor::zeros(Dtype::kInt8, {channels}));
-  return to_->add_node("", "DequantizeLinear", {codes, scales, zeros}, {{Dtype::kFloat32, codes.dims()}}, {{"axis", axis}})[0];
+  return dequantize_by_channel(codes, scales, axis);
 }
 
 // A weight without an encoding stays a float.
@@ -188,8 +192,7 @@ Value Writer::bias_operand(const IntegerConvolution& convolution) {
   const auto channels = static_cast<std::int64_t>(convolution.bias.size());
   Value codes = to_->add_constant(integer_tensor(Dtype::kInt32, {channels}, convolution.bias));
   Value scales = to_->add_constant(Tensor::of_floats({channels}, convolution.bias_scales));
-  Value zeros = to_->add_constant(Tensor::zeros(Dtype::kInt32, {channels}));
-  return to_->add_node("", "DequantizeLinear", {codes, scales, zeros}, {{Dtype::kFloat32, {channels}}}, {{"axis", std::int64_t{0}}})[0];
+  return dequantize_by_channel(codes, scales, 0);
 }
 
 // What an operator made gets the value's name, unless that is an output's, which is given at the end.
@@ -277,13 +280,9 @@ Status Writer::convolution(const Node& node) {
   return {};
 }
 
-// uint8 over the range of the numbers, with zero a code of its own.
 Encoding byte_encoding(const std::vector<float>& numbers) {
   const auto [least, most] = std::ranges::minmax(numbers);
-  const float low = std::min(0.0F, least), high = std::max(0.0F, most);
-  if (low == high) return {.dtype = Dtype::kUint8};
-  const float scale = (high - low) / 255;
-  return {.dtype = Dtype::kUint8, .scale = scale, .zero_point = static_cast<std::int32_t>(std::nearbyint(-low / scale))};
+  return asymmetric_encoding({least, most}, Dtype::kUint8);
 }
 
 // int32 with a bit to spare.

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <utility>
 
 #include "fastvlm/base/nearest.h"
 #include "fastvlm/base/try.h"
@@ -36,8 +37,7 @@ std::vector<std::string> names_of(const Chip& chip) {
   std::vector<std::string> names = {chip.name, chip.marketing};
   if (!chip.alias.empty()) names.push_back(chip.alias);
   names.insert(names.end(), chip.also.begin(), chip.also.end());
-  for (const auto& [kind, number] : chip.numbers)
-    if (kind == "soc_model") names.push_back(std::to_string(number));
+  if (const auto number = number_of(chip, "soc_model")) names.push_back(std::to_string(*number));
   return names;
 }
 
@@ -96,6 +96,11 @@ Result<std::vector<ChosenChip>> find_chips(Targets targets, std::span<const std:
     if (std::ranges::find(chips, chosen.chip, &ChosenChip::chip) == chips.end()) chips.push_back(chosen);
   }
   return chips;
+}
+
+std::optional<std::int64_t> number_of(const Chip& chip, std::string_view kind) {
+  const auto row = std::ranges::find(chip.numbers, kind, &std::pair<std::string, std::int64_t>::first);
+  return row == chip.numbers.end() ? std::nullopt : std::optional(row->second);
 }
 
 Precision precision_of(Activations activations) {

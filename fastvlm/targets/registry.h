@@ -1,6 +1,8 @@
 // The targets that this program knows. A chip's name chooses its target: `--target sm8750` means Qualcomm HTP.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -35,6 +37,9 @@ std::vector<std::string> chip_names(Targets targets);
 
 // What graphs with such activations compute in.
 Precision precision_of(Activations activations);
+
+// One of the chip's numbers, such as "soc_model"; nothing where its target has none of that name.
+std::optional<std::int64_t> number_of(const Chip& chip, std::string_view kind);
 
 // Why graphs of that precision cannot run on one of the chips, as an Error of wrong usage.
 Status check_precision(std::span<const ChosenChip> chips, Precision precision);

@@ -30,6 +30,21 @@ std::byte code_of(float value, float scale) {
   return static_cast<std::byte>(static_cast<std::int8_t>(code));
 }
 
+// Calls take(numbers) for each row.
+template <class Take>
+Status each_channel(const Weight& weight, const Take& take) {
+  const auto width = static_cast<std::size_t>(weight.row_size());
+  const std::int64_t step = std::max<std::int64_t>(1, kPieceNumbers / std::max<std::int64_t>(1, weight.row_size()));
+  std::vector<float> rows;
+  for (std::int64_t begin = 0; begin < weight.row_count(); begin += step) {
+    const std::int64_t end = std::min(weight.row_count(), begin + step);
+    rows.resize(static_cast<std::size_t>(end - begin) * width);
+    TRY(weight.read_rows(begin, end, rows));
+    for (std::int64_t i = 0; i < end - begin; ++i) take(std::span<const float>(rows).subspan(static_cast<std::size_t>(i) * width, width));
+  }
+  return {};
+}
+
 class ChannelQuantiser {
  public:
   ChannelQuantiser(WeightPtr weight, std::vector<float> least) : weight_(std::move(weight)), least_(std::move(least)) {}
@@ -59,17 +74,8 @@ class ChannelQuantiser {
  private:
   Status make_scales() {
     const WeightPtr channels = weight_->is_transposed() ? weight_->transposed() : weight_;
-    const std::int64_t count = channels->row_count(), width = channels->row_size();
-    const std::int64_t step = std::max<std::int64_t>(1, kPieceNumbers / std::max<std::int64_t>(1, width));
-    std::vector<float> made, rows;
-    for (std::int64_t begin = 0; begin < count; begin += step) {
-      const std::int64_t end = std::min(count, begin + step);
-      rows.resize(static_cast<std::size_t>((end - begin) * width));
-      TRY(channels->read_rows(begin, end, rows));
-      for (std::int64_t i = 0; i < end - begin; ++i)
-        made.push_back(
-            channel_scale(std::span<const float>(rows).subspan(static_cast<std::size_t>(i * width), static_cast<std::size_t>(width))));
-    }
+    std::vector<float> made;
+    TRY(each_channel(*channels, [&](std::span<const float> numbers) { made.push_back(channel_scale(numbers)); }));
     for (std::size_t i = 0; i < least_.size(); ++i) made[i] = std::max(made[i], least_[i]);
     scales_ = std::move(made);
     return {};
@@ -88,21 +94,6 @@ std::string said(const Weight& weight, const std::vector<float>& least) {
   std::uint64_t hash = 14695981039346656037U;  // FNV-1a: other scales are other codes
   for (const float scale : least) hash = (hash ^ std::bit_cast<std::uint32_t>(scale)) * 1099511628211U;
   return text + fmt::format(", {} scales raised ({:016x})", raised, hash);
-}
-
-// Calls take(channel, numbers) for each row.
-template <class Take>
-Status each_channel(const Weight& weight, const Take& take) {
-  const auto width = static_cast<std::size_t>(weight.row_size());
-  const std::int64_t step = std::max<std::int64_t>(1, kPieceNumbers / std::max<std::int64_t>(1, weight.row_size()));
-  std::vector<float> rows;
-  for (std::int64_t begin = 0; begin < weight.row_count(); begin += step) {
-    const std::int64_t end = std::min(weight.row_count(), begin + step);
-    rows.resize(static_cast<std::size_t>(end - begin) * width);
-    TRY(weight.read_rows(begin, end, rows));
-    for (std::int64_t i = begin; i < end; ++i) take(i, std::span<float>(rows).subspan(static_cast<std::size_t>(i - begin) * width, width));
-  }
-  return {};
 }
 
 float number_of(std::byte code, float scale) { return static_cast<float>(static_cast<std::int8_t>(code)) * scale; }
@@ -154,7 +145,7 @@ Result<ChannelFacts> channel_facts(const WeightPtr& weight) {
   FASTVLM_ASSERT(!weight->is_transposed(), "rows are the channels");
   ChannelFacts facts;
   double signal = 0, noise = 0;
-  TRY(each_channel(*weight, [&](std::int64_t, std::span<const float> numbers) {
+  TRY(each_channel(*weight, [&](std::span<const float> numbers) {
     const float scale = channel_scale(numbers);
     double sum = 0;
     for (const float value : numbers) {

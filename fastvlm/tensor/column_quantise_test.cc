@@ -5,6 +5,8 @@
 #include <cmath>
 #include <cstdlib>
 
+#include "fastvlm/tensor/quantised_weight_for_tests.h"
+
 namespace fastvlm {
 namespace {
 
@@ -14,17 +16,6 @@ WeightPtr waves(std::int64_t rows, std::int64_t columns) {
   std::vector<float> values(static_cast<std::size_t>(rows * columns));
   for (std::size_t i = 0; i < values.size(); ++i) values[i] = wave(i, static_cast<std::size_t>(columns));
   return Weight::of_values({rows, columns}, std::move(values), "");
-}
-
-std::vector<std::byte> codes_of(const QuantisedWeight& q, std::int64_t step) {
-  std::vector<std::byte> all;
-  for (std::int64_t row = 0; row < q.codes->row_count(); row += step) {
-    const std::int64_t end = std::min(row + step, q.codes->row_count());
-    std::vector<std::byte> piece(static_cast<std::size_t>((end - row) * q.codes->row_size()));
-    EXPECT_TRUE(q.codes->read_packed_rows(row, end, piece).ok());
-    all.insert(all.end(), piece.begin(), piece.end());
-  }
-  return all;
 }
 
 // The blocks of a row are those of a column of the matrix turned, so both forms have the same scales and the same numbers.

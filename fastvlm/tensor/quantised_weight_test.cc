@@ -4,6 +4,8 @@
 
 #include <cmath>
 
+#include "fastvlm/tensor/quantised_weight_for_tests.h"
+
 namespace fastvlm {
 namespace {
 
@@ -26,17 +28,6 @@ CountedReads waves(std::int64_t rows, std::int64_t columns) {
   };
   counted.weight = Weight::of_source({rows, columns}, std::move(source), {"waves"}, "");
   return counted;
-}
-
-std::vector<std::byte> codes_of(const QuantisedWeight& q, std::int64_t step) {
-  std::vector<std::byte> all;
-  for (std::int64_t row = 0; row < q.codes->row_count(); row += step) {
-    const std::int64_t end = std::min(row + step, q.codes->row_count());
-    std::vector<std::byte> piece(static_cast<std::size_t>((end - row) * q.codes->row_size()));
-    EXPECT_TRUE(q.codes->read_packed_rows(row, end, piece).ok());
-    all.insert(all.end(), piece.begin(), piece.end());
-  }
-  return all;
 }
 
 TEST(QuantisedWeight, PiecesOfAnySizeGiveTheBytesOfTheWhole) {

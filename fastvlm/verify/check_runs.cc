@@ -84,12 +84,16 @@ Status run_embedder(const CheckContext& c) {
 
 }  // namespace
 
-Result<std::unique_ptr<Runner>> open_plain_decoder_with_projected(const CheckContext& c, std::string& projected) {
-  const Path path = c.folder.path / c.folder.plain(GraphRole::kDecoderWithProjection).file;
-  TRY_ASSIGN(OnnxModel model, read_onnx(path, {.infer_shapes = false}));
+Result<std::string> projected_value(const OnnxModel& model, const Path& path) {
   auto value = module_output(model, "model.multi_modal_projector.linear_2");
   if (!value) return bad_input("{}: no node belongs to the projector (model.multi_modal_projector.linear_2)", path.string());
-  projected = *value;
+  return *std::move(value);
+}
+
+Result<std::unique_ptr<Runner>> open_plain_decoder_with_projected(const CheckContext& c, std::string& projected) {
+  const Path path = c.folder.path / c.folder.plain(GraphRole::kDecoderWithProjection).file;
+  TRY_ASSIGN(const OnnxModel model, read_onnx(path, {.infer_shapes = false}));
+  TRY_ASSIGN(projected, projected_value(model, path));
   return open_probed(path, std::span(&projected, 1), c.open);
 }
 

@@ -2,6 +2,7 @@
 // check it came from (an interrupt ends everything).
 #pragma once
 
+#include "fastvlm/onnx/model_file.h"
 #include "fastvlm/session/output_folder.h"
 #include "fastvlm/targets/target.h"
 #include "fastvlm/verify/report.h"
@@ -46,6 +47,8 @@ struct PlainDecoding {
   Tensor image_features;
   Tensor logits;
 };
+// The value of the plain decoder at `path` that holds them; an Error where there is none.
+Result<std::string> projected_value(const OnnxModel& model, const Path& path);
 Result<std::unique_ptr<Runner>> open_plain_decoder_with_projected(const CheckContext& context, std::string& projected);
 Result<PlainDecoding> run_plain_decoder(Runner& runner, const std::string& projected, const Tensor& vision_features,
                                         const Tensor& input_ids);

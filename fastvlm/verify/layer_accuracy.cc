@@ -32,17 +32,12 @@ void undo_halvings(const Manifest& manifest, Values& values) {
           for (float& value : tensor.floats()) value = std::ldexp(value, static_cast<int>(scale.halvings));
 }
 
-bool is_module_value(const OnnxModel& model, const std::string& name) {
-  const std::vector<std::string> names = module_values(model);
-  return std::ranges::find(names, name) != names.end();
-}
-
 // Modules and the values that leave them in one graph.
 using Probes = std::vector<std::pair<std::string, std::string>>;
 
 // The stem, every block and every stage of the tower that this graph has; the last block of a stage is the stage.
 Probes tower_probes(const OnnxModel& model, const VisionFacts& tower) {
-  const std::vector<std::string> floats = float_values(model);
+  const std::vector<std::string> floats = float_values(model), modules = module_values(model);
   Probes probes;
   const auto add = [&](const std::string& module) {
     const auto value = module_output(model, module);
@@ -52,7 +47,7 @@ Probes tower_probes(const OnnxModel& model, const VisionFacts& tower) {
   for (std::size_t stage = 0; stage < tower.depths.size(); ++stage) {
     const std::string name = fmt::format("model.vision_tower.stages.{}", stage);
     for (std::int64_t block = 0; block + 1 < tower.depths[stage]; ++block) add(fmt::format("{}.blocks.{}", name, block));
-    if (is_module_value(model, name)) probes.emplace_back(name, name);
+    if (std::ranges::find(modules, name) != modules.end()) probes.emplace_back(name, name);
   }
   return probes;
 }
@@ -173,10 +168,9 @@ class Layers {
 
     const Path path = f_.path / f_.plain(GraphRole::kDecoderWithProjection).file;
     TRY_ASSIGN(const OnnxModel model, read_onnx(path, {.infer_shapes = false}));
-    const auto projected = module_output(model, "model.multi_modal_projector.linear_2");
-    if (!projected) return bad_input("{}: no node belongs to the projector (model.multi_modal_projector.linear_2)", path.string());
+    TRY_ASSIGN(const std::string projected, projected_value(model, path));
     const std::vector<std::string> layers = layer_names(), there = module_values(model);
-    std::vector<std::string> probes = {*projected};
+    std::vector<std::string> probes = {projected};
     for (const std::string& name : layers)
       if (std::ranges::find(there, name) != there.end()) probes.push_back(name);
     TRY_ASSIGN(auto runner, open_probed(path, probes, o_.open_cpu));
@@ -187,7 +181,7 @@ class Layers {
                                   probes));
     TRY_ASSIGN(const EmbeddingTable table, EmbeddingTable::open(f_));
     TRY_ASSIGN(Tensor words, table.gather(ids));
-    const Tensor parts[] = {reshaped(std::move(plain_.at(*projected)), {vision, f_.text().hidden_size}), std::move(words)};
+    const Tensor parts[] = {reshaped(std::move(plain_.at(projected)), {vision, f_.text().hidden_size}), std::move(words)};
     prompt_ = stack_rows(parts);
     return {};
   }
