@@ -233,8 +233,7 @@ Value matmul_in_blocks(Value x, const BlockValues& weight, BlockFormat format, s
   if (accuracy_level) attributes.emplace("accuracy_level", *accuracy_level);
   std::vector<Value> inputs = {x, codes, scales};
   if (format.shifted) inputs.push_back(zero_points);
-  return one(x.graph(), "MatMulNBits", inputs, {x.dtype(), {x.dim(0), x.dim(1), codes.dim(0)}}, std::move(attributes),
-             kMicrosoftDomain);
+  return one(x.graph(), "MatMulNBits", inputs, {x.dtype(), {x.dim(0), x.dim(1), codes.dim(0)}}, std::move(attributes), kMicrosoftDomain);
 }
 
 Value dequantize(Value x, const Encoding& encoding) {

@@ -127,15 +127,17 @@ void quantise_blocks(std::span<const float> rows, std::int64_t columns, BlockFor
 
 void dequantise_blocks(const BlockNumbersRead& numbers, std::int64_t columns, BlockFormat format, std::span<float> out) {
   const auto zero_bytes = static_cast<std::size_t>(format.zero_point_bytes(columns));
-  auto half_of = [](std::byte both, std::size_t which) { return static_cast<float>(std::to_integer<unsigned>(both) >> which % 2 * 4 & 15U); };
+  auto half_of = [](std::byte both, std::size_t which) {
+    return static_cast<float>(std::to_integer<unsigned>(both) >> which % 2 * 4 & 15U);
+  };
   const auto width = static_cast<std::size_t>(columns), blocks = static_cast<std::size_t>(format.blocks_of(columns));
   const auto block = static_cast<std::size_t>(format.block), bytes = static_cast<std::size_t>(format.block_bytes());
   for (std::size_t i = 0; i < out.size(); ++i) {
     const std::size_t at = i / width * blocks + i % width / block, within = i % width % block;
     const std::byte byte = numbers.codes[at * bytes + (format.bits == 8 ? within : within / 2)];
     const float code = format.bits == 8 ? static_cast<float>(byte) : half_of(byte, within);
-    const float zero = format.shifted ? half_of(numbers.zero_points[i / width * zero_bytes + at % blocks / 2], at % blocks)
-                                      : -range_of(format.bits).low;
+    const float zero =
+        format.shifted ? half_of(numbers.zero_points[i / width * zero_bytes + at % blocks / 2], at % blocks) : -range_of(format.bits).low;
     out[i] = (code - zero) * numbers.scales[at];
   }
 }

@@ -93,8 +93,8 @@ QuantisedWeight quantised_in_blocks(const WeightPtr& weight, BlockFormat format)
   FASTVLM_ASSERT((weight->shape() == Shape{weight->row_count(), weight->row_size()}), "a matrix in its own rows");
   const std::int64_t rows = weight->row_count(), blocks = format.blocks_of(weight->row_size());
   auto quantiser = std::make_shared<Quantiser>(weight, format);
-  const std::string done = fmt::format("{}{}int{} in {}blocks of {}", weight->done(), weight->done().empty() ? "" : ", ",
-                                       format.bits, format.shifted ? "shifted " : "", format.block);
+  const std::string done = fmt::format("{}{}int{} in {}blocks of {}", weight->done(), weight->done().empty() ? "" : ", ", format.bits,
+                                       format.shifted ? "shifted " : "", format.block);
 
   auto codes = std::make_shared<PackedSource>();
   codes->rows = rows, codes->row_bytes = blocks * format.block_bytes();

@@ -7,8 +7,8 @@
 namespace fastvlm {
 
 struct QuantisedWeight {
-  WeightPtr codes;   // bytes [rows, blocks, bytes of a block]
-  WeightPtr scales;  // numbers [rows, blocks]
+  WeightPtr codes;                  // bytes [rows, blocks, bytes of a block]
+  WeightPtr scales;                 // numbers [rows, blocks]
   WeightPtr zero_points = nullptr;  // bytes [rows, zero_point_bytes] of shifted blocks
 };
 
