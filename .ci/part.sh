@@ -20,3 +20,5 @@ sanitized() {
 
 # What has threads.
 readonly threaded=(base process image synthetic)
+# What reads bytes that others made.
+readonly parsers=(base tensor text image checkpoint bundle)
