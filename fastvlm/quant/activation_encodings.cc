@@ -133,7 +133,7 @@ class Encoder {
 }  // namespace
 
 IntegerForm form_of(Activations activations) {
-  if (activations == Activations::kWhole) return {.float_streams = false, .second_operand = Dtype::kUint8};
+  if (activations == Activations::kWhole) return {.float_streams = false, .second_operand = Dtype::kUint8, .short_factors = true};
   return {};
 }
 
