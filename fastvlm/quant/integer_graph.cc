@@ -68,6 +68,7 @@ class Writer {
 
   Status pass(const Node& node);
   Status same_operator(const Node& node);
+  Status split(const Node& node);
   Status matmul(const Node& node);
   Status matmul_in_two_parts(const Node& node);
   Status matmul_in_blocks(const Node& node);
@@ -122,7 +123,7 @@ Writer::Row Writer::row_of(std::string_view op) {
   static constexpr std::pair<std::string_view, Row> kRows[] = {
       {"Reshape", &Writer::same_operator},
       {"Transpose", &Writer::same_operator},
-      {"Split", &Writer::same_operator},
+      {"Split", &Writer::split},
       {"Concat", &Writer::same_operator},
       {"Clip", &Writer::pass},
       {"Add", &Writer::same_operator},
@@ -259,6 +260,25 @@ Value Writer::added(Value product, Value of_rest, const IntegerRest& rest, const
   product = dequantize(quantize(product, encoding), encoding);
   of_rest = dequantize(quantize(of_rest, rest.product), rest.product);
   return to_->add_node("", "Add", {product, of_rest}, {{Dtype::kFloat32, product.dims()}})[0];
+}
+
+// Of one token, heads are cut along the last axis where the form says so.
+Status Writer::split(const Node& node) {
+  const ValueInfo& info = from_.value(node.inputs[0]);
+  const auto& as = encoding(node.inputs[0]);
+  const auto count = static_cast<std::int64_t>(node.outputs.size());
+  const bool one_token = info.dims.size() == 4 && info.dims[0] == Dim(1) && info.dims[1] == Dim(count) && info.dims[2] == Dim(1);
+  if (!form_.splits_last_axis || !as || !one_token || node.integer("axis") != 1) return same_operator(node);
+  const std::int64_t width = info.dims[3].value;
+  TRY_ASSIGN(Value x, read(node.inputs[0]));
+  Value shape = to_->add_constant(integer_tensor(Dtype::kInt64, {4}, std::vector<std::int64_t>{1, 1, 1, count * width}));
+  x = to_->add_node("", "Reshape", {x, shape}, {{Dtype::kFloat32, {1, 1, 1, count * width}}})[0];
+  Value widths = to_->add_constant(integer_tensor(Dtype::kInt64, {count}, std::vector<std::int64_t>(node.outputs.size(), width)));
+  std::vector<OutputSpec> outputs(node.outputs.size(), {Dtype::kFloat32, {1, 1, 1, width}});
+  const auto parts =
+      to_->add_node("", "Split", {dequantize(quantize(x, *as), *as), widths}, std::move(outputs), {{"axis", std::int64_t{3}}});
+  for (std::size_t i = 0; i < parts.size(); ++i) store(node.outputs[i], parts[i]);
+  return {};
 }
 
 Status Writer::matmul(const Node& node) {
