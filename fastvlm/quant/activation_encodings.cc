@@ -133,7 +133,8 @@ class Encoder {
 }  // namespace
 
 IntegerForm form_of(Activations activations) {
-  if (activations == Activations::kWhole) return {.float_streams = false, .second_operand = Dtype::kUint8};
+  if (activations == Activations::kWhole)
+    return {.float_streams = false, .second_operand = Dtype::kUint8, .short_factors = true, .splits_last_axis = true};
   return {};
 }
 

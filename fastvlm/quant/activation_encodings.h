@@ -16,6 +16,11 @@ struct IntegerForm {
   // Of the second operand of a MatMul of two activations: int16, or uint8 around 128 for chips that take no 16 bits there. HTP computes
   // with 8 bits of a uint16 there silently.
   Dtype second_operand = Dtype::kInt16;
+  // Chips before HTP v73 keep few bits of the factors of channels: see ScaleRule::factor.
+  bool short_factors = false;
+  // Whether the heads [1, heads, 1, d] of one token are split as [1, 1, 1, heads * d]. HTP v69 multiplies all but the first of those that
+  // were split along the second axis wrongly (measured: no signal is left of them).
+  bool splits_last_axis = false;
   // Such a stream is not scaled; one that passes this is refused.
   double largest_float = kLargestHalf;
 };

@@ -67,10 +67,28 @@ TEST(ChannelQuantise, AWeightReadTransposedHasTheSameChannels) {
 
 TEST(ChannelQuantise, NoScaleIsBelowItsLeast) {
   const WeightPtr weight = matrix(3, 2, {127, 1, 127, 1, 254, 2});
-  const ChannelWeight raised = quantised_by_channel(weight, {0, 4, 1});
+  const ChannelWeight raised = quantised_by_channel(weight, {.least = {0, 4, 1}});
   EXPECT_EQ(raised.scales->read_all().value(), (std::vector<float>{1, 4, 2}));
   EXPECT_EQ(codes_of(raised, 3), (std::vector<int>{127, 1, 32, 0, 127, 1}));
   EXPECT_NE(raised.codes->identity(), quantised_by_channel(weight).codes->identity()) << "other codes are another weight";
+}
+
+TEST(ChannelQuantise, FactorsHaveElevenBitsWhereTheRuleSaysSo) {
+  const WeightPtr weight = waves(7, 24);
+  const std::vector<float> plain = quantised_by_channel(weight).scales->read_all().value();
+  for (const double factor : {0.37, 1e-3, 812.0}) {
+    const ChannelWeight made = quantised_by_channel(weight, {.factor = factor});
+    const std::vector<float> scales = made.scales->read_all().value();
+    for (std::size_t i = 0; i < scales.size(); ++i) {
+      int exponent = 0;
+      const double codes = std::frexp(scales[i] * factor, &exponent) * 2048;
+      EXPECT_NEAR(codes, std::nearbyint(codes), 2e-4) << scales[i];
+      EXPECT_GE(scales[i], plain[i] * (1 - 1e-6));
+      EXPECT_LE(scales[i], plain[i] * (1 + 1.0 / 1024));
+      EXPECT_EQ(raised(scales[i], factor), scales[i]) << "once is enough";
+    }
+    EXPECT_NE(made.codes->identity(), quantised_by_channel(weight).codes->identity());
+  }
 }
 
 TEST(ChannelQuantise, TheRemainderIsWhatTheCodesLeaveInPiecesOfAnySize) {
