@@ -120,10 +120,12 @@ Verb bundle_verb(CommonArguments& common) {
        .summary = "Make a folder with just what one machine needs, a self-test and scripts that bring it there",
        .details =
            "Contexts, their ONNX wrappers, embedding table, tokenizer and settings are linked or copied; the self-test is made on the\n"
-           "CPU. Nothing of a vendor's is in the folder: push.sh fetches the runtime or takes it out of your SDK. Nothing here was\n"
-           "tried on hardware.",
+           "CPU. For Genie the graph of the pictures is compiled anew, with 16-bit pixels. Nothing of a vendor's is in the folder: "
+           "push.sh\n"
+           "fetches the runtime or takes it out of your SDK. Nothing here was tried on hardware.",
        .examples = "  fastvlm-npu bundle --output-dir out --target sm8750 --to phone --dry-run\n"
-                   "  fastvlm-npu bundle --output-dir out --target sm8750 --to phone --probe"},
+                   "  fastvlm-npu bundle --output-dir out --target sm8750 --to phone --probe\n"
+                   "  fastvlm-npu bundle --output-dir out --target sm8750 --to phone --runtime genie"},
       common, add_options, run);
 }
 

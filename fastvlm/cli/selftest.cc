@@ -28,6 +28,7 @@ void add_options(OptionTable& options, SelfTestArguments& a, CommonArguments& co
 
 ExitCode run(const SelfTestArguments& a, const CommonArguments& common) {
   TRY_ASSIGN(const device::BundleManifest manifest, device::read_bundle(a.bundle));
+  TRY(device::check_runs_graphs(a.bundle, manifest));
   TRY_ASSIGN(const std::string chip, chip_of("htp", manifest.chip));
   device::SelfTestRun run{.bundle = a.bundle,
                           .results = a.results,

@@ -9,7 +9,7 @@ constexpr std::int64_t kBlock = 32;
 
 constexpr WeightEncoding kHalf = {.blocks = {.bits = ops::kHalfPrecision, .block = kBlock}};
 constexpr WeightEncoding kEightBits = {.blocks = {.bits = 8, .block = kBlock}};
-constexpr WeightEncoding kFourBits = {.blocks = {.bits = 4, .block = kBlock}};
+constexpr WeightEncoding kFourBits = {.blocks = {.bits = 4, .block = kBlock, .shifted = true}};
 
 }  // namespace
 

@@ -27,7 +27,10 @@ std::int64_t picture_size(const PreparedExport& p) {
 }
 
 std::vector<std::int64_t> end_tokens(const PreparedExport& p, const std::string& tokenizer_json) {
-  std::vector<std::int64_t> ids = p.config.eos_token_ids;
+  return end_tokens(p.config.eos_token_ids, tokenizer_json);
+}
+
+std::vector<std::int64_t> end_tokens(std::vector<std::int64_t> ids, const std::string& tokenizer_json) {
   const Json tokenizer = Json::parse(tokenizer_json);
   for (const Json& token : tokenizer.value("added_tokens", Json::array()))
     if (token.at("content") == "<|im_end|>" && std::ranges::find(ids, token.at("id").get<std::int64_t>()) == ids.end())

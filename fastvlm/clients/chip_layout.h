@@ -16,6 +16,7 @@ std::int64_t picture_size(const PreparedExport& prepared);
 
 // Every id that ends a reply in chat. `tokenizer_json`: of the export.
 std::vector<std::int64_t> end_tokens(const PreparedExport& prepared, const std::string& tokenizer_json);
+std::vector<std::int64_t> end_tokens(std::vector<std::int64_t> eos_token_ids, const std::string& tokenizer_json);
 
 // The decoders of the export, longest first, in one context where weights are shared, or each in its own.
 // `file` of each is "<group>" or the graph's name, with nothing around it.

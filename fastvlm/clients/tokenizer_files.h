@@ -18,9 +18,19 @@ struct TokenizerFiles {
   std::int64_t pad_token_id = 0;
 };
 
+// What they are made of, and what they have to fit.
+struct TokenizerSource {
+  std::string folder;  // for messages
+  std::string tokenizer_json;
+  std::string tokenizer_config_json;  // empty: there is none
+  std::int64_t vocab_size = 0;
+  std::vector<std::int64_t> eos_token_ids;
+};
+
 // "<image>" keeps the id that the tokenizer has for it, or else gets the next free one; an Error when the embedding table has no row
 // for it, or the export has no tokenizer.
 Result<TokenizerFiles> tokenizer_files(const PreparedExport& prepared);
+Result<TokenizerFiles> tokenizer_files(const TokenizerSource& source);
 
 // The words by which onnxruntime-genai marks a picture; the middle one stands for each image token.
 inline constexpr const char* kPictureMarks[] = {"<|vision_start|>", "<|image_pad|>", "<|vision_end|>"};

@@ -57,4 +57,19 @@ inline BundleManifest write_made_up_bundle(const FolderForTests& folder) {
   return manifest;
 }
 
+// The same for Genie.
+inline BundleManifest write_made_up_genie_bundle(const FolderForTests& folder) {
+  folder.write("genie/vision_64.bin", std::string("\0\1binary\n", 9) + kBuildForTests + std::string(1000, '\0'));
+  folder.write("genie/client.cc", "int main() { return 0; }\n");
+  folder.write("selftest/question.txt", "What?\n");
+  BundleManifest manifest = manifest_for_tests();
+  manifest.runtime = kGenie;
+  manifest.contexts = {{.binary = "genie/vision_64.bin", .graphs = {"vision_64"}}};
+  manifest.files = list_bundle_files(folder.path()).value();
+  for (const auto& [name, text] : bundle_scripts(manifest, selftest_for_tests())) folder.write(name, text);
+  manifest.files = list_bundle_files(folder.path()).value();
+  folder.write(kBundleFile, bundle_text(manifest));
+  return manifest;
+}
+
 }  // namespace fastvlm::device

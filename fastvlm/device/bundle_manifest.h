@@ -14,6 +14,9 @@ namespace fastvlm::device {
 inline constexpr const char* kBundleFile = "bundle.json";
 inline constexpr const char* kBundleFormat = "fastvlm-npu bundle";
 inline constexpr int kBundleVersion = 1;
+// What opens the contexts.
+inline constexpr const char* kOnnxRuntime = "onnxruntime";
+inline constexpr const char* kGenie = "genie";
 
 struct BundleFile {
   std::uint64_t bytes = 0;
@@ -33,7 +36,7 @@ struct BundleManifest {
   std::string chip;          // "sm8750"
   std::string architecture;  // "HTP v79"
   std::int64_t soc_model = 0;
-  std::string runtime;   // that opens it: "onnxruntime"
+  std::string runtime;   // that opens it: kOnnxRuntime or kGenie
   std::string recipe;    // of the decoder: "fp16"
   std::string compiler;  // build of QAIRT that compiled every context: "v2.51.0.260929181845"
   std::string onnxruntime;

@@ -5,6 +5,8 @@
 
 #include "fastvlm/base/staged_folder.h"
 #include "fastvlm/base/try.h"
+#include "fastvlm/clients/export_layouts.h"
+#include "fastvlm/device/genie_bundle.h"
 #include "fastvlm/device/make_selftest.h"
 #include "fastvlm/device/selftest.h"
 
@@ -12,10 +14,7 @@ namespace fastvlm::device {
 namespace {
 
 Status check_runtime(const std::string& runtime) {
-  if (runtime == kOnnxRuntime) return {};
-  if (runtime == kGenie)
-    return bad_option("runtime",
-                      "genie: bundles for Genie are not made yet; `runtime` onnxruntime makes one for ONNX Runtime's QNN plug-in");
+  if (runtime == kOnnxRuntime || runtime == kGenie) return {};
   return bad_option("runtime", "{}: is neither onnxruntime nor genie", runtime);
 }
 
@@ -25,36 +24,17 @@ bool goes_along(const std::string& file) {
   return !file.ends_with(".onnx") && !file.ends_with(".onnx.data");
 }
 
-Status plan_file(const BundlePlan& plan, const std::string& name, std::vector<PlannedFile>& files) {
-  std::error_code failure;
-  const Path source = std::filesystem::canonical(plan.folder.path / name, failure);
-  const std::uint64_t bytes = failure ? 0 : std::filesystem::file_size(source, failure);
-  if (failure) return bad_input("{}: is missing; export again", (plan.folder.path / name).string());
-  files.push_back({.name = name, .bytes = bytes, .made = "linked", .source = source});
-  return {};
-}
-
-// The entry of the manifest for the chip, with the contexts of the graphs that go along.
+// Every context of the graphs that go along, each once.
 Result<std::vector<ContextEntry>> compiled_contexts(const BundlePlan& plan) {
-  const std::string& chip = plan.chip.chip->name;
-  const auto entry = std::ranges::find(plan.folder.manifest.targets, chip, &TargetEntry::chip);
-  if (entry == plan.folder.manifest.targets.end())
-    return bad_input("{}: not compiled for {}; run compile with `targets` {} first", plan.folder.path.string(), chip, chip);
   std::vector<ContextEntry> contexts;
   for (const GraphEntry& graph : plan.folder.manifest.graphs) {
-    const auto has_it = [&](const ContextEntry& context) {
-      return std::ranges::find(context.graphs, graph.name, &ContextEntry::Wrapped::name) != context.graphs.end();
-    };
-    const auto context = std::ranges::find_if(entry->contexts, has_it);
-    if (context == entry->contexts.end())
-      return bad_input("{}: the graph {} was not compiled for {}; run compile with `targets` {} again", plan.folder.path.string(),
-                       graph.name, chip, chip);
-    if (std::ranges::any_of(context->graphs, [](const auto& wrapped) { return wrapped.wrapper.empty(); }))
+    TRY_ASSIGN(const ContextEntry context, compiled_context(plan, graph.name));
+    if (std::ranges::any_of(context.graphs, [](const auto& wrapped) { return wrapped.wrapper.empty(); }))
       return bad_input(
           "{}: the context {} for {} was compiled by the tools of an SDK and has no ONNX wrapper, which ONNX Runtime needs; "
           "compile without `sdk`",
-          plan.folder.path.string(), context->binary, chip);
-    if (std::ranges::find(contexts, context->binary, &ContextEntry::binary) == contexts.end()) contexts.push_back(*context);
+          plan.folder.path.string(), context.binary, plan.chip.chip->name);
+    if (std::ranges::find(contexts, context.binary, &ContextEntry::binary) == contexts.end()) contexts.push_back(context);
   }
   return contexts;
 }
@@ -77,25 +57,17 @@ Status plan_contexts(const BundleOptions& options, BundlePlan& plan) {
   const std::string folder = compiled_folder(plan.chip.chip->name);
   for (const ContextEntry& context : compiled) {
     if (options.unshared && context.graphs.size() > 1) {
-      for (const auto& wrapped : context.graphs) plan.to_compile.push_back({.graph = wrapped.name});
+      for (const auto& wrapped : context.graphs) TRY(plan_compile(plan, {.graph = wrapped.name}, folder + wrapped.name + "_ctx_qnn.bin"));
       continue;
     }
-    TRY(plan_file(plan, folder + context.binary, plan.files));
-    for (const auto& wrapped : context.graphs) TRY(plan_file(plan, folder + wrapped.wrapper, plan.files));
+    TRY(plan_file(plan, folder + context.binary, folder + context.binary));
+    for (const auto& wrapped : context.graphs) TRY(plan_file(plan, folder + wrapped.wrapper, folder + wrapped.wrapper));
     plan.contexts.push_back(context);
   }
   TRY_ASSIGN(const std::int64_t size, question_size(plan.folder));
   if (options.probe)
-    for (const std::string& graph : graphs_to_probe(plan.folder, size)) plan.to_compile.push_back({.graph = graph, .probed = true});
-  for (const ContextToCompile& one : plan.to_compile) {
-    const auto graph = std::ranges::find(plan.folder.manifest.graphs, one.graph, &GraphEntry::name);
-    CompileLoadSum sum;
-    TRY(sum.add(plan.folder.path / graph->file));
-    plan.files.push_back({.name = fmt::format("{}{}{}_ctx_qnn.bin", folder, one.graph, one.probed ? kProbedEnd : ""),
-                          .bytes = plan.chip.target->context_bytes(sum.load()),
-                          .made = one.probed ? "compiled, with probes" : "compiled alone",
-                          .about = true});
-  }
+    for (const std::string& graph : graphs_to_probe(plan.folder, size))
+      TRY(plan_compile(plan, {.graph = graph, .probed = true}, fmt::format("{}{}{}_ctx_qnn.bin", folder, graph, kProbedEnd)));
   return {};
 }
 
@@ -123,7 +95,63 @@ void plan_selftest(const BundleOptions& options, BundlePlan& plan) {
   plan.files.push_back({.name = fmt::format("{}/", kSelfTestFolder), .bytes = bytes, .made = "self-test", .about = true});
 }
 
+Status plan_for_onnxruntime(const BundleOptions& options, BundlePlan& plan) {
+  TRY(plan_contexts(options, plan));
+  for (const auto& [name, file] : plan.folder.manifest.files)
+    if (goes_along(name)) TRY(plan_file(plan, name, name));
+  return {};
+}
+
+// A folder for another program has no graphs that could make a self-test.
+Status check_is_no_layout(const Path& folder) {
+  std::error_code failure;
+  if (std::filesystem::exists(folder / kManifestFile, failure) || !std::filesystem::exists(folder / clients::kLayoutsFile, failure))
+    return {};
+  return bad_input(
+      "{}: was exported for another program; a bundle for Genie, too, is made of a plain export, so export with `targets` and without "
+      "`layouts` first",
+      folder.string());
+}
+
 }  // namespace
+
+Status plan_file(BundlePlan& plan, const std::string& name, const std::string& as) {
+  std::error_code failure;
+  const Path source = std::filesystem::canonical(plan.folder.path / name, failure);
+  const std::uint64_t bytes = failure ? 0 : std::filesystem::file_size(source, failure);
+  if (failure) return bad_input("{}: is missing; export again", (plan.folder.path / name).string());
+  plan.files.push_back({.name = as, .bytes = bytes, .made = "linked", .source = source});
+  return {};
+}
+
+Status plan_compile(BundlePlan& plan, const ContextToCompile& one, const std::string& file) {
+  const auto graph = std::ranges::find(plan.folder.manifest.graphs, one.graph, &GraphEntry::name);
+  CompileLoadSum sum;
+  TRY(sum.add(plan.folder.path / graph->file));
+  plan.files.push_back({.name = file,
+                        .bytes = plan.chip.target->context_bytes(sum.load()),
+                        .made = one.probed         ? "compiled, with probes"
+                                : one.coded_pixels ? "compiled, with 16-bit pixels"
+                                                   : "compiled alone",
+                        .about = true});
+  plan.to_compile.push_back(one);
+  return {};
+}
+
+Result<ContextEntry> compiled_context(const BundlePlan& plan, const std::string& graph) {
+  const std::string& chip = plan.chip.chip->name;
+  const auto entry = std::ranges::find(plan.folder.manifest.targets, chip, &TargetEntry::chip);
+  if (entry == plan.folder.manifest.targets.end())
+    return bad_input("{}: not compiled for {}; run compile with `targets` {} first", plan.folder.path.string(), chip, chip);
+  const auto has_it = [&](const ContextEntry& context) {
+    return std::ranges::find(context.graphs, graph, &ContextEntry::Wrapped::name) != context.graphs.end();
+  };
+  const auto context = std::ranges::find_if(entry->contexts, has_it);
+  if (context == entry->contexts.end())
+    return bad_input("{}: the graph {} was not compiled for {}; run compile with `targets` {} again", plan.folder.path.string(), graph,
+                     chip, chip);
+  return *context;
+}
 
 std::uint64_t BundlePlan::total_bytes() const {
   return std::accumulate(files.begin(), files.end(), std::uint64_t{0},
@@ -135,13 +163,12 @@ Result<BundlePlan> plan_bundle(const BundleOptions& options) {
   if (options.answer_rows < 1) return bad_option("answer_rows", "{}: must be at least 1", options.answer_rows);
   BundlePlan plan;
   TRY_ASSIGN(plan.chip, find_chip(options.known_targets, options.target));
+  TRY(check_is_no_layout(options.output_dir));
   TRY_ASSIGN(plan.folder, open_output_folder(options.output_dir));
   TRY_ASSIGN(plan.folder, with_recipe(std::move(plan.folder), options.recipe));
   std::erase_if(plan.folder.manifest.graphs,
                 [](const GraphEntry& graph) { return graph.role != GraphRole::kVision && graph.role != GraphRole::kDecoder; });
-  TRY(plan_contexts(options, plan));
-  for (const auto& [name, file] : plan.folder.manifest.files)
-    if (goes_along(name)) TRY(plan_file(plan, name, plan.files));
+  TRY(options.runtime == kGenie ? plan_genie(options, plan) : plan_for_onnxruntime(options, plan));
   plan_selftest(options, plan);
   return plan;
 }

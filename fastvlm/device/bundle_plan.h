@@ -5,14 +5,12 @@
 #include <vector>
 
 #include "fastvlm/base/json.h"
+#include "fastvlm/device/bundle_manifest.h"
 #include "fastvlm/run/runtimes.h"
 #include "fastvlm/session/output_folder.h"
 #include "fastvlm/targets/registry.h"
 
 namespace fastvlm::device {
-
-inline constexpr const char* kOnnxRuntime = "onnxruntime";
-inline constexpr const char* kGenie = "genie";
 
 struct BundleOptions {
   Path output_dir;  // of export, compiled for the chip
@@ -41,10 +39,12 @@ struct PlannedFile {
   Path source = {};    // of what is linked
 };
 
-// A context that the export does not have: a graph alone, or one with probes.
+// A context that the export does not have: a graph alone, one with probes, or one that takes pixels as Genie hands them on.
 struct ContextToCompile {
   std::string graph;
   bool probed = false;
+  std::string binary = {};  // where Genie finds it, below the bundle; empty: npu/<chip>/, with a wrapper
+  bool coded_pixels = false;
 };
 
 struct BundlePlan {
@@ -53,12 +53,20 @@ struct BundlePlan {
   std::vector<PlannedFile> files;
   std::vector<ContextEntry> contexts;  // of the export that are taken as they are
   std::vector<ContextToCompile> to_compile;
+  std::vector<BundleContext> genie;  // all contexts of a bundle for Genie, the one of the pictures last
   std::uint64_t total_bytes() const;
 };
 
 // Errors: no such chip, not compiled for it (or by tools that write no ONNX wrappers), no such recipe, a runtime that is not offered,
 // a folder that exists, files of the export that are missing.
 Result<BundlePlan> plan_bundle(const BundleOptions& options);
+
+// Adds a file of the export, which will be linked under the name `as`.
+Status plan_file(BundlePlan& plan, const std::string& name, const std::string& as);
+// Adds a context, whose size is an estimate, under the name of its file.
+Status plan_compile(BundlePlan& plan, const ContextToCompile& one, const std::string& file);
+// The entry of the manifest for the chip and the graph; an Error says to compile.
+Result<ContextEntry> compiled_context(const BundlePlan& plan, const std::string& graph);
 
 OrderedJson plan_json(const BundlePlan& plan, const BundleOptions& options);
 

@@ -53,32 +53,57 @@ Status check_hashes(const Path& folder, const BundleManifest& manifest) {
   return {};
 }
 
+Result<ContextInfo> read_binary(const Path& file, const ContextReading& reading, const RuntimePaths& runtimes) {
+  return read_context_in_child(file, {.program = reading.program, .qnn_system_library = runtimes.qnn_folder / "libQnnSystem.so"});
+}
+
+std::optional<std::int64_t> soc_model_of(const ContextInfo& info) {
+  return info.soc_model ? std::optional<std::int64_t>(*info.soc_model) : std::nullopt;
+}
+
+Result<ContextFacts> binary_facts(const Path& file, const ContextReading& reading) {
+  const auto runtimes = require_runtimes(reading.runtimes, /*with_qnn=*/true);
+  if (!runtimes.ok()) return ContextFacts{};
+  TRY_ASSIGN(const ContextInfo info, read_binary(file, reading, *runtimes));
+  return ContextFacts{.compiler = info.build_id, .soc_model = soc_model_of(info)};
+}
+
+// Files that say what a context is: wrappers, or the contexts themselves where there are none.
+std::vector<std::string> self_descriptions(const BundleManifest& manifest) {
+  std::vector<std::string> names;
+  for (const auto& [name, file] : manifest.files)
+    if (name.ends_with(qnn::kContextWrapperEnd)) names.push_back(name);
+  if (manifest.runtime == kGenie)
+    for (const BundleContext& context : manifest.contexts) names.push_back(context.binary);
+  return names;
+}
+
 }  // namespace
 
 Result<ContextFacts> context_facts(const Path& file, const ContextReading& reading) {
+  if (!file.string().ends_with(qnn::kContextWrapperEnd)) return binary_facts(file, reading);
   TRY_ASSIGN(const ContextWrapper wrapper, read_context_wrapper(file));
   ContextFacts facts{.compiler = wrapper.ep_sdk_version, .soc_model = wrapper.soc_model};
   const auto runtimes = require_runtimes(reading.runtimes, /*with_qnn=*/true);
   if (!runtimes.ok() || wrapper.context_file.empty()) return facts;
-  TRY_ASSIGN(const ContextInfo info,
-             read_context_in_child(wrapper.context_file,
-                                   {.program = reading.program, .qnn_system_library = runtimes->qnn_folder / "libQnnSystem.so"}));
+  TRY_ASSIGN(const ContextInfo info, read_binary(wrapper.context_file, reading, *runtimes));
   const bool other_chip = facts.soc_model && info.soc_model && *facts.soc_model != static_cast<std::int64_t>(*info.soc_model);
   if (other_chip || (!facts.compiler.empty() && short_version(facts.compiler) != short_version(info.build_id)))
     return bad_input("{}: its context says QAIRT {} for SoC number {}, the wrapper {} for {}; they do not belong together", file.string(),
                      short_version(info.build_id), info.soc_model.value_or(0), short_version(facts.compiler), facts.soc_model.value_or(0));
-  return ContextFacts{.compiler = info.build_id,
-                      .soc_model = info.soc_model ? std::optional<std::int64_t>(*info.soc_model) : facts.soc_model};
+  return ContextFacts{.compiler = info.build_id, .soc_model = info.soc_model ? soc_model_of(info) : facts.soc_model};
 }
 
 Status check_bundle(const Path& folder, const BundleManifest& manifest, const BundleCheck& check) {
   std::error_code ignored;
+  for (const BundleContext& context : manifest.contexts)
+    if (!manifest.files.contains(context.binary))
+      return bad_input("{}: names the context {} but not its size and hash; {}", kBundleFile, context.binary, kAgain);
   for (const auto& [name, file] : manifest.files)
     if (!std::filesystem::is_regular_file(folder / name, ignored)) return bad_input("{}: is missing; {}", (folder / name).string(), kAgain);
   // Why a file is another one says more than that it is.
   Status unreadable;
-  for (const auto& [name, file] : manifest.files) {
-    if (!name.ends_with(qnn::kContextWrapperEnd)) continue;
+  for (const std::string& name : self_descriptions(manifest)) {
     const auto facts = context_facts(folder / name, check.reading);
     if (facts.ok()) TRY(agree(folder / name, *facts, manifest));
     if (!facts.ok() && unreadable.ok()) unreadable = facts.error();

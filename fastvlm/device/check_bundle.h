@@ -19,8 +19,9 @@ struct ContextFacts {
   std::string compiler;  // "v2.51.0.260929181845"
   std::optional<std::int64_t> soc_model;
 };
-// Facts of a wrapper and of the binary that it names. An Error also when the two disagree.
-Result<ContextFacts> context_facts(const Path& wrapper, const ContextReading& reading);
+// Facts of a wrapper and of the binary that it names; an Error also when the two disagree. Or of a binary without a wrapper, which says
+// nothing where there is no QNN to read it.
+Result<ContextFacts> context_facts(const Path& file, const ContextReading& reading);
 
 // One sentence about the first thing that is wrong. Hashes of gigabytes take seconds; without them sizes are compared.
 struct BundleCheck {

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "fastvlm/base/try.h"
+#include "fastvlm/device/genie_bundle.h"
 #include "fastvlm/onnx/model_file.h"
 #include "fastvlm/session/probed_graph.h"
 
@@ -33,27 +34,29 @@ Status write_models(const BundlePlan& plan, const Path& folder, CompiledContexts
     if (one.probed) {
       TRY_ASSIGN(values, probes_of(graph));
     }
-    const std::string name = one.graph + (one.probed ? kProbedEnd : "");
-    TRY(write_probed(graph, values, {folder, name}));
+    const std::string name = one.graph + (one.probed ? kProbedEnd : one.coded_pixels ? "_uint16" : "");
+    TRY(one.coded_pixels ? write_coded_vision(plan.folder, one.graph, {folder, name}) : write_probed(graph, values, {folder, name}));
     groups.push_back({.name = name, .graphs = {name}, .weights_sha256 = weights});
     if (one.probed) compiled.probed.push_back({.graph = one.graph, .model = folder / (name + ".onnx"), .values = std::move(values)});
   }
   return {};
 }
 
+Status move_to(const Path& from, const Path& to) {
+  std::error_code failure;
+  fs::create_directories(to.parent_path(), failure);
+  fs::rename(from, to, failure);
+  if (failure) return bad_environment("{}: cannot be moved to {} ({})", from.string(), to.string(), failure.message());
+  return {};
+}
+
 // Takes binary and wrappers out of the folder of the compiler; what became of each node is not needed on the machine.
 Status take(const CompiledGroup& group, const Path& from, const Path& to, std::vector<ContextEntry>& entries) {
   ContextEntry entry{.group = group.name, .binary = group.binary, .bytes = group.bytes};
-  std::vector<std::string> files = {group.binary};
+  TRY(move_to(from / group.binary, to / group.binary));
   for (const CompiledGraph& graph : group.graphs) {
     entry.graphs.push_back({graph.name, graph.wrapper});
-    files.push_back(graph.wrapper);
-  }
-  std::error_code failure;
-  fs::create_directories(to, failure);
-  for (const std::string& file : files) {
-    fs::rename(from / file, to / file, failure);
-    if (failure) return bad_environment("{}: cannot be moved to {} ({})", (from / file).string(), to.string(), failure.message());
+    TRY(move_to(from / graph.wrapper, to / graph.wrapper));
   }
   entries.push_back(std::move(entry));
   return {};
@@ -84,7 +87,13 @@ Result<CompiledContexts> compile_contexts(const BundlePlan& plan, const BundleOp
                                               .cache_folder = options.cache_folder,
                                               .log_folder = fs::temp_directory_path()},
                                              progress));
-  for (const CompiledGroup& group : done) TRY(take(group, output, bundle / compiled_folder(plan.chip.chip->name), compiled.entries));
+  FASTVLM_ASSERT(done.size() == plan.to_compile.size(), "the compiler answers for each group, in their order");
+  for (std::size_t i = 0; i < done.size(); ++i) {
+    if (const std::string& binary = plan.to_compile[i].binary; !binary.empty())
+      TRY(move_to(output / done[i].binary, bundle / binary));
+    else
+      TRY(take(done[i], output, bundle / compiled_folder(plan.chip.chip->name), compiled.entries));
+  }
   return compiled;
 }
 

@@ -125,5 +125,61 @@ TEST_F(EmulatedBundle, IsTalkedToThroughItsOwnScript) {
   EXPECT_FALSE(std::filesystem::exists(folder_ / "shared/npu/vision_256.onnx"));
 }
 
+TEST_F(EmulatedBundle, ForGenieHasItsFolderAndRefusesForeignContexts) {
+  ASSERT_NO_FATAL_FAILURE(export_trained());
+  BundleOptions genie = options("out", "phone");
+  genie.runtime = kGenie, genie.unshared = false, genie.probe = false;
+  ASSERT_NO_FATAL_FAILURE(bundle_or_fail(genie));
+  const Path phone = folder_ / "phone";
+  auto manifest = read_bundle(phone);
+  ASSERT_TRUE(manifest.ok()) << manifest.error().message;
+  for (const char* name : {"text-encoder.json", "image-encoder.json", "text-generator.json", "genie_config.json", "metadata.json",
+                           "htp_backend_ext_config.json", "tokenizer.json", "tokenizer_config.json", "prompt.json", "client.cc",
+                           "embedding_weights.raw", "vision_256.bin"})
+    EXPECT_TRUE(manifest->files.contains(std::string("genie/") + name)) << name;
+  ASSERT_EQ(manifest->contexts.size(), 2u);
+  EXPECT_EQ(manifest->contexts[0].graphs.size(), 2u);
+  // The decoder is that of the export, one file on the disk.
+  const Path decoder = phone / manifest->contexts[0].binary;
+  EXPECT_EQ(std::filesystem::hard_link_count(decoder), 2u);
+  const auto test = read_selftest(phone);
+  ASSERT_TRUE(test.ok() && test->answers.size() == 1 && test->runs.empty());
+  EXPECT_EQ(test->answers[0].ids.size(), 1u);  // "purple", and not the token that ends the turn
+
+  const auto sentence = [&](const BundleManifest& changed) {
+    const Status status = check_bundle(phone, changed, {.reading = {.program = FASTVLM_PROGRAM, .runtimes = kRuntimes}});
+    return status.ok() ? "" : status.error().message;
+  };
+  EXPECT_EQ(sentence(*manifest), "");
+  BundleManifest other = *manifest;
+  other.soc_model = 57;
+  EXPECT_NE(sentence(other).find("was compiled for another chip (SoC number 69)"), std::string::npos) << sentence(other);
+  other = *manifest, other.compiler = "v2.48.0.250501010101";
+  EXPECT_NE(sentence(other).find("was compiled with QAIRT 2.51.0, but the bundle says 2.48.0"), std::string::npos) << sentence(other);
+  const std::string bytes = text_of(phone / "genie/vision_256.bin");
+  write_text(phone / "genie/vision_256.bin", bytes.substr(0, bytes.size() / 2));
+  EXPECT_NE(sentence(*manifest).find("vision_256.bin"), std::string::npos) << sentence(*manifest);
+  std::filesystem::remove(decoder);
+  EXPECT_NE(sentence(*manifest).find("is missing"), std::string::npos) << sentence(*manifest);
+
+  // No graph of it is for this program, and Genie gives no tensor between the layers.
+  EXPECT_NE(check_runs_graphs(phone, *manifest).error().message.find("run.sh"), std::string::npos);
+  genie.probe = true, genie.force = true;
+  EXPECT_EQ(plan_bundle(genie).error().option, "probe");
+}
+
+TEST_F(EmulatedBundle, ForGenieSaysWhatHasToBeExportedAnew) {
+  export_or_fail({.model_dir = kTrained / "checkpoint",
+                  .output_dir = folder_ / "half",
+                  .image_size = 256,
+                  .npu = NpuOptions{.targets = {"sm8750"}, .prefill = {32}, .context = 128, .io_dtype = Dtype::kFloat16}});
+  BundleOptions genie = options("half", "phone");
+  genie.runtime = kGenie, genie.probe = false;
+  EXPECT_NE(plan_bundle(genie).error().message.find("`io_dtype` float16"), std::string::npos);
+  folder_.write("web/layouts.json", "{}");
+  genie.output_dir = folder_ / "web";
+  EXPECT_NE(plan_bundle(genie).error().message.find("export with `targets` and without `layouts` first"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace fastvlm::device

@@ -8,6 +8,7 @@
 #include "fastvlm/base/version.h"
 #include "fastvlm/device/check_bundle.h"
 #include "fastvlm/device/compile_contexts.h"
+#include "fastvlm/device/genie_bundle.h"
 #include "fastvlm/device/make_selftest.h"
 #include "fastvlm/device/scripts.h"
 #include "fastvlm/targets/qnn/compile/compile.h"
@@ -59,13 +60,24 @@ Status write_contract(const BundlePlan& plan, const std::vector<ContextEntry>& c
   return write_manifest(to, manifest);
 }
 
+// The files that say by what and for which chip each context was compiled.
+std::vector<Path> self_descriptions(const Path& folder, const BundleManifest& manifest) {
+  std::vector<Path> files;
+  if (manifest.runtime == kGenie) {
+    for (const BundleContext& context : manifest.contexts) files.push_back(folder / context.binary);
+    return files;
+  }
+  std::error_code failure;
+  for (const auto& entry : fs::directory_iterator(folder / compiled_folder(manifest.chip), failure))
+    if (entry.path().string().ends_with(qnn::kContextWrapperEnd)) files.push_back(entry.path());
+  return files;
+}
+
 // What every context says about itself must agree.
 Status read_compiler(const BundleOptions& options, const Path& folder, BundleManifest& manifest) {
-  std::error_code failure;
-  for (const auto& entry : fs::directory_iterator(folder / compiled_folder(manifest.chip), failure)) {
-    if (!entry.path().string().ends_with(qnn::kContextWrapperEnd)) continue;
-    const std::string name = entry.path().filename().string();
-    auto facts = context_facts(entry.path(), {.program = options.program, .runtimes = options.runtimes});
+  for (const Path& file : self_descriptions(folder, manifest)) {
+    const std::string name = file.filename().string();
+    auto facts = context_facts(file, {.program = options.program, .runtimes = options.runtimes});
     if (!facts.ok()) return std::move(facts).error().within(name);
     if (facts->soc_model && *facts->soc_model != manifest.soc_model)
       return bad_input("{}: was compiled for SoC number {}, not for {}; run compile with `targets` {} again", name, *facts->soc_model,
@@ -96,6 +108,7 @@ BundleManifest facts_of(const BundlePlan& plan, const BundleOptions& options, co
     if (graph.role == GraphRole::kVision) m.image_sizes.push_back(graph.extents.image_size);
     m.context = std::max(m.context, graph.extents.context);
   }
+  if (options.runtime == kGenie) m.contexts = plan.genie;
   for (const ContextEntry& context : contexts) {
     BundleContext& row = m.contexts.emplace_back(BundleContext{.binary = compiled_folder(chip.name) + context.binary});
     for (const auto& wrapped : context.graphs) row.graphs.push_back(wrapped.name);
@@ -130,15 +143,20 @@ Result<BundleReport> make_bundle(const BundleOptions& options, Progress& progres
   TRY_ASSIGN(CompiledContexts compiled, compile_contexts(plan, options, to, progress));
   std::vector<ContextEntry> contexts = plan.contexts;
   contexts.insert(contexts.end(), compiled.entries.begin(), compiled.entries.end());
-  TRY(write_contract(plan, contexts, to));
-  TRY_ASSIGN(const SelfTest test, make_selftest({.folder = plan.folder,
-                                                 .open = options.open_cpu,
-                                                 .chip = plan.chip.chip->name,
-                                                 .pictures = options.pictures,
-                                                 .question = options.question,
-                                                 .rows = options.answer_rows,
-                                                 .probed = compiled.probed},
-                                                to, progress));
+  const bool genie = options.runtime == kGenie;
+  TRY(genie ? write_genie_files(plan, to) : write_contract(plan, contexts, to));
+  SelfTestRequest request{.folder = plan.folder,
+                          .open = options.open_cpu,
+                          .chip = plan.chip.chip->name,
+                          .pictures = options.pictures,
+                          .question = options.question,
+                          .rows = options.answer_rows,
+                          .probed = compiled.probed,
+                          .answers_only = genie};
+  if (genie) {
+    TRY_ASSIGN(request.end_tokens, genie_end_tokens(plan.folder));
+  }
+  TRY_ASSIGN(const SelfTest test, make_selftest(request, to, progress));
   BundleReport report{.manifest = facts_of(plan, options, contexts)};
   TRY(read_compiler(options, to, report.manifest));
   // The scripts hold sizes and hashes of all other files.

@@ -26,11 +26,12 @@ class SelfTestMaker {
     TRY_ASSIGN(size_, question_size(f_));
     const std::size_t pictures = r_.pictures.empty() ? 2 : r_.pictures.size();
     progress_.start("the self-test on the CPU", pictures + 2);
-    TRY(run_vision());
+    if (!r_.answers_only) TRY(run_vision());
     progress_.advance(1);
     TRY(run_decoder(pictures));
     TRY(run_probed());
     progress_.advance(1);
+    TRY(write_file_atomically(to_ / kQuestionFile, r_.question + "\n"));
     TRY(write_file_atomically(to_ / kSelfTestFile, selftest_text(test_)));
     return std::move(test_);
   }
@@ -109,8 +110,12 @@ class SelfTestMaker {
     const std::int64_t rows = std::min(r_.rows, session.context() - tokens + 1);
     if (picture == 0) prompt_ = prompt;
     TRY_ASSIGN(AnswerRows said, answer_picture(session, table, {.pieces = pieces_, .features = features.floats(), .rows = rows}));
-    answer.ids = std::move(said.ids);
-    TRY_ASSIGN(answer.logits, store("logits", Tensor::of_floats({rows, session.vocab_size()}, said.logits), answer.name + "/logits.raw"));
+    const auto end = std::ranges::find_first_of(said.ids, r_.end_tokens);
+    if (end == said.ids.begin()) return bad_usage("`question` gets no answer at all; ask another one");
+    answer.ids.assign(said.ids.begin(), end);
+    const auto kept = static_cast<std::int64_t>(answer.ids.size()), width = session.vocab_size();
+    said.logits.resize(static_cast<std::size_t>(kept * width));
+    TRY_ASSIGN(answer.logits, store("logits", Tensor::of_floats({kept, width}, said.logits), answer.name + "/logits.raw"));
     return answer;
   }
 
@@ -128,6 +133,7 @@ class SelfTestMaker {
       test_.answers.push_back(std::move(answer));
       progress_.advance(1);
     }
+    if (r_.answers_only) return {};
     return run_decoder_graphs(session, table.width(), memory);
   }
 

@@ -25,6 +25,9 @@ struct SelfTestRequest {
   std::string question;
   std::int64_t rows = 8;  // of logits for each picture
   std::vector<ProbedGraph> probed = {};
+  // For a runtime that only answers: no graph by itself, and answers that stop before the first of these ids.
+  bool answers_only = false;
+  std::vector<std::int32_t> end_tokens = {};
 };
 
 // The vision size that the questions use: that of the export where there is a graph for it, or else the largest.

@@ -4,7 +4,7 @@ namespace fastvlm::device {
 
 const std::string_view kPushScript = R"sh(#!/bin/sh
 # Brings this folder and a runtime to a machine with a @CHIP@. Nothing of Qualcomm's is in the folder: for a Linux board the wheels
-# of ONNX Runtime and its QNN plug-in are fetched from the Python package index (their licence comes along), for Android the
+# @WHEEL_NAMES@ are fetched from the Python package index (their licence comes along), for Android the
 # libraries come out of your own QAIRT SDK.
 # Made by fastvlm-npu @PROGRAM@. The commands were tried with --dry-run, not with a device.
 set -eu
@@ -68,15 +68,14 @@ fetch_wheel() {
 stage_linux() {
 @WHEELS@
   if [ -z "$dry_run" ] || [ -d "$qnn_wheel" ]; then check_runtime "$qnn_wheel/onnxruntime_qnn/libQnnHtp.so"; fi
-  run cp "$ort_wheel/onnxruntime/capi/@ORT_LIBRARY@" "$stage/"
-  run cp -R "$qnn_wheel/onnxruntime_qnn" "$stage/onnxruntime_qnn"
+@COPY_ORT@  run cp -R "$qnn_wheel/onnxruntime_qnn" "$stage/onnxruntime_qnn"
   if [ -n "$dry_run" ] || [ -d "$qnn_wheel/onnxruntime_qnn.libs" ]; then run cp -R "$qnn_wheel/onnxruntime_qnn.libs" "$stage/"; fi
 }
 
 stage_android() {
   [ -n "$sdk" ] || fail "for Android name your QAIRT SDK with --sdk FOLDER: the libraries of the wheels are for Linux" 2
   run mkdir -p "$stage/onnxruntime_qnn"
-  for library in lib/aarch64-android/libQnnHtp.so lib/aarch64-android/libQnnSystem.so \
+  for library in lib/aarch64-android/libQnnHtp.so lib/aarch64-android/libQnnSystem.so @MORE_LIBRARIES@\
     "lib/aarch64-android/libQnnHtpV${htp}Stub.so" "lib/hexagon-v$htp/unsigned/libQnnHtpV${htp}Skel.so"; do
     [ -f "$sdk/$library" ] || fail "$sdk/$library is missing; --sdk must name an unpacked QAIRT SDK with libraries for v$htp" 4
     run cp "$sdk/$library" "$stage/onnxruntime_qnn/"

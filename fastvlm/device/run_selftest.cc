@@ -85,9 +85,16 @@ class Runs {
 
 }  // namespace
 
+Status check_runs_graphs(const Path& bundle, const BundleManifest& manifest) {
+  if (manifest.runtime == kOnnxRuntime) return {};
+  return bad_input("{}: is a bundle for Genie, whose self-test is run by {} with --selftest FOLDER", bundle.string(),
+                   (bundle / "run.sh").string());
+}
+
 Result<SelfTestReport> run_selftest(const SelfTestRun& run, Progress& progress) {
   const auto begin = std::chrono::steady_clock::now();
   TRY_ASSIGN(const BundleManifest manifest, read_bundle(run.bundle));
+  TRY(check_runs_graphs(run.bundle, manifest));
   progress.start("files of the bundle", 0);
   TRY(check_bundle(run.bundle, manifest, run.check));
   TRY_ASSIGN(const SelfTest test, read_selftest(run.bundle));

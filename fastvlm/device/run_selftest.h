@@ -24,6 +24,9 @@ struct SelfTestReport {
   double seconds = 0;
 };
 
+// Bundles for Genie have no graphs that this program opens: their own script runs the self-test.
+Status check_runs_graphs(const Path& bundle, const BundleManifest& manifest);
+
 // Errors: a damaged bundle, a graph that does not open or run. Whether the numbers are right is for check_results().
 Result<SelfTestReport> run_selftest(const SelfTestRun& run, Progress& progress);
 

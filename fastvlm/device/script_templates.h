@@ -6,8 +6,11 @@
 namespace fastvlm::device {
 
 extern const std::string_view kSharedFunctions;  // of both scripts
+extern const std::string_view kCheckChip;        // of both run.sh
 extern const std::string_view kRunScript;
+extern const std::string_view kGenieRunScript;
 extern const std::string_view kPushScript;
 extern const std::string_view kBundlePage;
+extern const std::string_view kGeniePage;
 
 }  // namespace fastvlm::device

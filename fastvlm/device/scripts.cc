@@ -2,6 +2,8 @@
 
 #include <fmt/ranges.h>
 
+#include <algorithm>
+
 #include "fastvlm/device/script_templates.h"
 #include "fastvlm/run/fetch.h"
 #include "fastvlm/targets/registry.h"
@@ -21,11 +23,11 @@ struct WheelLines {
   std::string commands;
   std::string library, onnxruntime, qnn;
 };
-WheelLines wheel_lines() {
+WheelLines wheel_lines(bool with_onnxruntime) {
   WheelLines lines;
   for (const PinnedWheel& wheel : kPinnedWheels) {
-    if (wheel.machine != "aarch64") continue;
     const bool ort = wheel.kind == RuntimeKind::kOnnxRuntime;
+    if (wheel.machine != "aarch64" || (ort && !with_onnxruntime)) continue;
     lines.commands += fmt::format("  fetch_wheel {0} {1} {2} {3}\n  {4}=$folder\n", wheel.package, wheel.version, wheel.platform,
                                   wheel.sha256, ort ? "ort_wheel" : "qnn_wheel");
     (ort ? lines.onnxruntime : lines.qnn) = wheel.version;
@@ -42,6 +44,26 @@ std::string marketing_of(const std::string& chip) {
   return chosen.ok() ? chosen->chip->marketing : chip;
 }
 
+// Name, pixels and number of tokens of each answer.
+std::string answer_rows(const SelfTest& test) {
+  std::string rows;
+  for (const PictureAnswer& answer : test.answers)
+    rows += fmt::format("{}{} {} {}", rows.empty() ? "" : "\n", answer.name, answer.pixel_values.file, answer.ids.size());
+  return rows;
+}
+
+// Of an answer: what the context leaves behind the picture and a question of usual length. Genie does not stop at its end by itself.
+std::int64_t room_for_answer(const BundleManifest& manifest, const SelfTest& test) {
+  std::int64_t prompt = 0;
+  for (const PictureAnswer& answer : test.answers) {
+    std::int64_t tokens = answer.image_features.shape.size() == 3 ? answer.image_features.shape[1] : 0;
+    for (const auto& piece : answer.pieces) tokens += static_cast<std::int64_t>(piece.size());
+    prompt = std::max(prompt, tokens);
+  }
+  constexpr std::int64_t kLongerQuestion = 64, kFewest = 8, kMost = 256;
+  return std::clamp(manifest.context - prompt - kLongerQuestion, kFewest, kMost);
+}
+
 }  // namespace
 
 std::string filled(std::string_view text, const std::vector<std::pair<std::string, std::string>>& values) {
@@ -55,10 +77,17 @@ std::string filled(std::string_view text, const std::vector<std::pair<std::strin
 }
 
 std::map<std::string, std::string> bundle_scripts(const BundleManifest& manifest, const SelfTest& test) {
-  const WheelLines wheels = wheel_lines();
+  const bool genie = manifest.runtime == kGenie;
+  const WheelLines wheels = wheel_lines(!genie);
   const std::string shared = filled(kSharedFunctions, {{"FILES", file_rows(manifest)}});
   const std::vector<std::pair<std::string, std::string>> values = {
       {"SHARED", shared},
+      {"CHECK_CHIP", std::string(kCheckChip)},
+      {"WHEEL_NAMES", genie ? "of the QNN plug-in, which holds Genie," : "of ONNX Runtime and its QNN plug-in"},
+      {"COPY_ORT", genie ? "" : fmt::format("  run cp \"$ort_wheel/onnxruntime/capi/{}\" \"$stage/\"\n", wheels.library)},
+      {"MORE_LIBRARIES", genie ? "lib/aarch64-android/libGenie.so lib/aarch64-android/libQnnHtpNetRunExtensions.so " : ""},
+      {"ANSWERS", answer_rows(test)},
+      {"TOKENS", std::to_string(room_for_answer(manifest, test))},
       {"PROGRAM", manifest.program},
       {"CHIP", manifest.chip},
       {"MARKETING", marketing_of(manifest.chip)},
@@ -70,13 +99,14 @@ std::map<std::string, std::string> bundle_scripts(const BundleManifest& manifest
       {"CONTEXT", std::to_string(manifest.context)},
       {"SIZES", fmt::format("{}", fmt::join(manifest.image_sizes, ", "))},
       {"WHEELS", wheels.commands},
-      {"ORT_LIBRARY", wheels.library},
       {"ORT", wheels.onnxruntime},
       {"QNN", wheels.qnn},
       {"PROBES", test.probes.empty()
                      ? "A bundle made with `--probe` also names the first tensor that departs."
                      : "The runs under `probes` give the output of every layer, so that `verify` names the first that departs."}};
-  return {{"README.md", filled(kBundlePage, values)}, {"push.sh", filled(kPushScript, values)}, {"run.sh", filled(kRunScript, values)}};
+  return {{"README.md", filled(genie ? kGeniePage : kBundlePage, values)},
+          {"push.sh", filled(kPushScript, values)},
+          {"run.sh", filled(genie ? kGenieRunScript : kRunScript, values)}};
 }
 
 }  // namespace fastvlm::device

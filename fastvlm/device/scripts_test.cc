@@ -45,6 +45,45 @@ TEST_F(Scripts, AreValidForEveryShell) {
   }
 }
 
+class GenieScripts : public Scripts {
+ protected:
+  void SetUp() override { write_made_up_genie_bundle(folder_); }
+};
+
+TEST_F(GenieScripts, AreValidForEveryShellAndNameWhatGenieNeeds) {
+  for (const char* script : {"run.sh", "push.sh"})
+    for (const std::string command : {"sh -n \"$0\"", "if command -v shellcheck >/dev/null; then shellcheck \"$0\"; fi"}) {
+      const auto result = run_process({.program = "sh", .arguments = {"-c", command, (folder_ / script).string()}});
+      ASSERT_TRUE(result.ok());
+      EXPECT_EQ(result->exit_code, 0) << script << ": " << command << "\n" << result->output;
+    }
+  for (const char* file : {"run.sh", "push.sh", "README.md"}) {
+    const std::string text = folder_.read(file);
+    for (const char* mark : {"@CHIP@", "@FILES@", "@SHARED@", "@CHECK_CHIP@", "@COPY_ORT@", "@MORE_LIBRARIES@", "@ANSWERS@", "@TOKENS@"})
+      EXPECT_EQ(text.find(mark), std::string::npos) << mark;
+  }
+  const std::string linux = run("push.sh", {"--ssh", "root@board", "--dry-run"}).output;
+  EXPECT_NE(linux.find("onnxruntime-qnn-2.7.0"), std::string::npos) << linux;
+  EXPECT_EQ(linux.find("libonnxruntime.so"), std::string::npos) << linux;
+  const ProcessResult android = run("push.sh", {"--adb", "--dry-run", "--sdk", sdk_of("v2.60.1.260101010101")});
+  EXPECT_NE(android.output.find("libGenie.so is missing"), std::string::npos) << android.output;
+}
+
+TEST_F(GenieScripts, RunLooksAtTheFilesBeforeGenie) {
+  EXPECT_EQ(run("run.sh", {"--check"}).exit_code, 0);
+  const ProcessResult none = run("run.sh", {"--selftest", (folder_ / "results").string(), "--any-chip"});
+  EXPECT_EQ(none.exit_code, 4);
+  EXPECT_NE(none.output.find("libGenie.so is missing; push.sh brings it, or name it in GENIE_LIBRARY"), std::string::npos) << none.output;
+  const std::string context = "genie/vision_64.bin", bytes = folder_.read(context);
+  std::string other = bytes;
+  folder_.write(context, other.replace(other.find("v2.51.0"), 7, "v2.48.0"));
+  EXPECT_NE(run("run.sh", {"--check"}).output.find("was compiled with QAIRT v2.48.0"), std::string::npos);
+  folder_.write(context, bytes.substr(0, bytes.size() - 7));
+  EXPECT_NE(run("run.sh", {"--check"}).output.find("so it was cut off"), std::string::npos);
+  std::filesystem::remove(folder_ / context);
+  EXPECT_NE(run("run.sh", {"--check"}).output.find("is missing"), std::string::npos);
+}
+
 TEST_F(Scripts, RunRefusesADamagedFolderWithOneSentence) {
   const ProcessResult whole = run("run.sh", {"--check"});
   EXPECT_EQ(whole.exit_code, 0) << whole.output;

@@ -17,6 +17,7 @@ namespace fastvlm::device {
 
 inline constexpr const char* kSelfTestFolder = "selftest";
 inline constexpr const char* kSelfTestFile = "selftest.json";
+inline constexpr const char* kQuestionFile = "question.txt";
 inline constexpr const char* kSelfTestFormat = "fastvlm-npu selftest";
 inline constexpr int kSelfTestVersion = 1;
 // What a result folder of ours says about itself.

@@ -49,7 +49,7 @@ check_files() {
         grep -a -q "v2:[0-9]*:[^:]*:[^:]*:[0-9]*:$soc_model:" "$here/$name" ||
           fail "$name is not for $chip; copy the bundle again"
         ;;
-      *_qnn.bin)
+      *_qnn.bin | genie/vision*.bin | genie/decoder*.bin)
         build=$(build_of "$here/$name")
         [ "$build" = "$compiler" ] ||
           fail "$name was compiled with QAIRT ${build:-(none named)}, the bundle with $compiler; copy the bundle again"
@@ -61,6 +61,22 @@ check_files() {
     sum=$(sha256sum "$here/$name")
     [ "${sum%% *}" = "$sha256" ] || fail "$name was changed: its SHA-256 is another; copy the bundle again"
   done
+}
+)sh";
+
+const std::string_view kCheckChip = R"sh(# Where the system says what it is, it must be what the contexts were compiled for.
+check_chip() {
+  machine=
+  if [ -r /sys/devices/soc0/machine ]; then machine=$(cat /sys/devices/soc0/machine); fi
+  if command -v getprop >/dev/null 2>&1; then machine=$(getprop ro.soc.model); fi
+  case $(printf '%s' "$machine" | tr '[:upper:]' '[:lower:]') in
+    sm[0-9][0-9][0-9][0-9]*) ;;
+    *) return 0 ;;
+  esac
+  case $(printf '%s' "$machine" | tr '[:upper:]' '[:lower:]') in
+    "$chip"*) ;;
+    *) fail "this machine has a $machine, but the contexts are for $chip; make a bundle for it (or say --any-chip)" 4 ;;
+  esac
 }
 )sh";
 

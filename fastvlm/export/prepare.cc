@@ -107,7 +107,7 @@ Status add_npu_graphs(PreparedExport& p, const Weights& weights) {
     const Activations activations = activations_for(options, chips, npu);
     PreparedGraph prepared = prepared_graph(std::move(npu.graph), kind, p.options.passes);
     if (activations != Activations::kFloat) {
-      TRY_ASSIGN(IntegerGraph integers, in_integers(*prepared.graph, *p.options.ranges, activations));
+      TRY_ASSIGN(IntegerGraph integers, in_integers(*prepared.graph, npu.role, *p.options.ranges, activations));
       prepared.graph = std::move(integers.graph);
       enter(prepared, kind);
       // Tower and projector are made of another float graph than that of fp16: their GELU is one node.

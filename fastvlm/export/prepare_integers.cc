@@ -76,8 +76,8 @@ Activations activations_for(const NpuOptions& options, std::span<const ChosenChi
   return recipe == options.recipes.end() ? Activations::kFloat : recipe->activations;
 }
 
-Result<IntegerGraph> in_integers(const Graph& graph, const RangeOptions& ranges, Activations activations) {
-  IntegerForm form = form_of(activations);
+Result<IntegerGraph> in_integers(const Graph& graph, GraphRole role, const RangeOptions& ranges, Activations activations) {
+  IntegerForm form = role == GraphRole::kVision ? tower_form(activations) : form_of(activations);
   form.largest_float = ranges.share * kLargestHalf;
   if (ranges.source == RangeOptions::Source::kAssumed) return to_integers(graph, assumed_ranges(graph), form);
   return to_integers(graph, ranges.ranges, form);

@@ -9,7 +9,7 @@
 namespace fastvlm {
 namespace {
 
-constexpr double kWholeSnrDb = 38;
+constexpr double kWholeSnrDb = 38, kDepthwiseSnrDb = 46;
 // Of 32 bits, one is left for the sum that the bias is added to.
 constexpr double kLargestBias = 0x1p30;
 
@@ -30,6 +30,12 @@ float largest_of(const Encoding& encoding) {
   return encoding.scale * std::max(zero, 65535 - zero);
 }
 
+// `channels` is `weight`, turned where that has its channels in columns.
+Result<IntegerRest> rest_of(const WeightPtr& weight, const WeightPtr& channels, const Encoding& input) {
+  TRY_ASSIGN(const ChannelFacts left, channel_facts(channels));
+  return IntegerRest{.weight = quantised_by_channel(weight), .largest = left.largest_sum * largest_of(input)};
+}
+
 }  // namespace
 
 Result<IntegerConvolution> integer_convolution(const WeightPtr& weight, const std::vector<float>& bias, const Encoding& input) {
@@ -42,12 +48,16 @@ Result<IntegerConvolution> integer_convolution(const WeightPtr& weight, const st
     result.bias_scales.push_back(scale);
     result.bias.push_back(std::isfinite(bias[i]) ? static_cast<std::int32_t>(std::nearbyint(double{bias[i]} / scale)) : 0);
   }
-  if (facts.snr_db >= kWholeSnrDb) return result;
+  if (facts.snr_db >= (weight->shape()[1] == 1 ? kDepthwiseSnrDb : kWholeSnrDb)) return result;
   const WeightPtr rest = remainder_of_channels(weight, least);
-  TRY_ASSIGN(const ChannelFacts left, channel_facts(rest));
-  result.rest = quantised_by_channel(rest);
-  result.largest_rest = left.largest_sum * largest_of(input);
+  TRY_ASSIGN(result.rest, rest_of(rest, rest, input));
   return result;
+}
+
+Result<IntegerRest> integer_rest(const WeightPtr& weight, const Encoding& input) {
+  FASTVLM_ASSERT(input.dtype == Dtype::kUint16, "a uint16 input");
+  const WeightPtr rest = remainder_of_channels(weight->transposed());
+  return rest_of(rest->transposed(), rest, input);
 }
 
 }  // namespace fastvlm

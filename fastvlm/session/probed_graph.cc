@@ -38,7 +38,8 @@ Status lend(const Path& file, const Path& as) {
   return {};
 }
 
-// Writes `bytes`, which became of `model`, with links to the weights of `model` beside it.
+}  // namespace
+
 Status write_changed(const Path& model, const std::string& bytes, const ProbedFile& to) {
   TRY(write_file_atomically(to.folder / (to.name + ".onnx"), bytes));
   TRY_ASSIGN(const OnnxModel read, parse_onnx(as_bytes(bytes), model.string(), {.infer_shapes = false}));
@@ -48,8 +49,6 @@ Status write_changed(const Path& model, const std::string& bytes, const ProbedFi
   }
   return {};
 }
-
-}  // namespace
 
 Result<std::unique_ptr<Runner>> open_changed(const Path& model, const std::string& bytes, const OpenGraph& open) {
   TRY_ASSIGN(TemporaryFolder folder, TemporaryFolder::create());

@@ -19,6 +19,8 @@ struct ProbedFile {
   std::string name;
 };
 Status write_probed(const Path& model, std::span<const std::string> values, const ProbedFile& file);
+// The same with `bytes`, which became of `model`.
+Status write_changed(const Path& model, const std::string& bytes, const ProbedFile& file);
 
 // Opens the plain picture encoder for pictures of another size, likewise.
 Result<std::unique_ptr<Runner>> open_at_picture_size(const Path& encoder, std::int64_t size, const OpenGraph& open);

@@ -61,16 +61,32 @@ float squared_error(std::span<const float> values, float scale, CodeRange range)
   return sum;
 }
 
-void write_codes(std::span<const float> values, float scale, BlockFormat format, std::span<std::byte> codes) {
-  const CodeRange range = range_of(format.bits);
-  const float inverse = scale == 0 ? 0.0f : 1 / scale;
+struct BlockScale {
+  float scale = 0;
+  float zero_point = 0;  // the code of zero
+};
+
+BlockScale middle_scale(std::span<const float> values, int bits) {
+  return {.scale = block_scale(values, bits), .zero_point = -range_of(bits).low};
+}
+
+BlockScale shifted_scale(std::span<const float> values) {
+  constexpr float kLargestCode = 15;
+  float low = 0, high = 0;
+  for (float value : values) low = std::min(low, finite(value)), high = std::max(high, finite(value));
+  if (low == high) return middle_scale(values, 4);
+  const float scale = usable_scale(high / kLargestCode - low / kLargestCode);
+  return {.scale = scale, .zero_point = std::clamp(rounded(-low / scale), 0.0f, kLargestCode)};
+}
+
+void write_codes(std::span<const float> values, BlockScale scale, int bits, std::span<std::byte> codes) {
+  const float inverse = scale.scale == 0 ? 0.0f : 1 / scale.scale, largest = bits == 4 ? 15.0f : 255.0f;
   auto code_of = [&](std::size_t i) {
     const float value = i < values.size() ? finite(values[i]) : 0.0f;
-    return static_cast<unsigned>(static_cast<int>(std::clamp(rounded(value * inverse), range.low, range.high)) -
-                                 static_cast<int>(range.low));
+    return static_cast<unsigned>(std::clamp(rounded(value * inverse) + scale.zero_point, 0.0f, largest));
   };
   for (std::size_t i = 0; i < codes.size(); ++i)
-    codes[i] = format.bits == 8 ? std::byte(code_of(i)) : std::byte(code_of(2 * i) | code_of(2 * i + 1) << 4);
+    codes[i] = bits == 8 ? std::byte(code_of(i)) : std::byte(code_of(2 * i) | code_of(2 * i + 1) << 4);
 }
 
 }  // namespace
@@ -89,30 +105,40 @@ float block_scale(std::span<const float> values, int bits) {
   return best;
 }
 
-void quantise_blocks(std::span<const float> rows, std::int64_t columns, BlockFormat format, std::span<float> scales,
-                     std::span<std::byte> codes) {
+void quantise_blocks(std::span<const float> rows, std::int64_t columns, BlockFormat format, const BlockNumbers& out) {
   const auto width = static_cast<std::size_t>(columns), blocks = static_cast<std::size_t>(format.blocks_of(columns));
   const auto block = static_cast<std::size_t>(format.block), bytes = static_cast<std::size_t>(format.block_bytes());
   const std::size_t count = rows.size() / width;
-  FASTVLM_ASSERT(rows.size() == count * width && scales.size() == count * blocks && codes.size() == count * blocks * bytes,
-                 "room for scales and codes");
+  const auto zero_bytes = static_cast<std::size_t>(format.zero_point_bytes(columns));
+  FASTVLM_ASSERT(rows.size() == count * width && out.scales.size() == count * blocks && out.codes.size() == count * blocks * bytes &&
+                     out.zero_points.size() == count * zero_bytes,
+                 "room for scales, codes and zero points");
+  std::ranges::fill(out.zero_points, std::byte{0});
   for (std::size_t i = 0; i < count * blocks; ++i) {
     const std::size_t begin = i % blocks * block;
     const auto values = rows.subspan(i / blocks * width + begin, std::min(block, width - begin));
-    scales[i] = block_scale(values, format.bits);
-    write_codes(values, scales[i], format, codes.subspan(i * bytes, bytes));
+    const BlockScale scale = format.shifted ? shifted_scale(values) : middle_scale(values, format.bits);
+    out.scales[i] = scale.scale;
+    write_codes(values, scale, format.bits, out.codes.subspan(i * bytes, bytes));
+    if (format.shifted)
+      out.zero_points[i / blocks * zero_bytes + i % blocks / 2] |= std::byte(static_cast<unsigned>(scale.zero_point) << i % blocks % 2 * 4);
   }
 }
 
-void dequantise_blocks(std::span<const float> scales, std::span<const std::byte> codes, std::int64_t columns, BlockFormat format,
-                       std::span<float> out) {
+void dequantise_blocks(const BlockNumbersRead& numbers, std::int64_t columns, BlockFormat format, std::span<float> out) {
+  const auto zero_bytes = static_cast<std::size_t>(format.zero_point_bytes(columns));
+  auto half_of = [](std::byte both, std::size_t which) {
+    return static_cast<float>(std::to_integer<unsigned>(both) >> which % 2 * 4 & 15U);
+  };
   const auto width = static_cast<std::size_t>(columns), blocks = static_cast<std::size_t>(format.blocks_of(columns));
   const auto block = static_cast<std::size_t>(format.block), bytes = static_cast<std::size_t>(format.block_bytes());
   for (std::size_t i = 0; i < out.size(); ++i) {
     const std::size_t at = i / width * blocks + i % width / block, within = i % width % block;
-    const unsigned byte = std::to_integer<unsigned>(codes[at * bytes + (format.bits == 8 ? within : within / 2)]);
-    const unsigned code = format.bits == 8 ? byte : (within % 2 == 0 ? byte & 15U : byte >> 4);
-    out[i] = (static_cast<float>(code) + range_of(format.bits).low) * scales[at];
+    const std::byte byte = numbers.codes[at * bytes + (format.bits == 8 ? within : within / 2)];
+    const float code = format.bits == 8 ? static_cast<float>(byte) : half_of(byte, within);
+    const float zero =
+        format.shifted ? half_of(numbers.zero_points[i / width * zero_bytes + at % blocks / 2], at % blocks) : -range_of(format.bits).low;
+    out[i] = (code - zero) * numbers.scales[at];
   }
 }
 

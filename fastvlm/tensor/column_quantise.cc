@@ -7,7 +7,7 @@
 
 #include "fastvlm/base/assert.h"
 #include "fastvlm/base/try.h"
-#include "fastvlm/tensor/pending_scales.h"
+#include "fastvlm/tensor/pending_rows.h"
 
 namespace fastvlm {
 namespace {
@@ -30,7 +30,7 @@ struct ColumnQuantiser {
 
   const WeightPtr weight;
   const std::int64_t block;
-  PendingScales pending;
+  PendingRows<float> pending;
 
   std::int64_t width() const { return weight->row_size(); }
   // Rows of blocks [begin, end); no codes where there is no room for them.

@@ -1,14 +1,23 @@
-// Asks Qualcomm's Genie through the folder that `export --layout genie` writes, as a client of it would, and prints what it answers:
-//   genie_client LIBRARY text PROMPT-FILE              the dialog of genie_config.json
-//   genie_client LIBRARY ids ID…                       the same with ids in and out
-//   genie_client LIBRARY picture PIXELS-FILE QUESTION  the pipeline: text, picture, text, in the order of the training
-// Run it inside the folder: paths in the configs count from there. The few functions of the library are declared here in our own
-// words; no header of it is needed.
+#include "fastvlm/clients/genie_client.h"
+
+namespace fastvlm::clients {
+
+const char* const kGenieClient =
+    R"client(// Asks Qualcomm's Genie about a picture. Compile it on the machine, or for it, and run it in this folder, from which the configs count
+// their paths:
+//   c++ -std=c++17 -O2 client.cc -o client -ldl
+//   client [options] LIBRARY picture PIXELS-FILE QUESTION  the pipeline: text, picture, text, in the order of the training
+//   client [options] LIBRARY text PROMPT-FILE              the dialog of genie_config.json
+//   client [options] LIBRARY ids ID...                     the same with ids in
+// LIBRARY: libGenie.so, whose folder must be in LD_LIBRARY_PATH. PIXELS-FILE: float32 as `fastvlm-npu preprocess` writes them.
+// --tokens N: stop after N (256); --ids: print ids, a line each, in the place of text; --raw FILE: also write these as little-endian int32.
+// The few functions of the library are declared here in our own words; no header of it is needed.
 #include <dlfcn.h>
 
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <fstream>
 #include <iterator>
 #include <string>
@@ -21,15 +30,18 @@ using Status = std::int32_t;  // 0: done
 using TokenCallback = void (*)(const std::uint32_t* ids, std::uint32_t count, int sentence, const void* user);
 using TextCallback = void (*)(const char* text, int sentence, const void* user);
 constexpr int kWholeSentence = 0;
-constexpr std::uint32_t kMostTokens = 12;  // of an answer
 
 // Where data enters and leaves the nodes of a pipeline.
-enum Port { kGeneratorEmbedding = 1, kGeneratorTokens = 4, kTextIn = 100, kTextEmbedding = 101, kImageIn = 200, kImageEmbedding = 201 };
+enum Port { kGeneratorEmbedding = 1, kGeneratorText = 2, kGeneratorTokens = 4, kTextIn = 100, kTextEmbedding = 101, kImageIn = 200, kImageEmbedding = 201 };
 
 void* library = nullptr;
+std::uint32_t most_tokens = 256;  // of an answer
+bool print_ids = false;
+std::string raw_file;
+std::vector<std::int32_t> answer;
 
 [[noreturn]] void fail(const std::string& what) {
-  std::fprintf(stderr, "genie_client: %s\n", what.c_str());
+  std::fprintf(stderr, "client: %s\n", what.c_str());
   std::fflush(nullptr);
   std::_Exit(1);  // not the way of the library's own destructors, which abort while something is open
 }
@@ -62,15 +74,29 @@ std::string prompt_part(const std::string& key) {
   return text;
 }
 
-void on_text(const char* text, int, const void*) { std::printf("%s", text == nullptr ? "" : text); }
+[[noreturn]] void finish() {
+  if (!raw_file.empty()) {
+    std::ofstream stream(raw_file, std::ios::binary);
+    stream.write(reinterpret_cast<const char*>(answer.data()), static_cast<std::streamsize>(answer.size() * sizeof(answer[0])));
+    if (!stream.flush()) fail(raw_file + ": cannot be written");
+  }
+  if (!print_ids) std::printf("\n");
+  std::fflush(nullptr);
+  std::_Exit(0);  // as above
+}
+
 // Enough is enough: a pipeline whose answer fills the context ends in an exception that nobody can catch.
-void on_tokens(const std::uint32_t* ids, std::uint32_t count, int, const void*) {
+void on_text(const char* text, int, const void*) {
   static std::uint32_t given = 0;
+  std::printf("%s", text == nullptr ? "" : text);
+  std::fflush(stdout);
+  if (++given >= most_tokens) finish();
+}
+void on_tokens(const std::uint32_t* ids, std::uint32_t count, int, const void*) {
   for (std::uint32_t i = 0; i < count; ++i) {
+    answer.push_back(static_cast<std::int32_t>(ids[i]));
     std::printf("id %u\n", ids[i]);
-    if (++given < kMostTokens) continue;
-    std::fflush(nullptr);
-    std::_Exit(0);
+    if (answer.size() >= most_tokens) finish();
   }
 }
 
@@ -78,7 +104,6 @@ Handle node(const char* config_file) {
   Handle config = nullptr, made = nullptr;
   call("GenieNodeConfig_createFromJson", content(config_file).c_str(), &config);
   call("GenieNode_create", config, &made);
-  std::printf("accepted %s\n", config_file);
   return made;
 }
 
@@ -90,7 +115,11 @@ void ask_about_picture(const std::string& pixels_file, const std::string& questi
   for (const Handle one : {text, image, generator}) call("GeniePipeline_addNode", pipeline, one);
   call("GeniePipeline_connect", pipeline, text, int{kTextEmbedding}, generator, int{kGeneratorEmbedding});
   call("GeniePipeline_connect", pipeline, image, int{kImageEmbedding}, generator, int{kGeneratorEmbedding});
-  call("GenieNode_setTokenCallback", generator, int{kGeneratorTokens}, TokenCallback(on_tokens));
+  // A node has one of the two.
+  if (print_ids)
+    call("GenieNode_setTokenCallback", generator, int{kGeneratorTokens}, TokenCallback(on_tokens));
+  else
+    call("GenieNode_setTextCallback", generator, int{kGeneratorText}, TextCallback(on_text));
   const std::string before = prompt_part("before_image"), pixels = content(pixels_file);
   std::string after = prompt_part("after_image");
   after.replace(after.find("{question}"), std::string("{question}").size(), question);
@@ -107,16 +136,13 @@ Handle dialog() {
   Handle config = nullptr, made = nullptr;
   call("GenieDialogConfig_createFromJson", content("genie_config.json").c_str(), &config);
   call("GenieDialog_create", config, &made);
-  call("GenieDialog_setMaxNumTokens", made, kMostTokens);
-  std::printf("accepted genie_config.json\n");
+  call("GenieDialog_setMaxNumTokens", made, most_tokens);
   return made;
 }
 
 void ask_text(const std::string& prompt) {
   const Handle talk = dialog();
-  std::printf("text ");
   call("GenieDialog_query", talk, prompt.c_str(), kWholeSentence, TextCallback(on_text), Handle(nullptr));
-  std::printf("\n");
   call("GenieDialog_free", talk);
 }
 
@@ -132,18 +158,32 @@ void ask_ids(int count, char** words) {
 }  // namespace
 
 int main(int count, char** words) {
-  if (count < 4) fail("wants a library, then text, ids or picture, and what the first lines of its source say");
-  library = dlopen(words[1], RTLD_NOW | RTLD_GLOBAL);
+  int at = 1;
+  for (; at < count && std::strncmp(words[at], "--", 2) == 0; ++at) {
+    const std::string option = words[at];
+    if (option == "--ids")
+      print_ids = true;
+    else if (option == "--tokens" && at + 1 < count)
+      most_tokens = static_cast<std::uint32_t>(std::atoi(words[++at]));
+    else if (option == "--raw" && at + 1 < count)
+      raw_file = words[++at];
+    else
+      fail(option + ": not known, or nothing behind it");
+  }
+  if (count - at < 3) fail("wants a library, then picture, text or ids, and what the first lines of its source say");
+  library = dlopen(words[at], RTLD_NOW | RTLD_GLOBAL);
   if (library == nullptr) fail(dlerror());
-  std::setvbuf(stdout, nullptr, _IOLBF, 0);
-  const std::string what = words[2];
+  const std::string what = words[at + 1];
   if (what == "text")
-    ask_text(content(words[3]));
+    ask_text(content(words[at + 2]));
   else if (what == "ids")
-    ask_ids(count - 3, words + 3);
-  else if (what == "picture" && count == 5)
-    ask_about_picture(words[3], words[4]);
+    print_ids = true, ask_ids(count - at - 2, words + at + 2);
+  else if (what == "picture" && count - at == 4)
+    ask_about_picture(words[at + 2], words[at + 3]);
   else
     fail(what + ": not known, or too few words behind it");
-  return 0;
+  finish();
 }
+)client";
+
+}  // namespace fastvlm::clients
