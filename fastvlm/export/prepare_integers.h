@@ -14,6 +14,9 @@ namespace fastvlm {
 // and the text at once.
 Status check_integer_recipes(const ExportOptions& options);
 
+// Whether a recipe makes activations integers.
+bool wants_ranges(const NpuOptions& npu);
+
 // What a recipe asks of a chip.
 struct PrecisionNeed {
   std::string what;  // "recipe w8a16", "the tower with recipe fp16"
