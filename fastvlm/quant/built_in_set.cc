@@ -63,12 +63,16 @@ std::string built_in_warning(bool drawn) {
 }
 
 Ranges assumed_ranges(const Graph& graph) {
-  const ValueRange unit{.min = -1, .max = 1, .count = 2};
   Ranges ranges;
-  for (const int input : graph.inputs()) ranges.values[graph.value(input).name] = unit;
+  // Each its own: equal scales would be stored once, and the graphs would come out smaller than they will be.
+  const auto assume = [&](const std::string& key) {
+    const float reach = 1 + static_cast<float>(ranges.values.size()) / 4096;
+    ranges.values.try_emplace(key, ValueRange{.min = -reach, .max = reach, .count = 2});
+  };
+  for (const int input : graph.inputs()) assume(graph.value(input).name);
   for (const Node& node : graph.nodes())
     for (const int output : node.outputs)
-      if (const auto key = range_key(node.op, graph.value(output).name)) ranges.values[*key] = unit;
+      if (const auto key = range_key(node.op, graph.value(output).name)) assume(*key);
   return ranges;
 }
 
