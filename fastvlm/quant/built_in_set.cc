@@ -64,10 +64,10 @@ std::string built_in_warning(bool drawn) {
 
 Ranges assumed_ranges(const Graph& graph) {
   Ranges ranges;
-  // Each its own: equal scales would be stored once, and the graphs would come out smaller than they will be.
+  // Each its own: equal scales and zero points would be stored once, and the graphs would come out smaller than they will be.
   const auto assume = [&](const std::string& key) {
     const float reach = 1 + static_cast<float>(ranges.values.size()) / 4096;
-    ranges.values.try_emplace(key, ValueRange{.min = -reach, .max = reach, .count = 2});
+    ranges.values.try_emplace(key, ValueRange{.min = -1, .max = reach, .count = 2});
   };
   for (const int input : graph.inputs()) assume(graph.value(input).name);
   for (const Node& node : graph.nodes())
