@@ -187,7 +187,7 @@ TEST_F(TrainedInIntegers, WhatTheyNeedIsSaid) {
   }
 }
 
-TEST_F(TrainedInIntegers, TheBuiltInSetServesWithAWarningAndItsPlanHasTheWeightsThatAreWritten) {
+TEST_F(TrainedInIntegers, TheBuiltInSetServesWithAWarningAndItsPlanHasTheSizesThatAreWritten) {
   ExportOptions drawn = options(), planned = options();
   Progress silent;
   const auto ranges = ranges_of({},
@@ -206,10 +206,12 @@ TEST_F(TrainedInIntegers, TheBuiltInSetServesWithAWarningAndItsPlanHasTheWeights
   const auto prepared = prepare_export(planned);
   ASSERT_TRUE(prepared.ok()) << prepared.error().message;
   EXPECT_NE((*prepared)->findings.front().find("would be those of the built-in set"), std::string::npos);
-  for (const PlannedFile& file : planned_files(**prepared))
-    if (file.made == "weights" || file.made == "graph") {
-      EXPECT_EQ(report.files.at(file.name).bytes, file.bytes) << file.name;
-    }
+  for (const PlannedFile& file : planned_files(**prepared)) {
+    if (file.made != "weights" && file.made != "graph") continue;
+    // Measured ranges of a few values are equal, and their constants are stored once.
+    const double apart = file.made == "weights" ? 0 : 0.001 * static_cast<double>(file.bytes);
+    EXPECT_NEAR(static_cast<double>(report.files.at(file.name).bytes), static_cast<double>(file.bytes), apart) << file.name;
+  }
 }
 
 // An operand of the integer graph is a DequantizeLinear; its constants are what the file says about the operand of the float graph.

@@ -13,7 +13,8 @@ Result<std::vector<Path>> write_built_in_pictures(const Path& folder, int side);
 // What to know before one trusts them; `drawn` false: where they are only planned.
 std::string built_in_warning(bool drawn);
 
-// Stands for ranges that are not measured yet: every value of the graph within about [-1, 1]. Sizes are true, numbers are not.
+// Stands for ranges that are not measured yet: every value of the graph within about [-1, 1]. Sizes of weights are
+// true, those of graphs within a thousandth.
 Ranges assumed_ranges(const Graph& graph);
 
 }  // namespace fastvlm
