@@ -45,8 +45,6 @@ void add_merged_decoder(const LayoutInput& input, const Variant& variant, Layout
   files.add_graph(file, merged_decoder_graph(p.config, Weights(*p.checkpoint), graphs_of(input, variant).options));
 }
 
-std::string text_of(const OrderedJson& json) { return json.dump(2) + "\n"; }
-
 OrderedJson end_tokens(const ModelConfig& config) {
   if (config.eos_token_ids.size() == 1) return config.eos_token_ids.front();
   return config.eos_token_ids;
