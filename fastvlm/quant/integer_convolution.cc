@@ -55,7 +55,7 @@ Result<IntegerConvolution> integer_convolution(const WeightPtr& weight, const st
   rule.least = least_scales(facts.scales, bias, input_scale);
   IntegerConvolution result{.weight = quantised_by_channel(weight, rule)};
   for (std::size_t i = 0; i < bias.size(); ++i) {
-    const float scale = input_scale * raised(std::max(facts.scales[i], rule.least.empty() ? 0 : rule.least[i]), rule.factor);
+    const float scale = input_scale * rule.applied(facts.scales[i], i);
     result.bias_scales.push_back(scale);
     result.bias.push_back(std::isfinite(bias[i]) ? static_cast<std::int32_t>(std::nearbyint(double{bias[i]} / scale)) : 0);
   }

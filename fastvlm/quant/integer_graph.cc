@@ -326,9 +326,9 @@ Status Writer::convolution(const Node& node) {
   noted_.tables[at(node.inputs[1])] = ScaleTable{.scales = parts.weight.scales, .bits = 8, .axis = 0};
   noted_.tables[at(node.inputs[2])] = ScaleTable{
       .scales = Weight::of_values({static_cast<std::int64_t>(bias.size())}, parts.bias_scales, "scales of a bias"), .bits = 32, .axis = 0};
-  auto apply = [&](const ChannelWeight& weight, const std::string& name, Value added) {
+  auto apply = [&](const ChannelWeight& weight, const std::string& name, Value shift) {
     std::vector<Value> inputs = {dequantize(codes_[at(node.inputs[0])], edges->input), channel_operand(weight, name, 0)};
-    if (added) inputs.push_back(added);
+    if (shift) inputs.push_back(shift);
     return to_->add_node("", "Conv", inputs, {{Dtype::kFloat32, from_.value(node.outputs[0]).dims}}, node.attributes)[0];
   };
   Value main = apply(parts.weight, info.name, bias_operand(parts));

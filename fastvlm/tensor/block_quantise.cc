@@ -5,15 +5,11 @@
 #include <cmath>
 
 #include "fastvlm/base/assert.h"
+#include "fastvlm/tensor/code_rounding.h"
 #include "fastvlm/tensor/convert.h"
 
 namespace fastvlm {
 namespace {
-
-// Adding and taking away 1.5 * 2^23 rounds half to even, and lets the compiler vectorise the loop.
-constexpr float kRounder = 12582912.0f;
-
-float rounded(float x) { return (x + kRounder) - kRounder; }
 
 // Scales that are tried for 4 bits, as shares of the one that reaches the largest magnitude: a little clipping pays when a block
 // has one large number.
@@ -24,12 +20,11 @@ struct CodeRange {
   float high;
 };
 constexpr CodeRange range_of(int bits) { return bits == 4 ? CodeRange{-8, 7} : CodeRange{-128, 127}; }
-
-float finite(float x) { return std::isfinite(x) ? x : 0.0f; }
+constexpr float largest_code_of(int bits) { return range_of(bits).high - range_of(bits).low; }
 
 float largest_magnitude(std::span<const float> values) {
   float largest = 0;
-  for (float value : values) largest = std::max(largest, std::abs(finite(value)));
+  for (float value : values) largest = std::max(largest, std::abs(finite_or_zero(value)));
   return largest;
 }
 
@@ -49,11 +44,11 @@ float squared_error(std::span<const float> values, float scale, CodeRange range)
   for (std::size_t i = 0; i < whole; i += 8)
     for (std::size_t lane = 0; lane < 8; ++lane) {
       const float value = values[i + lane];
-      const float difference = std::clamp(rounded(value * inverse), range.low, range.high) * scale - value;
+      const float difference = std::clamp(rounded_code(value * inverse), range.low, range.high) * scale - value;
       sums[lane] += difference * difference;
     }
   for (std::size_t i = whole; i < values.size(); ++i) {
-    const float difference = std::clamp(rounded(values[i] * inverse), range.low, range.high) * scale - values[i];
+    const float difference = std::clamp(rounded_code(values[i] * inverse), range.low, range.high) * scale - values[i];
     sums[i - whole] += difference * difference;
   }
   float sum = 0;
@@ -71,19 +66,19 @@ BlockScale middle_scale(std::span<const float> values, int bits) {
 }
 
 BlockScale shifted_scale(std::span<const float> values) {
-  constexpr float kLargestCode = 15;
+  const float largest_code = largest_code_of(4);
   float low = 0, high = 0;
-  for (float value : values) low = std::min(low, finite(value)), high = std::max(high, finite(value));
+  for (float value : values) low = std::min(low, finite_or_zero(value)), high = std::max(high, finite_or_zero(value));
   if (low == high) return middle_scale(values, 4);
-  const float scale = usable_scale(high / kLargestCode - low / kLargestCode);
-  return {.scale = scale, .zero_point = std::clamp(rounded(-low / scale), 0.0f, kLargestCode)};
+  const float scale = usable_scale(high / largest_code - low / largest_code);
+  return {.scale = scale, .zero_point = std::clamp(rounded_code(-low / scale), 0.0f, largest_code)};
 }
 
 void write_codes(std::span<const float> values, BlockScale scale, int bits, std::span<std::byte> codes) {
-  const float inverse = scale.scale == 0 ? 0.0f : 1 / scale.scale, largest = bits == 4 ? 15.0f : 255.0f;
+  const float inverse = scale.scale == 0 ? 0.0f : 1 / scale.scale, largest = largest_code_of(bits);
   auto code_of = [&](std::size_t i) {
-    const float value = i < values.size() ? finite(values[i]) : 0.0f;
-    return static_cast<unsigned>(std::clamp(rounded(value * inverse) + scale.zero_point, 0.0f, largest));
+    const float value = i < values.size() ? finite_or_zero(values[i]) : 0.0f;
+    return static_cast<unsigned>(std::clamp(rounded_code(value * inverse) + scale.zero_point, 0.0f, largest));
   };
   for (std::size_t i = 0; i < codes.size(); ++i)
     codes[i] = bits == 8 ? std::byte(code_of(i)) : std::byte(code_of(2 * i) | code_of(2 * i + 1) << 4);

@@ -77,8 +77,7 @@ class ChannelQuantiser {
     const WeightPtr channels = weight_->is_transposed() ? weight_->transposed() : weight_;
     std::vector<float> made;
     TRY(each_channel(*channels, [&](std::span<const float> numbers) { made.push_back(channel_scale(numbers)); }));
-    for (std::size_t i = 0; i < rule_.least.size(); ++i) made[i] = std::max(made[i], rule_.least[i]);
-    for (float& scale : made) scale = raised(scale, rule_.factor);
+    for (std::size_t i = 0; i < made.size(); ++i) made[i] = rule_.applied(made[i], i);
     scales_ = std::move(made);
     return {};
   }
@@ -109,6 +108,10 @@ float raised(float scale, double factor) {
   const double mantissa = std::frexp(scale * factor, &exponent);
   // A hair below: the product of a float that was raised before must not be raised again.
   return static_cast<float>(std::ldexp(std::ceil(mantissa * kFactorCodes - 1e-3), exponent) / kFactorCodes / factor);
+}
+
+float ScaleRule::applied(float scale, std::size_t channel) const {
+  return raised(least.empty() ? scale : std::max(scale, least[channel]), factor);
 }
 
 ChannelWeight quantised_by_channel(const WeightPtr& weight, ScaleRule rule) {

@@ -18,8 +18,10 @@ struct ScaleRule {
   // Not 0: a scale is raised until its product with this has 11 bits, by 1 in 1024 at most. HTP v68 and v69 keep no more of the factor
   // that makes codes of sums, and only where channels differ in it; all codes of a channel err by the rest (measured: 59 dB, 80 without).
   double factor = 0;
+
+  // The scale of that channel as the rule has it.
+  float applied(float scale, std::size_t channel) const;
 };
-// A scale as the rule has it.
 float raised(float scale, double factor);
 
 // The channels are the rows as they lie in the source: axis 0 of the weight, or axis 1 of one that is read transposed. The scales
