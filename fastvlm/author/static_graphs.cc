@@ -24,6 +24,7 @@ std::unique_ptr<Graph> finished(Graph& semantic, const NpuOptions& options, cons
   std::unique_ptr<Graph> scaled;
   if (!options.scales.empty() && !integers) scaled = ops::rescaled(semantic, options.scales.halvings, {kSeamInput, kSeamOutput});
   Graph& graph = scaled ? *scaled : semantic;
+  if (!options.gelus.empty()) ops::choose_gelu_forms(graph, options.gelus);
   encode_weights(graph, recipe.rules);
   return ops::expand(graph, integers ? target.integer_expansions() : target.expansions());
 }

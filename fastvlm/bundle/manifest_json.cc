@@ -108,6 +108,7 @@ OrderedJson to_json(const GraphEntry& graph) {
       {"name", graph.name},   {"file", graph.file},          {"inputs", values_json(graph.inputs)}, {"outputs", values_json(graph.outputs)},
       {"nodes", graph.nodes}, {"operators", graph.operators}};
   if (graph.macs > 0) row["macs"] = graph.macs;
+  if (!graph.gelus.empty()) row["gelu"] = graph.gelus;
   add_extents(graph, row);
   return row;
 }
@@ -115,6 +116,7 @@ OrderedJson to_json(const GraphEntry& graph) {
 OrderedJson short_json(const GraphEntry& graph) {
   OrderedJson row = {{"name", graph.name}, {"file", graph.file}, {"nodes", graph.nodes}};
   if (graph.macs > 0) row["macs"] = graph.macs;
+  if (!graph.gelus.empty()) row["gelu"] = graph.gelus;
   add_extents(graph, row);
   return row;
 }

@@ -241,14 +241,21 @@ void read_plain(const ObjectReader& row, GraphEntry& graph) {
              graph.name);
 }
 
+std::map<std::string, std::int64_t> read_counts(const ObjectReader& row, const char* key) {
+  std::map<std::string, std::int64_t> counts;
+  const ObjectReader names = row.object(key);
+  names.members([&](const std::string& name, const Json&) { counts[name] = names.integer(name.c_str(), 1, kMaxExtent); });
+  return counts;
+}
+
 GraphEntry read_graph(const ObjectReader& row, Dtype plain_precision) {
   GraphEntry graph{.name = plain_name(row, "name"), .file = file_name(row, "file")};
   graph.inputs = read_values(row, "inputs");
   graph.outputs = read_values(row, "outputs");
   graph.nodes = row.integer("nodes", 0, kMaxExtent);
-  const ObjectReader operators = row.object("operators");
-  operators.members([&](const std::string& op, const Json&) { graph.operators[op] = operators.integer(op.c_str(), 1, kMaxExtent); });
+  graph.operators = read_counts(row, "operators");
   if (row.has("macs")) graph.macs = row.integer("macs", 1, INT64_MAX);
+  if (row.has("gelu")) graph.gelus = read_counts(row, "gelu");
   if (row.has("group")) graph.group = plain_name(row, "group");
   if (row.failed()) return graph;
   if (graph.group.empty())

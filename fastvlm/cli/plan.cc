@@ -62,12 +62,20 @@ void print_range_scales(const OrderedJson& scales) {
   print_table(rows);
 }
 
+// "41 fast, 16 joined"; nothing where all are exact, or there are none.
+std::string gelus_of(const OrderedJson& row) {
+  std::string forms;
+  if (const auto gelus = row.find("gelu"); gelus != row.end())
+    for (const auto& [form, count] : gelus->items()) forms += fmt::format("{}{} {}", forms.empty() ? "" : ", ", count.get<int>(), form);
+  return forms.empty() ? "-" : forms;
+}
+
 void print_plan(const OrderedJson& plan) {
   print_model(plan);
-  std::vector<std::vector<std::string>> graphs = {{"graph", "nodes", "GMACs"}}, files = {{"file", "bytes", "made"}};
+  std::vector<std::vector<std::string>> graphs = {{"graph", "nodes", "GMACs", "GELUs"}}, files = {{"file", "bytes", "made"}};
   for (const auto& row : plan["graphs"])
     graphs.push_back({row["file"].get<std::string>(), row["nodes"].dump(),
-                      row.contains("macs") ? fmt::format("{:.2f}", row["macs"].get<double>() / 1e9) : "-"});
+                      row.contains("macs") ? fmt::format("{:.2f}", row["macs"].get<double>() / 1e9) : "-", gelus_of(row)});
   for (const auto& row : plan["files"])
     files.push_back({row["name"].get<std::string>(), row["bytes"].dump(), row["made"].get<std::string>()});
   print_line("");

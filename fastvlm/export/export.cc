@@ -33,7 +33,10 @@ struct WeightFiles {
 };
 
 Status write_weights(const WeightFiles& w, const WriteOptions& options, Progress& progress, WrittenFacts& facts) {
-  TRY_ASSIGN(WrittenData written, write_data_files(w.data, w.npu ? w.folder / kNpuFolder : w.folder, options, progress));
+  WriteOptions below = options;
+  if (w.npu && !options.reuse.empty()) below.reuse = options.reuse / kNpuFolder;
+  TRY_ASSIGN(WrittenData written, write_data_files(w.data, w.npu ? w.folder / kNpuFolder : w.folder, below, progress));
+  facts.reused += written.reused;
   for (const auto& [name, file] : written.files)
     facts.files[w.npu ? npu_file(name) : name] = {.bytes = file.bytes, .sha256 = file.sha256, .made = "weights"};
   for (const auto& [weight, losses] : written.losses) facts.losses[weight].add(losses);
@@ -43,11 +46,12 @@ Status write_weights(const WeightFiles& w, const WriteOptions& options, Progress
 // The large files and the side files beside each other; each leaves a core or the disk idle for a while.
 Status write_weights_and_tables(PreparedExport& p, const Path& folder, Progress& progress, WrittenFacts& facts) {
   Jobs jobs;
-  const WriteOptions options{.threads = p.options.threads, .stop = jobs.stop()};
+  const WriteOptions options{.threads = p.options.threads, .stop = jobs.stop(), .reuse = p.options.reuse};
   jobs.start([&] { return add_side_files(p); });
   jobs.start([&]() -> Status {
     // One thread is done long before the float files are.
-    TRY_ASSIGN(facts.int8, write_int8_table(p.embedding, folder / kInt8TableFile, {.threads = 1, .stop = options.stop}, progress));
+    TRY_ASSIGN(facts.int8, write_int8_table(p.embedding, folder / kInt8TableFile,
+                                            {.threads = 1, .stop = options.stop, .reuse = options.reuse}, progress));
     return {};
   });
   jobs.start([&]() -> Status {
@@ -56,6 +60,7 @@ Status write_weights_and_tables(PreparedExport& p, const Path& folder, Progress&
     return {};
   });
   TRY(jobs.join());
+  facts.reused += facts.int8.file.reused;
   facts.files[kInt8TableFile] = {.bytes = facts.int8.file.bytes, .sha256 = facts.int8.file.sha256, .made = "weights"};
   return {};
 }
@@ -76,6 +81,16 @@ Status report_losses(PreparedExport& p, const WrittenFacts& facts) {
   return {};
 }
 
+// An export, and not the one that is written.
+Status check_reuse(const ExportOptions& options) {
+  std::error_code ignored;
+  if (options.reuse.empty()) return {};
+  if (std::filesystem::equivalent(options.reuse, options.output_dir, ignored))
+    return bad_option("reuse", "{}: is the folder that would be written; name another export", options.reuse.string());
+  TRY(read_manifest(options.reuse));
+  return {};
+}
+
 }  // namespace
 
 Result<ExportReport> run_export(const ExportOptions& options, Progress& progress) {
@@ -90,6 +105,7 @@ Result<ExportReport> run_export(const ExportOptions& options, Progress& progress
   // ask for is not asked here: calibrate runs them on the CPU.
   if (options.npu) TRY(check_integer_recipes(options));
   TRY(check_target(options.output_dir, stage));
+  TRY(check_reuse(options));
   TRY_ASSIGN(auto prepared, prepare_graphs(options));
   PreparedExport& p = *prepared;
   std::uint64_t planned = 0;
@@ -112,7 +128,7 @@ Result<ExportReport> run_export(const ExportOptions& options, Progress& progress
   std::error_code ignored;
   std::uint64_t written = std::filesystem::file_size(options.output_dir / kManifestFile, ignored);
   for (const auto& [name, file] : facts.files) written += file.bytes;
-  return ExportReport{.files = facts.files, .findings = p.findings, .bytes = written};
+  return ExportReport{.files = facts.files, .findings = p.findings, .bytes = written, .reused = facts.reused};
 }
 
 OrderedJson plan_json(const PreparedExport& p) {
