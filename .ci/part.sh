@@ -15,8 +15,11 @@ sanitized() {
   shift
   cmake --preset "$preset" -DFASTVLM_WERROR=ON -DFASTVLM_PRECOMPILED=ON
   cmake --build --preset "$preset" ${*:+--target ${*/%/_test}}
-  GTEST_FILTER='-*Emulated*' ctest --test-dir "build/$preset" --output-on-failure --no-tests=error -j2 ${*:+--tests-regex "^($(IFS='|' && echo "$*"))\$"}
+  # A child that crashes on purpose ends by its signal, as without a sanitizer.
+  TSAN_OPTIONS=handle_segv=0:handle_abort=0 GTEST_FILTER='-*Emulated*' ctest --test-dir "build/$preset" --output-on-failure --no-tests=error -j2 ${*:+--tests-regex "^($(IFS='|' && echo "$*"))\$"}
 }
 
 # What has threads.
 readonly threaded=(base process image synthetic)
+# What reads bytes that others made.
+readonly parsers=(base tensor text image checkpoint bundle)

@@ -1,4 +1,4 @@
-// JSON values as people read them.
+// JSON values as people read them, and as they stand in files.
 #pragma once
 
 #include <string>
@@ -11,6 +11,12 @@ namespace fastvlm {
 template <class AnyJson>
 std::string plain_text(const AnyJson& value) {
   return value.is_string() ? value.template get<std::string>() : value.dump();
+}
+
+// The content of a file: two blanks for each level, a line feed at the end.
+template <class AnyJson = OrderedJson>
+std::string json_file_text(const AnyJson& json) {
+  return json.dump(2) + "\n";
 }
 
 // {"Add": 3, "Conv": 7} -> "Conv 7, Add 3"; equal counts keep their order.

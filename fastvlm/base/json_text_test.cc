@@ -11,5 +11,9 @@ TEST(JsonText, IsWhatPeopleRead) {
   EXPECT_EQ(counts_text({{"Add", 3}, {"Conv", 7}, {"Mul", 3}}), "Conv 7, Add 3, Mul 3");
 }
 
+TEST(JsonText, OfAFileHasLevelsAndALineFeedAtItsEnd) {
+  EXPECT_EQ(json_file_text({{"b", 1}, {"a", nullptr}}), "{\n  \"b\": 1,\n  \"a\": null\n}\n");
+}
+
 }  // namespace
 }  // namespace fastvlm

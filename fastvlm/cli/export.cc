@@ -31,7 +31,7 @@ ExitCode run_layouts(const ExportArguments& arguments, const CommonArguments& co
   if (!arguments.npu.compile) return bad_usage("--no-compile: a layout for a chip is made of contexts");
   TRY_ASSIGN(clients::LayoutExportOptions options, layout_options(arguments, common));
   TRY(clients::check_layouts(options));
-  TRY(add_ranges(options.model, arguments, common));
+  TRY(add_ranges(options.model, arguments, common, RangesUse::kExport));
   auto progress = make_progress(common.quiet || common.json);
   const auto begin = std::chrono::steady_clock::now();
   TRY_ASSIGN(const ExportReport report, clients::export_layouts(options, *progress));
@@ -62,7 +62,7 @@ ExitCode run(const ExportArguments& arguments, const CommonArguments& common) {
     if (possible.error().kind != ErrorKind::kEnvironment) return std::move(possible).error();
     return std::move(possible).error().within("--target (--no-compile writes the graphs alone)");
   }
-  TRY(add_ranges(options.graphs, arguments, common));
+  TRY(add_ranges(options.graphs, arguments, common, RangesUse::kExport));
   auto progress = make_progress(common.quiet || common.json);
   TRY_ASSIGN(const auto full, export_and_compile(options, *progress));
   const ExportReport& report = full.graphs;

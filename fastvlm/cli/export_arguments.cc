@@ -5,6 +5,7 @@
 #include "fastvlm/base/try.h"
 #include "fastvlm/cli/print.h"
 #include "fastvlm/export/calibrate_checkpoint.h"
+#include "fastvlm/export/prepare_integers.h"
 #include "fastvlm/export/prepare_plan.h"
 #include "fastvlm/process/process.h"
 #include "fastvlm/quant/recipe.h"
@@ -54,10 +55,10 @@ void add_npu_options(OptionTable& options, NpuArguments& npu) {
   options.list("--fused", npu.fused, "VxT,VxT", "Vision tokens x text tokens of graphs that do both at once, such as 256x512");
   options
       .list("--recipe", npu.recipes, "NAME,NAME",
-            "How the decoder's numbers are stored: fp16, w8, w4, with --calibration w8a16, w4a16, w8a16-int, or the file of a recipe; "
+            "How the decoder's numbers are stored: fp16, w8, w4, best with --calibration w8a16, w4a16, w8a16-int, or the file of a recipe; "
             "several side by side")
       .show_default();
-  options.value("--vision-recipe", npu.vision_recipe, "NAME", "The same of tower and projector: fp16 or w8a16 (with --calibration)")
+  options.value("--vision-recipe", npu.vision_recipe, "NAME", "The same of tower and projector: fp16 or w8a16 (best with --calibration)")
       .show_default();
   options.choice("--io-dtype", npu.io_dtype, {"float32", "float16"}, "Element type of inputs and outputs");
   options
@@ -65,7 +66,7 @@ void add_npu_options(OptionTable& options, NpuArguments& npu) {
       .refuse_negative();
   options.path("--calibration", npu.calibration,
                "Ranges (calibrate) or a folder of pictures: scales streams near the end of half precision; recipes with integer "
-               "activations take their scales from it");
+               "activations take their scales from it; default for these: a few made-up pictures, with a warning");
   options.choice("--encodings", npu.encodings, {"0.6.1", "1.0.0", "2.0.0", "none"},
                  "Version of npu/encodings_*.json, which tells the QAIRT tools and AIMET how graphs with integers are stored");
   options
@@ -150,10 +151,16 @@ Result<clients::LayoutExportOptions> layout_options(const ExportArguments& argum
   return options;
 }
 
-Status add_ranges(ExportOptions& options, const ExportArguments& a, const CommonArguments& common) {
-  if (a.npu.calibration.empty()) return {};
+Status add_ranges(ExportOptions& options, const ExportArguments& a, const CommonArguments& common, RangesUse use) {
+  const bool built_in = a.npu.calibration.empty();
+  if (built_in && (!options.npu || !wants_ranges(*options.npu))) return {};
+  if (built_in && use == RangesUse::kPlan) {
+    options.ranges.emplace(RangeOptions{.share = a.npu.range_share, .source = RangeOptions::Source::kAssumed});
+    return {};
+  }
   auto progress = make_progress(common.quiet || common.json);
-  options.ranges.emplace(RangeOptions{.share = a.npu.range_share});
+  options.ranges.emplace(
+      RangeOptions{.share = a.npu.range_share, .source = built_in ? RangeOptions::Source::kBuiltIn : RangeOptions::Source::kMeasured});
   TRY_ASSIGN(options.ranges->ranges, ranges_of(a.npu.calibration,
                                                {.model_dir = a.model_dir,
                                                 .base_model = a.base_model,

@@ -55,8 +55,11 @@ Result<clients::LayoutExportOptions> layout_options(const ExportArguments& argum
 // Texts such as "256x512" become numbers; what cannot be one is an Error of wrong usage.
 Result<ExportOptions> export_options(const ExportArguments& arguments, const CommonArguments& common);
 
-// The ranges that --calibration names, measured now where it is a folder of pictures.
-Status add_ranges(ExportOptions& options, const ExportArguments& arguments, const CommonArguments& common);
+// A plan says what would be measured with the built-in set, and does not do it.
+enum class RangesUse { kExport, kPlan };
+// The ranges that --calibration names, measured now where it is a folder of pictures; without it and where a recipe wants some, those of
+// the built-in set.
+Status add_ranges(ExportOptions& options, const ExportArguments& arguments, const CommonArguments& common, RangesUse use);
 
 // A line for each.
 void print_findings(const std::vector<std::string>& findings);

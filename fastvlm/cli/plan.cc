@@ -108,7 +108,7 @@ void add_estimates(OrderedJson& plan, bool compile) {
 
 ExitCode plan_layouts(const ExportArguments& arguments, const CommonArguments& common) {
   TRY_ASSIGN(clients::LayoutExportOptions options, layout_options(arguments, common));
-  TRY(add_ranges(options.model, arguments, common));
+  TRY(add_ranges(options.model, arguments, common, RangesUse::kPlan));
   TRY_ASSIGN(const auto planned, clients::plan_layouts(options));
   OrderedJson files = OrderedJson::array();
   std::vector<std::vector<std::string>> rows = {{"file", "bytes", "made"}};
@@ -135,7 +135,7 @@ ExitCode run(const ExportArguments& arguments, const CommonArguments& common) {
     return plan_layouts(arguments, common);
   }
   TRY_ASSIGN(ExportOptions options, export_options(arguments, common));
-  TRY(add_ranges(options, arguments, common));
+  TRY(add_ranges(options, arguments, common, RangesUse::kPlan));
   TRY_ASSIGN(const auto prepared, arguments.size.empty() ? prepare_plan(options) : prepare_plan_of_size(options, arguments.size));
   OrderedJson plan = plan_json(*prepared);
   TRY_ASSIGN(plan["npu"], npu_plan_json(*prepared));

@@ -9,7 +9,7 @@ constexpr std::int64_t kBlock = 32;
 
 constexpr WeightEncoding kHalf = {.blocks = {.bits = ops::kHalfPrecision, .block = kBlock}};
 constexpr WeightEncoding kEightBits = {.blocks = {.bits = 8, .block = kBlock}};
-constexpr WeightEncoding kFourBits = {.blocks = {.bits = 4, .block = kBlock}};
+constexpr WeightEncoding kFourBits = {.blocks = {.bits = 4, .block = kBlock, .shifted = true}};
 
 }  // namespace
 
@@ -44,8 +44,6 @@ void add_merged_decoder(const LayoutInput& input, const Variant& variant, Layout
   const PreparedExport& p = input.prepared;
   files.add_graph(file, merged_decoder_graph(p.config, Weights(*p.checkpoint), graphs_of(input, variant).options));
 }
-
-std::string text_of(const OrderedJson& json) { return json.dump(2) + "\n"; }
 
 OrderedJson end_tokens(const ModelConfig& config) {
   if (config.eos_token_ids.size() == 1) return config.eos_token_ids.front();

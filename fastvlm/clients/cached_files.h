@@ -24,7 +24,6 @@ std::string graph_file(const char* name, const Variant& variant);
 // onnx/decoder_model_merged<suffix>.onnx, unless another layout has added it.
 void add_merged_decoder(const LayoutInput& input, const Variant& variant, LayoutFiles& files);
 
-std::string text_of(const OrderedJson& json);
 // A number, or a list where there are several.
 OrderedJson end_tokens(const ModelConfig& config);
 

@@ -26,10 +26,6 @@ std::int64_t picture_size(const PreparedExport& p) {
   return sizes.empty() ? p.image_size : sizes.front();
 }
 
-std::vector<std::int64_t> end_tokens(const PreparedExport& p, const std::string& tokenizer_json) {
-  return end_tokens(p.config.eos_token_ids, tokenizer_json);
-}
-
 std::vector<std::int64_t> end_tokens(std::vector<std::int64_t> ids, const std::string& tokenizer_json) {
   const Json tokenizer = Json::parse(tokenizer_json);
   for (const Json& token : tokenizer.value("added_tokens", Json::array()))

@@ -15,7 +15,6 @@ Status check_chip_layout(const PreparedExport& prepared, const char* layout);
 std::int64_t picture_size(const PreparedExport& prepared);
 
 // Every id that ends a reply in chat. `tokenizer_json`: of the export.
-std::vector<std::int64_t> end_tokens(const PreparedExport& prepared, const std::string& tokenizer_json);
 std::vector<std::int64_t> end_tokens(std::vector<std::int64_t> eos_token_ids, const std::string& tokenizer_json);
 
 // The decoders of the export, longest first, in one context where weights are shared, or each in its own.

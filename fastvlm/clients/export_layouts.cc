@@ -7,6 +7,7 @@
 #include "fastvlm/base/hash.h"
 #include "fastvlm/base/interrupt.h"
 #include "fastvlm/base/json.h"
+#include "fastvlm/base/json_text.h"
 #include "fastvlm/base/model_error.h"
 #include "fastvlm/base/staged_folder.h"
 #include "fastvlm/base/try.h"
@@ -174,7 +175,7 @@ std::string layouts_json(const LayoutExportOptions& options, const Made& made, c
     json["contexts"] = {{"target", made.chip.chip->name}, {"made_with", made.compiler}, {"loads_on_x86", !made.shares_weights()}};
   json["findings"] = report.findings;
   json["files"] = files;
-  return json.dump(2) + "\n";
+  return json_file_text(json);
 }
 
 }  // namespace

@@ -4,14 +4,13 @@
 #include <cmath>
 
 #include "fastvlm/base/json.h"
+#include "fastvlm/base/json_text.h"
 #include "fastvlm/clients/chip_layout.h"
 #include "fastvlm/clients/genie_client.h"
 #include "fastvlm/clients/genie_configs.h"
 
 namespace fastvlm::clients {
 namespace {
-
-std::string text_of(const OrderedJson& json) { return json.dump(2) + "\n"; }
 
 // What a client does before: the order of its calls is the order of the prompt.
 OrderedJson prompt_json(const PromptContract& prompt, const PreprocessSettings& settings) {
@@ -48,15 +47,15 @@ std::map<std::string, std::string> genie_files(const GenieFolder& f) {
                          .decoder_contexts = f.decoder_contexts,
                          .vision_context = f.vision_context,
                          .table = kGenieTable};
-  return {{"text-encoder.json", text_of(genie_text_encoder(facts))},
-          {"image-encoder.json", text_of(genie_image_encoder(facts))},
-          {"text-generator.json", text_of(genie_text_generator(facts))},
-          {"genie_config.json", text_of(genie_dialog(facts))},
-          {"metadata.json", text_of(geniex_metadata(f.decoders))},
-          {"htp_backend_ext_config.json", text_of(htp_backend_config(f.chip, f.share_weights))},
+  return {{"text-encoder.json", json_file_text(genie_text_encoder(facts))},
+          {"image-encoder.json", json_file_text(genie_image_encoder(facts))},
+          {"text-generator.json", json_file_text(genie_text_generator(facts))},
+          {"genie_config.json", json_file_text(genie_dialog(facts))},
+          {"metadata.json", json_file_text(geniex_metadata(f.decoders))},
+          {"htp_backend_ext_config.json", json_file_text(htp_backend_config(f.chip, f.share_weights))},
           {"tokenizer.json", f.tokenizer.tokenizer_json},
           {"tokenizer_config.json", f.tokenizer.tokenizer_config_json},
-          {"prompt.json", text_of(prompt_json(f.prompt, f.picture))},
+          {"prompt.json", json_file_text(prompt_json(f.prompt, f.picture))},
           {kGenieClientSource, kGenieClient}};
 }
 

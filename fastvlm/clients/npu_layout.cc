@@ -88,7 +88,7 @@ Facts facts_of(const LayoutInput& input, const std::string& tokenizer_json) {
           {"THETA", fmt::format("{:.1f}", text.rope_theta)},
           {"HIDDEN", fmt::format("{:.0f}", ops::kMaskHidden)},
           {"TOKENS", std::to_string(token_count(Json::parse(tokenizer_json)))},
-          {"END", listed(end_tokens(p, tokenizer_json))},
+          {"END", listed(end_tokens(p.config.eos_token_ids, tokenizer_json))},
           {"BEFORE", OrderedJson(prompt.before_image).dump()},
           {"AFTER", OrderedJson(prompt.after_image).dump()},
           {"FIT", fit_lines(settings)},

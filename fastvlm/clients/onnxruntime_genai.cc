@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "fastvlm/base/json_text.h"
 #include "fastvlm/base/try.h"
 #include "fastvlm/clients/cached_files.h"
 #include "fastvlm/clients/tokenizer_files.h"
@@ -109,9 +110,9 @@ Status add_onnxruntime_genai(const LayoutInput& input, LayoutFiles& files) {
   for (const Variant& variant : input.variants) {
     const bool first = &variant == &input.variants.front();
     files.bytes[first ? "genai_config.json" : fmt::format("genai_config_{}.json", variant.name)] =
-        text_of(genai_config(p, tokenizer, variant));
+        json_file_text(genai_config(p, tokenizer, variant));
   }
-  files.bytes[kProcessor] = text_of(processor);
+  files.bytes[kProcessor] = json_file_text(processor);
   files.bytes[std::string(kTokenizerFolder) + "/tokenizer.json"] = tokenizer.tokenizer_json;
   files.bytes[std::string(kTokenizerFolder) + "/tokenizer_config.json"] = tokenizer.tokenizer_config_json;
   return {};

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "fastvlm/base/json.h"
+#include "fastvlm/base/json_text.h"
 #include "fastvlm/base/try.h"
 
 namespace fastvlm::clients {
@@ -113,10 +114,10 @@ Result<TokenizerFiles> tokenizer_files(const TokenizerSource& source) {
   TokenizerFiles files;
   TRY_ASSIGN(files.image_token_id, with_token(tokenizer, kImageToken, source));
   files.pad_token_id = pad_token(tokenizer, source);
-  files.tokenizer_json = tokenizer.dump(2) + "\n";
+  files.tokenizer_json = json_file_text(tokenizer);
   OrderedJson config = config_json(source, {{files.image_token_id, kImageToken}}, kChatTemplate);
   config["processor_class"] = "LlavaProcessor";
-  files.tokenizer_config_json = config.dump(2) + "\n";
+  files.tokenizer_config_json = json_file_text(config);
   return files;
 }
 
@@ -133,10 +134,10 @@ Result<MarkedTokenizer> marked_tokenizer(const PreparedExport& prepared) {
   TRY_ASSIGN(files.tokens.picture, with_token(tokenizer, kPictureMarks[1], source));
   TRY_ASSIGN(files.tokens.end, with_token(tokenizer, kPictureMarks[2], source));
   files.pad_token_id = pad_token(tokenizer, source);
-  files.tokenizer_json = tokenizer.dump(2) + "\n";
+  files.tokenizer_json = json_file_text(tokenizer);
   const std::map<std::int64_t, std::string> added = {
       {files.tokens.begin, kPictureMarks[0]}, {files.tokens.picture, kPictureMarks[1]}, {files.tokens.end, kPictureMarks[2]}};
-  files.tokenizer_config_json = config_json(source, added, kMarkedTemplate).dump(2) + "\n";
+  files.tokenizer_config_json = json_file_text(config_json(source, added, kMarkedTemplate));
   return files;
 }
 

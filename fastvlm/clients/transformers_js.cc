@@ -1,6 +1,7 @@
 #include "fastvlm/clients/transformers_js.h"
 
 #include "fastvlm/base/json.h"
+#include "fastvlm/base/json_text.h"
 #include "fastvlm/base/try.h"
 #include "fastvlm/clients/cached_files.h"
 #include "fastvlm/clients/tokenizer_files.h"
@@ -98,15 +99,15 @@ Status add_transformers_js(const LayoutInput& input, LayoutFiles& files) {
   add_graphs(input, files);
   OrderedJson config = config_json(p.config, tokenizer);
   config["transformers.js_config"] = client_section(input, files);
-  files.bytes["config.json"] = text_of(config);
-  files.bytes["generation_config.json"] = text_of(generation_json(p, tokenizer));
+  files.bytes["config.json"] = json_file_text(config);
+  files.bytes["generation_config.json"] = json_file_text(generation_json(p, tokenizer));
   files.bytes["preprocessor_config.json"] =
-      text_of(preprocessor_json(p.config.preprocessing.settings.at_size(static_cast<int>(p.image_size))));
-  files.bytes["processor_config.json"] = text_of({{"processor_class", "LlavaProcessor"},
-                                                  {"image_token", kImageToken},
-                                                  {"patch_size", kVisionStride},
-                                                  {"num_additional_image_tokens", 0},
-                                                  {"vision_feature_select_strategy", "full"}});
+      json_file_text(preprocessor_json(p.config.preprocessing.settings.at_size(static_cast<int>(p.image_size))));
+  files.bytes["processor_config.json"] = json_file_text({{"processor_class", "LlavaProcessor"},
+                                                         {"image_token", kImageToken},
+                                                         {"patch_size", kVisionStride},
+                                                         {"num_additional_image_tokens", 0},
+                                                         {"vision_feature_select_strategy", "full"}});
   files.bytes["tokenizer.json"] = tokenizer.tokenizer_json;
   files.bytes["tokenizer_config.json"] = tokenizer.tokenizer_config_json;
   return {};

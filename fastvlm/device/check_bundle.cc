@@ -53,22 +53,19 @@ Status check_hashes(const Path& folder, const BundleManifest& manifest) {
   return {};
 }
 
-Result<ContextInfo> read_binary(const Path& file, const ContextReading& reading, const RuntimePaths& runtimes) {
-  return read_context_in_child(file, {.program = reading.program, .qnn_system_library = runtimes.qnn_folder / "libQnnSystem.so"});
-}
-
-std::optional<std::int64_t> soc_model_of(const ContextInfo& info) {
-  return info.soc_model ? std::optional<std::int64_t>(*info.soc_model) : std::nullopt;
-}
-
-Result<ContextFacts> binary_facts(const Path& file, const ContextReading& reading) {
+// Nothing where there is no runtime to read it with.
+Result<std::optional<ContextFacts>> binary_facts(const Path& file, const ContextReading& reading) {
   const auto runtimes = require_runtimes(reading.runtimes, /*with_qnn=*/true);
-  if (!runtimes.ok()) return ContextFacts{};
-  TRY_ASSIGN(const ContextInfo info, read_binary(file, reading, *runtimes));
-  return ContextFacts{.compiler = info.build_id, .soc_model = soc_model_of(info)};
+  if (!runtimes.ok()) return std::optional<ContextFacts>();
+  TRY_ASSIGN(const ContextInfo info,
+             read_context_in_child(file, {.program = reading.program, .qnn_system_library = runtimes->qnn_folder / "libQnnSystem.so"}));
+  ContextFacts facts{.compiler = info.build_id};
+  if (info.soc_model) facts.soc_model = *info.soc_model;
+  return std::optional(std::move(facts));
 }
 
-// Files that say what a context is: wrappers, or the contexts themselves where there are none.
+}  // namespace
+
 std::vector<std::string> self_descriptions(const BundleManifest& manifest) {
   std::vector<std::string> names;
   for (const auto& [name, file] : manifest.files)
@@ -78,20 +75,22 @@ std::vector<std::string> self_descriptions(const BundleManifest& manifest) {
   return names;
 }
 
-}  // namespace
-
 Result<ContextFacts> context_facts(const Path& file, const ContextReading& reading) {
-  if (!file.string().ends_with(qnn::kContextWrapperEnd)) return binary_facts(file, reading);
+  if (!file.string().ends_with(qnn::kContextWrapperEnd)) {
+    TRY_ASSIGN(const auto alone, binary_facts(file, reading));
+    return alone.value_or(ContextFacts{});
+  }
   TRY_ASSIGN(const ContextWrapper wrapper, read_context_wrapper(file));
-  ContextFacts facts{.compiler = wrapper.ep_sdk_version, .soc_model = wrapper.soc_model};
-  const auto runtimes = require_runtimes(reading.runtimes, /*with_qnn=*/true);
-  if (!runtimes.ok() || wrapper.context_file.empty()) return facts;
-  TRY_ASSIGN(const ContextInfo info, read_binary(wrapper.context_file, reading, *runtimes));
-  const bool other_chip = facts.soc_model && info.soc_model && *facts.soc_model != static_cast<std::int64_t>(*info.soc_model);
-  if (other_chip || (!facts.compiler.empty() && short_version(facts.compiler) != short_version(info.build_id)))
+  const ContextFacts facts{.compiler = wrapper.ep_sdk_version, .soc_model = wrapper.soc_model};
+  if (wrapper.context_file.empty()) return facts;
+  TRY_ASSIGN(const auto inside, binary_facts(wrapper.context_file, reading));
+  if (!inside) return facts;
+  const bool other_chip = facts.soc_model && inside->soc_model && *facts.soc_model != *inside->soc_model;
+  if (other_chip || (!facts.compiler.empty() && short_version(facts.compiler) != short_version(inside->compiler)))
     return bad_input("{}: its context says QAIRT {} for SoC number {}, the wrapper {} for {}; they do not belong together", file.string(),
-                     short_version(info.build_id), info.soc_model.value_or(0), short_version(facts.compiler), facts.soc_model.value_or(0));
-  return ContextFacts{.compiler = info.build_id, .soc_model = info.soc_model ? soc_model_of(info) : facts.soc_model};
+                     short_version(inside->compiler), inside->soc_model.value_or(0), short_version(facts.compiler),
+                     facts.soc_model.value_or(0));
+  return ContextFacts{.compiler = inside->compiler, .soc_model = inside->soc_model ? inside->soc_model : facts.soc_model};
 }
 
 Status check_bundle(const Path& folder, const BundleManifest& manifest, const BundleCheck& check) {

@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "fastvlm/device/bundle_manifest.h"
 #include "fastvlm/run/runtimes.h"
@@ -22,6 +23,9 @@ struct ContextFacts {
 // Facts of a wrapper and of the binary that it names; an Error also when the two disagree. Or of a binary without a wrapper, which says
 // nothing where there is no QNN to read it.
 Result<ContextFacts> context_facts(const Path& file, const ContextReading& reading);
+
+// Files of a bundle that say what a context is: wrappers, or the contexts themselves where there are none.
+std::vector<std::string> self_descriptions(const BundleManifest& manifest);
 
 // One sentence about the first thing that is wrong. Hashes of gigabytes take seconds; without them sizes are compared.
 struct BundleCheck {

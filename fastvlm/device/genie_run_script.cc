@@ -2,15 +2,7 @@
 
 namespace fastvlm::device {
 
-const std::string_view kGenieRunScript = R"sh(#!/bin/sh
-# Asks the model in this folder about a picture, through Genie on the NPU of the machine that the folder lies on.
-# Made by fastvlm-npu @PROGRAM@. Tried with the emulated NPU on x86-64, not on hardware.
-set -eu
-
-chip=@CHIP@
-soc_model=@SOC_MODEL@
-compiler=@COMPILER@
-here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
+const std::string_view kGenieRunScript = R"sh(@HEAD@
 
 usage() {
   cat <<'USAGE'
@@ -26,16 +18,8 @@ USAGE
 }
 @SHARED@
 @CHECK_CHIP@
-find_program() {
-  if [ -n "${FASTVLM_NPU:-}" ]; then
-    program=$FASTVLM_NPU
-  elif [ -x "$here/bin/fastvlm-npu" ]; then
-    program=$here/bin/fastvlm-npu
-  else
-    program=$(command -v fastvlm-npu) ||
-      fail "there is no fastvlm-npu here; make the pixels elsewhere (see README.md) and give them with --pixels" 4
-  fi
-}
+
+@FIND_PROGRAM@
 
 find_genie() {
   library=${GENIE_LIBRARY:-$here/runtime/onnxruntime_qnn/libGenie.so}
@@ -93,35 +77,13 @@ run_selftest() {
 }
 
 image='' pixels='' prompt='' results='' check='' hash=hash any_chip='' tokens=@TOKENS@
-while [ $# -gt 0 ]; do
-  case $1 in
-    --image | --pixels | --prompt | --max-new-tokens | --selftest) [ $# -ge 2 ] || fail "$1 needs a value" 2 ;;
-  esac
-  case $1 in
-    --image) image=$2 && shift ;;
-    --pixels) pixels=$2 && shift ;;
-    --prompt) prompt=$2 && shift ;;
-    --max-new-tokens) tokens=$2 && shift ;;
-    --selftest) results=$2 && shift ;;
-    --check) check=yes ;;
-    --no-hash) hash='' ;;
-    --any-chip) any_chip=yes ;;
-    -h | --help) usage && exit 0 ;;
-    *) usage >&2 && fail "there is no option $1" 2 ;;
-  esac
-  shift
-done
+@READ_OPTIONS@
 if [ -z "$check$results" ] && { [ -z "$image$pixels" ] || [ -z "$prompt" ]; }; then
   usage >&2
   fail "--image (or --pixels) and --prompt are needed" 2
 fi
 
-check_files "$hash"
-if [ -n "$check" ]; then
-  echo "run.sh: all files of the bundle are there and unchanged"
-  exit 0
-fi
-[ -n "$any_chip" ] || check_chip
+@CHECK_FIRST@
 find_genie
 find_client
 if [ -n "$results" ]; then

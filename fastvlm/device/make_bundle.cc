@@ -60,24 +60,11 @@ Status write_contract(const BundlePlan& plan, const std::vector<ContextEntry>& c
   return write_manifest(to, manifest);
 }
 
-// The files that say by what and for which chip each context was compiled.
-std::vector<Path> self_descriptions(const Path& folder, const BundleManifest& manifest) {
-  std::vector<Path> files;
-  if (manifest.runtime == kGenie) {
-    for (const BundleContext& context : manifest.contexts) files.push_back(folder / context.binary);
-    return files;
-  }
-  std::error_code failure;
-  for (const auto& entry : fs::directory_iterator(folder / compiled_folder(manifest.chip), failure))
-    if (entry.path().string().ends_with(qnn::kContextWrapperEnd)) files.push_back(entry.path());
-  return files;
-}
-
 // What every context says about itself must agree.
 Status read_compiler(const BundleOptions& options, const Path& folder, BundleManifest& manifest) {
-  for (const Path& file : self_descriptions(folder, manifest)) {
-    const std::string name = file.filename().string();
-    auto facts = context_facts(file, {.program = options.program, .runtimes = options.runtimes});
+  for (const std::string& path : self_descriptions(manifest)) {
+    const std::string name = Path(path).filename().string();
+    auto facts = context_facts(folder / path, {.program = options.program, .runtimes = options.runtimes});
     if (!facts.ok()) return std::move(facts).error().within(name);
     if (facts->soc_model && *facts->soc_model != manifest.soc_model)
       return bad_input("{}: was compiled for SoC number {}, not for {}; run compile with `targets` {} again", name, *facts->soc_model,
@@ -102,8 +89,7 @@ BundleManifest facts_of(const BundlePlan& plan, const BundleOptions& options, co
                    .recipe = plan.folder.recipe(),
                    .onnxruntime = exported.versions.onnxruntime,
                    .onnxruntime_qnn = exported.versions.onnxruntime_qnn};
-  for (const auto& [key, number] : chip.numbers)
-    if (key == "soc_model") m.soc_model = number;
+  m.soc_model = number_of(chip, "soc_model").value_or(0);
   for (const GraphEntry& graph : exported.graphs) {
     if (graph.role == GraphRole::kVision) m.image_sizes.push_back(graph.extents.image_size);
     m.context = std::max(m.context, graph.extents.context);
@@ -158,9 +144,9 @@ Result<BundleReport> make_bundle(const BundleOptions& options, Progress& progres
   }
   TRY_ASSIGN(const SelfTest test, make_selftest(request, to, progress));
   BundleReport report{.manifest = facts_of(plan, options, contexts)};
-  TRY(read_compiler(options, to, report.manifest));
   // The scripts hold sizes and hashes of all other files.
   TRY_ASSIGN(report.manifest.files, list_bundle_files(to));
+  TRY(read_compiler(options, to, report.manifest));
   TRY(write_scripts(report.manifest, test, to));
   TRY(write_bundle(to, report.manifest));
   for (const auto& [name, file] : report.manifest.files) report.bytes += file.bytes;

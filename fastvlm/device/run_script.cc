@@ -2,15 +2,7 @@
 
 namespace fastvlm::device {
 
-const std::string_view kRunScript = R"sh(#!/bin/sh
-# Asks the model in this folder about a picture, on the NPU of the machine that the folder lies on.
-# Made by fastvlm-npu @PROGRAM@. Tried with the emulated NPU on x86-64, not on hardware.
-set -eu
-
-chip=@CHIP@
-soc_model=@SOC_MODEL@
-compiler=@COMPILER@
-here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
+const std::string_view kRunScript = R"sh(@HEAD@
 
 usage() {
   cat <<'USAGE'
@@ -24,16 +16,8 @@ USAGE
 }
 @SHARED@
 @CHECK_CHIP@
-find_program() {
-  if [ -n "${FASTVLM_NPU:-}" ]; then
-    program=$FASTVLM_NPU
-  elif [ -x "$here/bin/fastvlm-npu" ]; then
-    program=$here/bin/fastvlm-npu
-  else
-    program=$(command -v fastvlm-npu) ||
-      fail "there is no fastvlm-npu here; push it with push.sh --program FILE, or name it in FASTVLM_NPU" 4
-  fi
-}
+
+@FIND_PROGRAM@
 
 # What push.sh brought, where it did; else the program looks for what doctor --fetch brought.
 use_runtime() {
@@ -50,34 +34,13 @@ use_runtime() {
 }
 
 image='' prompt='' results='' check='' hash=hash any_chip='' tokens=256
-while [ $# -gt 0 ]; do
-  case $1 in
-    --image | --prompt | --max-new-tokens | --selftest) [ $# -ge 2 ] || fail "$1 needs a value" 2 ;;
-  esac
-  case $1 in
-    --image) image=$2 && shift ;;
-    --prompt) prompt=$2 && shift ;;
-    --max-new-tokens) tokens=$2 && shift ;;
-    --selftest) results=$2 && shift ;;
-    --check) check=yes ;;
-    --no-hash) hash='' ;;
-    --any-chip) any_chip=yes ;;
-    -h | --help) usage && exit 0 ;;
-    *) usage >&2 && fail "there is no option $1" 2 ;;
-  esac
-  shift
-done
+@READ_OPTIONS@
 if [ -z "$check$results" ] && { [ -z "$image" ] || [ -z "$prompt" ]; }; then
   usage >&2
   fail "--image and --prompt are needed" 2
 fi
 
-check_files "$hash"
-if [ -n "$check" ]; then
-  echo "run.sh: all files of the bundle are there and unchanged"
-  exit 0
-fi
-[ -n "$any_chip" ] || check_chip
+@CHECK_FIRST@
 find_program
 use_runtime
 if [ -n "$results" ]; then

@@ -82,7 +82,16 @@ std::map<std::string, std::string> bundle_scripts(const BundleManifest& manifest
   const std::string shared = filled(kSharedFunctions, {{"FILES", file_rows(manifest)}});
   const std::vector<std::pair<std::string, std::string>> values = {
       {"SHARED", shared},
+      {"HEAD", std::string(kRunHead)},
       {"CHECK_CHIP", std::string(kCheckChip)},
+      {"FIND_PROGRAM", std::string(kFindProgram)},
+      {"READ_OPTIONS", std::string(kReadOptions)},
+      {"CHECK_FIRST", std::string(kCheckFirst)},
+      {"THROUGH", genie ? "through Genie " : ""},
+      {"NO_PROGRAM", genie ? "make the pixels elsewhere (see README.md) and give them with --pixels"
+                           : "push it with push.sh --program FILE, or name it in FASTVLM_NPU"},
+      {"MORE_OPTIONS", genie ? "--pixels | " : ""},
+      {"READ_MORE", genie ? "    --pixels) pixels=$2 && shift ;;\n" : ""},
       {"WHEEL_NAMES", genie ? "of the QNN plug-in, which holds Genie," : "of ONNX Runtime and its QNN plug-in"},
       {"COPY_ORT", genie ? "" : fmt::format("  run cp \"$ort_wheel/onnxruntime/capi/{}\" \"$stage/\"\n", wheels.library)},
       {"MORE_LIBRARIES", genie ? "lib/aarch64-android/libGenie.so lib/aarch64-android/libQnnHtpNetRunExtensions.so " : ""},

@@ -64,20 +64,4 @@ check_files() {
 }
 )sh";
 
-const std::string_view kCheckChip = R"sh(# Where the system says what it is, it must be what the contexts were compiled for.
-check_chip() {
-  machine=
-  if [ -r /sys/devices/soc0/machine ]; then machine=$(cat /sys/devices/soc0/machine); fi
-  if command -v getprop >/dev/null 2>&1; then machine=$(getprop ro.soc.model); fi
-  case $(printf '%s' "$machine" | tr '[:upper:]' '[:lower:]') in
-    sm[0-9][0-9][0-9][0-9]*) ;;
-    *) return 0 ;;
-  esac
-  case $(printf '%s' "$machine" | tr '[:upper:]' '[:lower:]') in
-    "$chip"*) ;;
-    *) fail "this machine has a $machine, but the contexts are for $chip; make a bundle for it (or say --any-chip)" 4 ;;
-  esac
-}
-)sh";
-
 }  // namespace fastvlm::device

@@ -46,7 +46,7 @@ class Side {
     const auto columns = static_cast<std::int64_t>(row.size());
     std::vector<float> scales(static_cast<std::size_t>(format.blocks_of(columns)));
     std::vector<std::byte> codes(static_cast<std::size_t>(format.row_bytes(columns)));
-    quantise_blocks(row, columns, format, scales, codes);
+    quantise_blocks(row, columns, format, {.scales = scales, .codes = codes, .zero_points = {}});
     for (float& scale : scales) scale *= factor;
     add(name + ":codes", Dtype::kUint8, {1, format.blocks_of(columns), format.block_bytes()}, bytes_of(codes), "int4 in blocks of 32");
     add(name + ":scales", Dtype::kFloat32, {1, format.blocks_of(columns)}, bytes_of(scales), "int4 in blocks of 32, scales");

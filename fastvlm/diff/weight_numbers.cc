@@ -130,7 +130,8 @@ void WeightNumbers::read(std::int64_t begin, std::span<float> out) const {
   to_floats(scale_type_, scales_.subspan(first * size, blocks * size), scales);
   const BlockFormat format{.bits = bits_, .block = block_};
   const auto bytes = static_cast<std::size_t>(format.block_bytes());
-  dequantise_blocks(scales, bytes_.subspan(first * bytes, blocks * bytes), static_cast<std::int64_t>(out.size()), format, out);
+  dequantise_blocks({.scales = scales, .codes = bytes_.subspan(first * bytes, blocks * bytes)}, static_cast<std::int64_t>(out.size()),
+                    format, out);
 }
 
 }  // namespace fastvlm

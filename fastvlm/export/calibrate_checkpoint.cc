@@ -7,6 +7,7 @@
 #include "fastvlm/base/try.h"
 #include "fastvlm/compile/graph_opener.h"
 #include "fastvlm/export/model_identity.h"
+#include "fastvlm/quant/built_in_set.h"
 
 namespace fastvlm {
 namespace {
@@ -28,11 +29,19 @@ Result<ExportOptions> graphs_to_measure(const CheckpointCalibration& o, const Ch
                        .npu = std::move(npu)};
 }
 
+// As large as the model sees them, so that nothing is smoothed away.
+Result<std::vector<Path>> built_in_pictures(const CheckpointCalibration& o, const Checkpoint& checkpoint, const Path& folder) {
+  TRY_ASSIGN(const ModelConfig config, read_model_config(checkpoint));
+  return write_built_in_pictures(folder, static_cast<int>(o.image_size.value_or(config.preprocessing.settings.size)));
+}
+
 }  // namespace
 
 Result<Ranges> calibrate_checkpoint(const CheckpointCalibration& o, Progress& progress) {
   CalibrateOptions how{.shard = o.shard, .reply_tokens = o.reply_tokens, .record = {.channels = o.channels}, .decode = o.decode};
-  TRY_ASSIGN(how.pictures, pictures_in(o.pictures));
+  if (!o.pictures.empty()) {
+    TRY_ASSIGN(how.pictures, pictures_in(o.pictures));
+  }
   how.prompts = default_prompts();
   if (!o.prompts.empty()) {
     TRY_ASSIGN(how.prompts, read_prompts(o.prompts));
@@ -41,6 +50,9 @@ Result<Ranges> calibrate_checkpoint(const CheckpointCalibration& o, Progress& pr
   TRY_ASSIGN(TemporaryFolder work, o.work_folder.empty() ? TemporaryFolder::create() : TemporaryFolder::create_in(o.work_folder));
   how.folder = work.path() / "graphs";
   TRY_ASSIGN(how.open, graph_opener({.output_dir = how.folder, .runtimes = o.runtimes, .threads = o.threads, .share_weights = true}));
+  if (o.pictures.empty()) {
+    TRY_ASSIGN(how.pictures, built_in_pictures(o, checkpoint, work.path()));
+  }
   TRY_ASSIGN(const ExportOptions graphs, graphs_to_measure(o, checkpoint, how.folder));
   TRY_ASSIGN(const ExportReport exported, run_export(graphs, progress));
   TRY_ASSIGN(Ranges ranges, calibrate(how, progress));
@@ -50,7 +62,7 @@ Result<Ranges> calibrate_checkpoint(const CheckpointCalibration& o, Progress& pr
 
 Result<Ranges> ranges_of(const Path& source, const CheckpointCalibration& options, Progress& progress) {
   std::error_code failure;
-  if (!std::filesystem::is_directory(source, failure)) return read_ranges(source);
+  if (!source.empty() && !std::filesystem::is_directory(source, failure)) return read_ranges(source);
   CheckpointCalibration folder = options;
   folder.pictures = source;
   return calibrate_checkpoint(folder, progress);

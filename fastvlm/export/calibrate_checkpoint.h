@@ -13,7 +13,7 @@ struct CheckpointCalibration {
   std::optional<std::int64_t> image_size;  // nothing: what the checkpoint was trained with
   std::string chip;                        // whose form of the graphs is measured
   Targets known_targets = fastvlm::known_targets();
-  Path pictures;  // a folder
+  Path pictures;  // a folder; empty: the built-in set
   Path prompts;   // a file; empty: default_prompts()
   std::int64_t reply_tokens = 16;
   Shard shard;  // which of the pictures
@@ -27,6 +27,7 @@ struct CheckpointCalibration {
 Result<Ranges> calibrate_checkpoint(const CheckpointCalibration& options, Progress& progress);
 
 // `source` is a file of ranges, or a folder of pictures that is calibrated with now.
+// Nothing as `source`: with the built-in set.
 Result<Ranges> ranges_of(const Path& source, const CheckpointCalibration& options, Progress& progress);
 
 }  // namespace fastvlm

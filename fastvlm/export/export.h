@@ -23,8 +23,11 @@ namespace fastvlm {
 
 // What was measured, and how near to the largest number of half precision a stream may come, as a part of it.
 struct RangeOptions {
+  enum class Source { kMeasured, kBuiltIn, kAssumed };  // kAssumed: not measured yet; for a plan, run_export() refuses it
+
   Ranges ranges;
   double share = 0.125;
+  Source source = Source::kMeasured;
 };
 
 // Which forms the GELUs of the static graphs get; see ops/gelu_form.h.

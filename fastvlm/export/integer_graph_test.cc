@@ -244,7 +244,7 @@ struct IntegerGraphThroughoutOnNpu : IntegerGraphOnNpu {
 };
 
 TEST_F(IntegerGraphOnNpu, EmulatedChipsComputeWhatTheCpuDoes) { expect_what_the_cpu_computes({"sm8750", "sm8550"}); }
-TEST_F(IntegerGraphThroughoutOnNpu, AnEmulatedChipWithoutFloatsDoesSoToo) { expect_what_the_cpu_computes({"sm8350"}); }
+TEST_F(IntegerGraphThroughoutOnNpu, EmulatedChipsThatMultiplyNoSixteenBitsDoSoToo) { expect_what_the_cpu_computes({"sm8350", "sm8450"}); }
 
 }  // namespace
 }  // namespace fastvlm

@@ -16,6 +16,7 @@
 #include "fastvlm/graph/cost.h"
 #include "fastvlm/onnx/data_writer.h"
 #include "fastvlm/onnx/writer.h"
+#include "fastvlm/quant/built_in_set.h"
 #include "fastvlm/targets/registry.h"
 
 namespace fastvlm {
@@ -65,7 +66,9 @@ std::uint64_t part_limit(const NpuOptions& options, std::span<const ChosenChip> 
 // Streams that come too near to the largest number of half precision.
 Status plan_scales(PreparedExport& p, const Weights& weights, const Target& target) {
   const RangeOptions& o = *p.options.ranges;
+  if (o.source != RangeOptions::Source::kMeasured) p.findings.push_back(built_in_warning(o.source == RangeOptions::Source::kBuiltIn));
   if (!(o.share > 0 && o.share <= 1)) return bad_option("range_share", "{}: must be above 0 and at most 1", o.share);
+  if (o.source == RangeOptions::Source::kAssumed) return {};
   TRY_ASSIGN(const std::string identity, model_identity(*p.checkpoint));
   if (o.ranges.model != identity)
     return bad_input("the ranges are those of another model ({:.12}), not of {} ({:.12}); calibrate it", o.ranges.model,
@@ -107,7 +110,7 @@ Status add_npu_graphs(PreparedExport& p, const Weights& weights) {
     PreparedGraph prepared = prepared_graph(std::move(npu.graph), kind, p.options.passes);
     if (!options.gelus.empty()) prepared.entry.gelus = ops::count_gelus(*prepared.graph);
     if (activations != Activations::kFloat) {
-      TRY_ASSIGN(IntegerGraph integers, in_integers(*prepared.graph, *p.options.ranges, activations));
+      TRY_ASSIGN(IntegerGraph integers, in_integers(*prepared.graph, npu.role, *p.options.ranges, activations));
       prepared.graph = std::move(integers.graph);
       enter(prepared, kind);
       // Tower and projector are made of another float graph than that of fp16: their GELU is one node.

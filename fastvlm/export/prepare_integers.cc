@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "fastvlm/base/try.h"
+#include "fastvlm/quant/built_in_set.h"
 #include "fastvlm/targets/registry.h"
 
 namespace fastvlm {
@@ -46,6 +47,11 @@ Status check_recipe_precisions(const NpuOptions& options) {
   return {};
 }
 
+bool wants_ranges(const NpuOptions& npu) {
+  const auto in_integers = [](const Recipe& recipe) { return recipe.activations != Activations::kFloat; };
+  return in_integers(npu.vision_recipe) || std::ranges::any_of(npu.recipes, in_integers);
+}
+
 Status check_integer_recipes(const ExportOptions& options) {
   const NpuOptions& npu = *options.npu;
   TRY(check_vision_recipe(npu.vision_recipe));
@@ -70,9 +76,10 @@ Activations activations_for(const NpuOptions& options, std::span<const ChosenChi
   return recipe == options.recipes.end() ? Activations::kFloat : recipe->activations;
 }
 
-Result<IntegerGraph> in_integers(const Graph& graph, const RangeOptions& ranges, Activations activations) {
-  IntegerForm form = form_of(activations);
+Result<IntegerGraph> in_integers(const Graph& graph, GraphRole role, const RangeOptions& ranges, Activations activations) {
+  IntegerForm form = role == GraphRole::kVision ? tower_form(activations) : form_of(activations);
   form.largest_float = ranges.share * kLargestHalf;
+  if (ranges.source == RangeOptions::Source::kAssumed) return to_integers(graph, assumed_ranges(graph), form);
   return to_integers(graph, ranges.ranges, form);
 }
 

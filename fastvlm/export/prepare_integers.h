@@ -14,6 +14,9 @@ namespace fastvlm {
 // and the text at once.
 Status check_integer_recipes(const ExportOptions& options);
 
+// Whether a recipe makes activations integers.
+bool wants_ranges(const NpuOptions& npu);
+
 // What a recipe asks of a chip.
 struct PrecisionNeed {
   std::string what;  // "recipe w8a16", "the tower with recipe fp16"
@@ -29,6 +32,6 @@ Status check_recipe_precisions(const NpuOptions& options);
 Activations activations_for(const NpuOptions& options, std::span<const ChosenChip> chips, const NpuGraph& graph);
 
 // A graph with such activations, expanded and with all passes behind it, in integers.
-Result<IntegerGraph> in_integers(const Graph& graph, const RangeOptions& ranges, Activations activations);
+Result<IntegerGraph> in_integers(const Graph& graph, GraphRole role, const RangeOptions& ranges, Activations activations);
 
 }  // namespace fastvlm

@@ -3,6 +3,7 @@
 #include <array>
 
 #include "fastvlm/base/file_content.h"
+#include "fastvlm/base/json_text.h"
 #include "fastvlm/base/try.h"
 #include "fastvlm/text/tokenizer_json.h"
 
@@ -14,8 +15,6 @@ constexpr std::size_t kMaxConfigBytes = std::size_t{16} << 20;
 // Copied as they are, where the checkpoint has them.
 constexpr std::array kCopied = {"config.json",        "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
                                 "chat_template.json", "chat_template.jinja",   "processor_config.json"};
-
-std::string text_of(const OrderedJson& json) { return json.dump(2) + "\n"; }
 
 Status add_tokenizer(const Path& folder, std::int64_t rows, SideFiles& files) {
   std::error_code ignored;
@@ -54,7 +53,7 @@ Status add_generation_config(const Path& path, const ModelConfig& config, SideFi
     json["eos_token_id"] = config.eos_token_ids.front();
   else
     json["eos_token_id"] = config.eos_token_ids;
-  files.bytes[kName] = text_of(json);
+  files.bytes[kName] = json_file_text(json);
   files.made[kName] = there ? "copied, eos_token_id added" : "made";
   return {};
 }
@@ -71,13 +70,13 @@ Status add_preprocessor_config(const Path& folder, const CheckpointPreprocessing
   }
   const OrderedJson processor =
       own.file.empty() ? default_image_processor(settings) : image_processor_at_size(own.image_processor, settings);
-  files.bytes[kPreprocessorFile] = text_of(processor);
+  files.bytes[kPreprocessorFile] = json_file_text(processor);
   files.made[kPreprocessorFile] =
       own.file == kProcessorFile && same_size ? fmt::format("made from {}", kProcessorFile) : fmt::format("made for {} pixels", image_size);
   if (own.file != kProcessorFile || same_size) return {};
   OrderedJson whole = OrderedJson::parse(files.bytes.at(kProcessorFile));
   whole["image_processor"] = processor;
-  files.bytes[kProcessorFile] = text_of(whole);
+  files.bytes[kProcessorFile] = json_file_text(whole);
   files.made[kProcessorFile] = fmt::format("copied, image_processor made for {} pixels", image_size);
   return {};
 }

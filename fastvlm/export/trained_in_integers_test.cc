@@ -187,6 +187,33 @@ TEST_F(TrainedInIntegers, WhatTheyNeedIsSaid) {
   }
 }
 
+TEST_F(TrainedInIntegers, TheBuiltInSetServesWithAWarningAndItsPlanHasTheSizesThatAreWritten) {
+  ExportOptions drawn = options(), planned = options();
+  Progress silent;
+  const auto ranges = ranges_of({},
+                                {.model_dir = kTrained / "checkpoint",
+                                 .chip = "sm8750",
+                                 .reply_tokens = 4,
+                                 .runtimes = {.onnxruntime_library = runtimes_for_tests().onnxruntime_library}},
+                                silent);
+  ASSERT_TRUE(ranges.ok()) << ranges.error().message;
+  EXPECT_EQ(ranges->pictures, 8u);
+  drawn.ranges = RangeOptions{.ranges = *ranges, .source = RangeOptions::Source::kBuiltIn};
+  planned.ranges = RangeOptions{.source = RangeOptions::Source::kAssumed};
+  const ExportReport report = export_or_fail(drawn);
+  EXPECT_NE(text_of(folder_ / "out/manifest.json").find("the ranges of activations are those of the built-in set"), std::string::npos);
+  EXPECT_EQ(right_answers(*chat("w8a16"), questions(1)), 5);
+  const auto prepared = prepare_export(planned);
+  ASSERT_TRUE(prepared.ok()) << prepared.error().message;
+  EXPECT_NE((*prepared)->findings.front().find("would be those of the built-in set"), std::string::npos);
+  for (const PlannedFile& file : planned_files(**prepared)) {
+    if (file.made != "weights" && file.made != "graph") continue;
+    // Measured ranges of a few values are equal, and their constants are stored once.
+    const double apart = file.made == "weights" ? 0 : 0.001 * static_cast<double>(file.bytes);
+    EXPECT_NEAR(static_cast<double>(report.files.at(file.name).bytes), static_cast<double>(file.bytes), apart) << file.name;
+  }
+}
+
 // An operand of the integer graph is a DequantizeLinear; its constants are what the file says about the operand of the float graph.
 void expect_the_constants(const GraphReadBack& graph, const OnnxNode& dequantised, const Json& row) {
   EXPECT_EQ(row.at("dtype"), "INT");

@@ -220,17 +220,20 @@ Value simplified_layer_normalization(Value x, Value scale, float epsilon) {
              {{"axis", std::int64_t{-1}}, {"epsilon", epsilon}, {"stash_type", std::int64_t{1}}});
 }
 
-Value matmul_in_blocks(Value x, Value codes, Value scales, BlockFormat format, std::optional<std::int64_t> accuracy_level) {
+Value matmul_in_blocks(Value x, const BlockValues& weight, BlockFormat format, std::optional<std::int64_t> accuracy_level) {
+  const auto& [codes, scales, zero_points] = weight;
   require(x.rank() == 3 && x.dim(2).is_static() && x.dim(2).value % format.block == 0 &&
               codes.dims() == Dims{codes.dim(0), x.dim(2).value / format.block, format.block_bytes()} &&
-              scales.dims() == Dims{codes.dim(0), codes.dim(1)},
+              scales.dims() == Dims{codes.dim(0), codes.dim(1)} &&
+              (!format.shifted || zero_points.dims() == Dims{codes.dim(0), format.zero_point_bytes(x.dim(2).value)}),
           "MatMulNBits", x, "codes {} and scales {} for input {} in blocks of {}", to_string(codes.dims()), to_string(scales.dims()),
           to_string(x.dims()), format.block);
   Attributes attributes = {
       {"K", x.dim(2).value}, {"N", codes.dim(0).value}, {"bits", std::int64_t{format.bits}}, {"block_size", format.block}};
   if (accuracy_level) attributes.emplace("accuracy_level", *accuracy_level);
-  return one(x.graph(), "MatMulNBits", {x, codes, scales}, {x.dtype(), {x.dim(0), x.dim(1), codes.dim(0)}}, std::move(attributes),
-             kMicrosoftDomain);
+  std::vector<Value> inputs = {x, codes, scales};
+  if (format.shifted) inputs.push_back(zero_points);
+  return one(x.graph(), "MatMulNBits", inputs, {x.dtype(), {x.dim(0), x.dim(1), codes.dim(0)}}, std::move(attributes), kMicrosoftDomain);
 }
 
 Value dequantize(Value x, const Encoding& encoding) {

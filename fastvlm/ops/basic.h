@@ -52,9 +52,16 @@ Value layer_normalization(Value x, Value scale, Value bias, float epsilon);
 // ONNX Runtime's RMS norm in the default domain; unknown to the ONNX checker.
 Value simplified_layer_normalization(Value x, Value scale, float epsilon);
 
-// x [B, M, K] times a weight [N, K] in blocks: codes uint8 [N, K/block, bytes], scales [N, K/block] -> [B, M, N]. com.microsoft; the
-// block divides K. `accuracy_level` is the attribute of that name; nothing: not written.
-Value matmul_in_blocks(Value x, Value codes, Value scales, BlockFormat format, std::optional<std::int64_t> accuracy_level = {});
+// A weight [N, K] in blocks, as the graph holds it.
+struct BlockValues {
+  Value codes;        // uint8 [N, K/block, bytes]
+  Value scales;       // [N, K/block]
+  Value zero_points;  // uint8 [N, zero_point_bytes] where blocks are shifted
+};
+
+// x [B, M, K] times such a weight -> [B, M, N]. com.microsoft; the block divides K. `accuracy_level` is the attribute of that name;
+// nothing: not written.
+Value matmul_in_blocks(Value x, const BlockValues& weight, BlockFormat format, std::optional<std::int64_t> accuracy_level = {});
 
 struct ConvOptions {
   std::int64_t stride = 1;

@@ -35,9 +35,7 @@ Value product_in_blocks(const ExpansionContext& context) {
     Value codes = context.graph().add_weight(weight.codes, context.source(1).name + ":codes", Dtype::kInt8);
     return matmul(context.input(0), dequantize_in_blocks(codes, context.add_weight(weight.scales, 1, ":scales"), format.block));
   }
-  const QuantisedWeight weight = quantised_in_blocks(context.weight(1), format);
-  Value codes = context.graph().add_weight(weight.codes, context.source(1).name + ":codes", Dtype::kUint8);
-  return matmul_in_blocks(context.input(0), codes, context.add_weight(weight.scales, 1, ":scales"), format, kActivationsOfEightBits);
+  return matmul_in_blocks(context.input(0), weight_in_blocks(context, 1), format, kActivationsOfEightBits);
 }
 
 std::vector<Value> expand_linear(const ExpansionContext& context) {

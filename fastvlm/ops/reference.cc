@@ -178,12 +178,19 @@ Value times(Value x, float factor) {
   return x;
 }
 
+BlockValues weight_in_blocks(const ExpansionContext& context, std::size_t i) {
+  const QuantisedWeight weight = quantised_in_blocks(context.weight(i), context.source(i).encoding->blocks);
+  auto add_bytes = [&](const WeightPtr& bytes, const char* suffix) {
+    return context.graph().add_weight(bytes, context.source(i).name + suffix, Dtype::kUint8);
+  };
+  return {.codes = add_bytes(weight.codes, ":codes"),
+          .scales = context.add_weight(weight.scales, i, ":scales"),
+          .zero_points = weight.zero_points == nullptr ? Value() : add_bytes(weight.zero_points, ":zero_points")};
+}
+
 Value linear_in_blocks(const ExpansionContext& context) {
   const BlockFormat format = context.source(1).encoding->blocks;
-  const QuantisedWeight weight = quantised_in_blocks(context.weight(1), format);
-  Value codes = context.graph().add_weight(weight.codes, context.source(1).name + ":codes", Dtype::kUint8);
-  Value scales = context.add_weight(weight.scales, 1, ":scales");
-  return matmul_in_blocks(context.input(0), codes, scales, format);
+  return matmul_in_blocks(context.input(0), weight_in_blocks(context, 1), format);
 }
 
 Value gelu_of_erf(Value x) {

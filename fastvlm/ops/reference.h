@@ -4,6 +4,7 @@
 // call are made. So at most one argument of a call makes nodes; the others have a name.
 #pragma once
 
+#include "fastvlm/ops/basic.h"
 #include "fastvlm/ops/expand.h"
 
 namespace fastvlm::ops {
@@ -12,6 +13,9 @@ const ExpansionTable& reference_expansions();
 
 // x times a power of two; by several Muls where half precision could not hold the factor.
 Value times(Value x, float factor);
+
+// The weight [out, in] of input i as its encoding says, added to the graph.
+BlockValues weight_in_blocks(const ExpansionContext& context, std::size_t i);
 
 // Input 0 [B, M, in] times the weight [out, in] of input 1 in the blocks of integers that its encoding says.
 Value linear_in_blocks(const ExpansionContext& context);

@@ -29,6 +29,8 @@ Extremes gelu_of(const Extremes& x) {
   return {falls_and_rises ? gelu(kLowestAt) : std::min(ends[0], ends[1]), std::max(ends[0], ends[1])};
 }
 
+Extremes wider(const Extremes& seen, float margin) { return {seen.min * margin, seen.max * margin}; }
+
 class Encoder {
  public:
   Encoder(const Graph& graph, const IntegerForm& form)
@@ -105,10 +107,10 @@ class Encoder {
     if (known.is_float) return fits_half(info, known);
     if (known.fixed) return result.encodings[at] = known.fixed, Status{};
     if (!known.seen) return bad_input("the ranges say nothing about \"{}\" of {}: calibrate with this model", info.name, graph_.name());
-    const Extremes wide{known.seen->min * form_.margin, known.seen->max * form_.margin};
-    if (!known.second_operand) return result.encodings[at] = encoding_of(wide, Dtype::kUint16), Status{};
-    result.encodings[at] = encoding_of(wide, form_.second_operand);
-    result.made_as[at] = encoding_of(wide, Dtype::kUint16);
+    if (!known.second_operand) return result.encodings[at] = encoding_of(wider(*known.seen, form_.margin), Dtype::kUint16), Status{};
+    const float margin = form_.second_operand == Dtype::kUint8 ? form_.byte_margin : form_.margin;
+    result.encodings[at] = encoding_of(wider(*known.seen, margin), form_.second_operand);
+    result.made_as[at] = encoding_of(wider(*known.seen, margin), Dtype::kUint16);
     return {};
   }
 
@@ -131,8 +133,15 @@ class Encoder {
 }  // namespace
 
 IntegerForm form_of(Activations activations) {
-  if (activations == Activations::kWhole) return {.float_streams = false, .second_operand = Dtype::kUint8};
+  if (activations == Activations::kWhole)
+    return {.float_streams = false, .second_operand = Dtype::kUint8, .short_factors = true, .splits_last_axis = true};
   return {};
+}
+
+IntegerForm tower_form(Activations activations) {
+  IntegerForm form = form_of(activations);
+  form.margin = 3;
+  return form;
 }
 
 bool ties_encodings(std::string_view op) {

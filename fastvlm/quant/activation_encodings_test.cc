@@ -33,5 +33,20 @@ TEST(ActivationEncodings, AStreamMayReachWhatIsAllowedAndNoMoreOnEitherSide) {
   EXPECT_EQ(Stream(-60000, 1).refusal({}), "");
 }
 
+TEST(ActivationEncodings, EachHasTheMarginOfItsBits) {
+  Graph graph("product");
+  const Value x = graph.add_input("x", Dtype::kFloat32, {2, 4}), y = graph.add_input("y", Dtype::kFloat32, {4, 2});
+  graph.add_output(graph.add_node("", "MatMul", {x, y}, {{Dtype::kFloat32, {2, 2}}})[0], "z");
+  Ranges ranges;
+  for (const char* name : {"x", "y", "z"}) ranges.values[name].observe(Stream::pair(-1, 1));
+  for (const auto& [second, largest] : {std::pair(Dtype::kInt16, 3.0F), std::pair(Dtype::kUint8, 1.5F)}) {
+    const auto made = encode_activations(graph, ranges, {.margin = 3, .byte_margin = 1.5F, .second_operand = second});
+    ASSERT_TRUE(made.ok()) << made.error().message;
+    EXPECT_EQ(made->encodings[0], encoding_of({-3, 3}, Dtype::kUint16));
+    EXPECT_EQ(made->encodings[1], encoding_of({-largest, largest}, second));
+    EXPECT_EQ(made->made_as[1], encoding_of({-largest, largest}, Dtype::kUint16));
+  }
+}
+
 }  // namespace
 }  // namespace fastvlm

@@ -5,11 +5,12 @@
 
 #include "fastvlm/base/assert.h"
 #include "fastvlm/base/try.h"
+#include "fastvlm/quant/activation_encodings.h"
 
 namespace fastvlm {
 namespace {
 
-constexpr double kWholeSnrDb = 38;
+constexpr double kWholeSnrDb = 38, kDepthwiseSnrDb = 46;
 // Of 32 bits, one is left for the sum that the bias is added to.
 constexpr double kLargestBias = 0x1p30;
 
@@ -30,24 +31,44 @@ float largest_of(const Encoding& encoding) {
   return encoding.scale * std::max(zero, 65535 - zero);
 }
 
+double factor_of(const ProductEncodings& edges, float output_scale) {
+  return edges.short_factors ? double{edges.input.scale} / output_scale : 0;
+}
+
+// `channels` is `weight`, turned where that has its channels in columns.
+Result<IntegerRest> rest_of(const WeightPtr& weight, const WeightPtr& channels, const ProductEncodings& edges) {
+  TRY_ASSIGN(const ChannelFacts left, channel_facts(channels));
+  const float largest = left.largest_sum * largest_of(edges.input);
+  const Encoding product = encoding_of({-largest, largest}, Dtype::kUint16);
+  return IntegerRest{.weight = quantised_by_channel(weight, {.factor = factor_of(edges, product.scale)}), .product = product};
+}
+
 }  // namespace
 
-Result<IntegerConvolution> integer_convolution(const WeightPtr& weight, const std::vector<float>& bias, const Encoding& input) {
+ScaleRule rule_of(const ProductEncodings& edges) { return {.factor = factor_of(edges, edges.output.scale)}; }
+
+Result<IntegerConvolution> integer_convolution(const WeightPtr& weight, const std::vector<float>& bias, const ProductEncodings& edges) {
   TRY_ASSIGN(const ChannelFacts facts, channel_facts(weight));
-  FASTVLM_ASSERT(bias.size() == facts.scales.size() && input.dtype == Dtype::kUint16, "a bias for each channel of a uint16 map");
-  const std::vector<float> least = least_scales(facts.scales, bias, input.scale);
-  IntegerConvolution result{.weight = quantised_by_channel(weight, least)};
+  const float input_scale = edges.input.scale;
+  FASTVLM_ASSERT(bias.size() == facts.scales.size() && edges.input.dtype == Dtype::kUint16, "a bias for each channel of a uint16 map");
+  ScaleRule rule = rule_of(edges);
+  rule.least = least_scales(facts.scales, bias, input_scale);
+  IntegerConvolution result{.weight = quantised_by_channel(weight, rule)};
   for (std::size_t i = 0; i < bias.size(); ++i) {
-    const float scale = input.scale * std::max(facts.scales[i], least.empty() ? 0 : least[i]);
+    const float scale = input_scale * rule.applied(facts.scales[i], i);
     result.bias_scales.push_back(scale);
     result.bias.push_back(std::isfinite(bias[i]) ? static_cast<std::int32_t>(std::nearbyint(double{bias[i]} / scale)) : 0);
   }
-  if (facts.snr_db >= kWholeSnrDb) return result;
-  const WeightPtr rest = remainder_of_channels(weight, least);
-  TRY_ASSIGN(const ChannelFacts left, channel_facts(rest));
-  result.rest = quantised_by_channel(rest);
-  result.largest_rest = left.largest_sum * largest_of(input);
+  if (facts.snr_db >= (weight->shape()[1] == 1 ? kDepthwiseSnrDb : kWholeSnrDb)) return result;
+  const WeightPtr rest = remainder_of_channels(weight, rule);
+  TRY_ASSIGN(result.rest, rest_of(rest, rest, edges));
   return result;
+}
+
+Result<IntegerRest> integer_rest(const WeightPtr& weight, const ProductEncodings& edges) {
+  FASTVLM_ASSERT(edges.input.dtype == Dtype::kUint16, "a uint16 input");
+  const WeightPtr rest = remainder_of_channels(weight->transposed(), rule_of(edges));
+  return rest_of(rest->transposed(), rest, edges);
 }
 
 }  // namespace fastvlm

@@ -7,6 +7,7 @@
 
 #include "fastvlm/base/disk_space.h"
 #include "fastvlm/base/interrupt.h"
+#include "fastvlm/base/json_text.h"
 #include "fastvlm/base/mix.h"
 #include "fastvlm/base/parallel.h"
 #include "fastvlm/base/staged_folder.h"
@@ -95,14 +96,14 @@ MadeTextFile index_of(const std::vector<PlannedFile>& files) {
       bytes += tensor.bytes;
     }
   Json index = {{"metadata", {{"total_size", bytes}}}, {"weight_map", std::move(weight_map)}};
-  return {"model.safetensors.index.json", index.dump(2) + "\n"};
+  return {"model.safetensors.index.json", json_file_text(index)};
 }
 
 Plan make_plan(CheckpointSize size, CheckpointDialect dialect) {
   Plan plan{.texts = checkpoint_text_files(size, dialect)};
   for (MadeShard& shard : checkpoint_shards(checkpoint_tensors(size, dialect))) plan.files.push_back(plan_file(std::move(shard)));
   if (plan.files.size() > 1) plan.texts.push_back(index_of(plan.files));
-  plan.texts.push_back({"config.json", checkpoint_config(size, dialect).dump(2) + "\n"});
+  plan.texts.push_back({"config.json", json_file_text(checkpoint_config(size, dialect))});
 
   MakeCheckpointReport& report = plan.report;
   report.files = plan.files.size() + plan.texts.size();

@@ -5,6 +5,8 @@
 #include <map>
 #include <unordered_map>
 
+#include "fastvlm/base/json_text.h"
+
 namespace fastvlm {
 namespace {
 
@@ -244,8 +246,6 @@ OrderedJson preprocessor_config(std::int64_t image_size) {
   };
 }
 
-std::string lines(const OrderedJson& json) { return json.dump(2) + "\n"; }
-
 }  // namespace
 
 MadeVocabulary make_vocabulary(std::size_t size) {
@@ -274,18 +274,19 @@ std::vector<MadeTextFile> checkpoint_text_files(CheckpointSize size, CheckpointD
   const CheckpointSizeFacts& row = facts(size);
   const MadeVocabulary vocabulary = make_vocabulary(static_cast<std::size_t>(row.base_tokens));
   const std::vector<MadeSpecialToken> added = made_special_tokens(size, dialect);
-  std::vector<MadeTextFile> files = {{"tokenizer_config.json", lines(tokenizer_config(added, row.base_tokens))}};
+  std::vector<MadeTextFile> files = {{"tokenizer_config.json", json_file_text(tokenizer_config(added, row.base_tokens))}};
   if (dialect == CheckpointDialect::kHf) {
     files.push_back({"tokenizer.json", tokenizer_json(vocabulary, added, row.base_tokens)});
-    files.push_back({"preprocessor_config.json", lines(preprocessor_config(row.image_size))});
+    files.push_back({"preprocessor_config.json", json_file_text(preprocessor_config(row.image_size))});
     return files;
   }
   files.push_back({"vocab.json", vocabulary_json(vocabulary)});
   files.push_back({"merges.txt", merges_text(vocabulary)});
-  files.push_back({"added_tokens.json", lines(added_tokens_json(added, row.base_tokens))});
-  files.push_back({"special_tokens_map.json", lines(roles())});
-  files.push_back({"generation_config.json",
-                   lines({{"do_sample", true}, {"temperature", nullptr}, {"top_p", nullptr}, {"transformers_version", "4.39.3"}})});
+  files.push_back({"added_tokens.json", json_file_text(added_tokens_json(added, row.base_tokens))});
+  files.push_back({"special_tokens_map.json", json_file_text(roles())});
+  files.push_back(
+      {"generation_config.json",
+       json_file_text({{"do_sample", true}, {"temperature", nullptr}, {"top_p", nullptr}, {"transformers_version", "4.39.3"}})});
   return files;
 }
 

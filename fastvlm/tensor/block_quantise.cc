@@ -5,15 +5,11 @@
 #include <cmath>
 
 #include "fastvlm/base/assert.h"
+#include "fastvlm/tensor/code_rounding.h"
 #include "fastvlm/tensor/convert.h"
 
 namespace fastvlm {
 namespace {
-
-// Adding and taking away 1.5 * 2^23 rounds half to even, and lets the compiler vectorise the loop.
-constexpr float kRounder = 12582912.0f;
-
-float rounded(float x) { return (x + kRounder) - kRounder; }
 
 // Scales that are tried for 4 bits, as shares of the one that reaches the largest magnitude: a little clipping pays when a block
 // has one large number.
@@ -24,12 +20,11 @@ struct CodeRange {
   float high;
 };
 constexpr CodeRange range_of(int bits) { return bits == 4 ? CodeRange{-8, 7} : CodeRange{-128, 127}; }
-
-float finite(float x) { return std::isfinite(x) ? x : 0.0f; }
+constexpr float largest_code_of(int bits) { return range_of(bits).high - range_of(bits).low; }
 
 float largest_magnitude(std::span<const float> values) {
   float largest = 0;
-  for (float value : values) largest = std::max(largest, std::abs(finite(value)));
+  for (float value : values) largest = std::max(largest, std::abs(finite_or_zero(value)));
   return largest;
 }
 
@@ -49,11 +44,11 @@ float squared_error(std::span<const float> values, float scale, CodeRange range)
   for (std::size_t i = 0; i < whole; i += 8)
     for (std::size_t lane = 0; lane < 8; ++lane) {
       const float value = values[i + lane];
-      const float difference = std::clamp(rounded(value * inverse), range.low, range.high) * scale - value;
+      const float difference = std::clamp(rounded_code(value * inverse), range.low, range.high) * scale - value;
       sums[lane] += difference * difference;
     }
   for (std::size_t i = whole; i < values.size(); ++i) {
-    const float difference = std::clamp(rounded(values[i] * inverse), range.low, range.high) * scale - values[i];
+    const float difference = std::clamp(rounded_code(values[i] * inverse), range.low, range.high) * scale - values[i];
     sums[i - whole] += difference * difference;
   }
   float sum = 0;
@@ -61,16 +56,32 @@ float squared_error(std::span<const float> values, float scale, CodeRange range)
   return sum;
 }
 
-void write_codes(std::span<const float> values, float scale, BlockFormat format, std::span<std::byte> codes) {
-  const CodeRange range = range_of(format.bits);
-  const float inverse = scale == 0 ? 0.0f : 1 / scale;
+struct BlockScale {
+  float scale = 0;
+  float zero_point = 0;  // the code of zero
+};
+
+BlockScale middle_scale(std::span<const float> values, int bits) {
+  return {.scale = block_scale(values, bits), .zero_point = -range_of(bits).low};
+}
+
+BlockScale shifted_scale(std::span<const float> values) {
+  const float largest_code = largest_code_of(4);
+  float low = 0, high = 0;
+  for (float value : values) low = std::min(low, finite_or_zero(value)), high = std::max(high, finite_or_zero(value));
+  if (low == high) return middle_scale(values, 4);
+  const float scale = usable_scale(high / largest_code - low / largest_code);
+  return {.scale = scale, .zero_point = std::clamp(rounded_code(-low / scale), 0.0f, largest_code)};
+}
+
+void write_codes(std::span<const float> values, BlockScale scale, int bits, std::span<std::byte> codes) {
+  const float inverse = scale.scale == 0 ? 0.0f : 1 / scale.scale, largest = largest_code_of(bits);
   auto code_of = [&](std::size_t i) {
-    const float value = i < values.size() ? finite(values[i]) : 0.0f;
-    return static_cast<unsigned>(static_cast<int>(std::clamp(rounded(value * inverse), range.low, range.high)) -
-                                 static_cast<int>(range.low));
+    const float value = i < values.size() ? finite_or_zero(values[i]) : 0.0f;
+    return static_cast<unsigned>(std::clamp(rounded_code(value * inverse) + scale.zero_point, 0.0f, largest));
   };
   for (std::size_t i = 0; i < codes.size(); ++i)
-    codes[i] = format.bits == 8 ? std::byte(code_of(i)) : std::byte(code_of(2 * i) | code_of(2 * i + 1) << 4);
+    codes[i] = bits == 8 ? std::byte(code_of(i)) : std::byte(code_of(2 * i) | code_of(2 * i + 1) << 4);
 }
 
 }  // namespace
@@ -89,30 +100,40 @@ float block_scale(std::span<const float> values, int bits) {
   return best;
 }
 
-void quantise_blocks(std::span<const float> rows, std::int64_t columns, BlockFormat format, std::span<float> scales,
-                     std::span<std::byte> codes) {
+void quantise_blocks(std::span<const float> rows, std::int64_t columns, BlockFormat format, const BlockNumbers& out) {
   const auto width = static_cast<std::size_t>(columns), blocks = static_cast<std::size_t>(format.blocks_of(columns));
   const auto block = static_cast<std::size_t>(format.block), bytes = static_cast<std::size_t>(format.block_bytes());
   const std::size_t count = rows.size() / width;
-  FASTVLM_ASSERT(rows.size() == count * width && scales.size() == count * blocks && codes.size() == count * blocks * bytes,
-                 "room for scales and codes");
+  const auto zero_bytes = static_cast<std::size_t>(format.zero_point_bytes(columns));
+  FASTVLM_ASSERT(rows.size() == count * width && out.scales.size() == count * blocks && out.codes.size() == count * blocks * bytes &&
+                     out.zero_points.size() == count * zero_bytes,
+                 "room for scales, codes and zero points");
+  std::ranges::fill(out.zero_points, std::byte{0});
   for (std::size_t i = 0; i < count * blocks; ++i) {
     const std::size_t begin = i % blocks * block;
     const auto values = rows.subspan(i / blocks * width + begin, std::min(block, width - begin));
-    scales[i] = block_scale(values, format.bits);
-    write_codes(values, scales[i], format, codes.subspan(i * bytes, bytes));
+    const BlockScale scale = format.shifted ? shifted_scale(values) : middle_scale(values, format.bits);
+    out.scales[i] = scale.scale;
+    write_codes(values, scale, format.bits, out.codes.subspan(i * bytes, bytes));
+    if (format.shifted)
+      out.zero_points[i / blocks * zero_bytes + i % blocks / 2] |= std::byte(static_cast<unsigned>(scale.zero_point) << i % blocks % 2 * 4);
   }
 }
 
-void dequantise_blocks(std::span<const float> scales, std::span<const std::byte> codes, std::int64_t columns, BlockFormat format,
-                       std::span<float> out) {
+void dequantise_blocks(const BlockNumbersRead& numbers, std::int64_t columns, BlockFormat format, std::span<float> out) {
+  const auto zero_bytes = static_cast<std::size_t>(format.zero_point_bytes(columns));
+  auto half_of = [](std::byte both, std::size_t which) {
+    return static_cast<float>(std::to_integer<unsigned>(both) >> which % 2 * 4 & 15U);
+  };
   const auto width = static_cast<std::size_t>(columns), blocks = static_cast<std::size_t>(format.blocks_of(columns));
   const auto block = static_cast<std::size_t>(format.block), bytes = static_cast<std::size_t>(format.block_bytes());
   for (std::size_t i = 0; i < out.size(); ++i) {
     const std::size_t at = i / width * blocks + i % width / block, within = i % width % block;
-    const unsigned byte = std::to_integer<unsigned>(codes[at * bytes + (format.bits == 8 ? within : within / 2)]);
-    const unsigned code = format.bits == 8 ? byte : (within % 2 == 0 ? byte & 15U : byte >> 4);
-    out[i] = (static_cast<float>(code) + range_of(format.bits).low) * scales[at];
+    const std::byte byte = numbers.codes[at * bytes + (format.bits == 8 ? within : within / 2)];
+    const float code = format.bits == 8 ? static_cast<float>(byte) : half_of(byte, within);
+    const float zero =
+        format.shifted ? half_of(numbers.zero_points[i / width * zero_bytes + at % blocks / 2], at % blocks) : -range_of(format.bits).low;
+    out[i] = (code - zero) * numbers.scales[at];
   }
 }
 

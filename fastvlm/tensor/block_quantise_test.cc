@@ -14,7 +14,7 @@ namespace {
 
 struct Quantised {
   std::vector<float> scales;
-  std::vector<std::byte> codes;
+  std::vector<std::byte> codes, zero_points;
   std::vector<float> back;
 };
 
@@ -22,9 +22,10 @@ Quantised quantised(std::span<const float> rows, std::int64_t columns, BlockForm
   const auto count = rows.size() / static_cast<std::size_t>(columns);
   Quantised q{.scales = std::vector<float>(count * static_cast<std::size_t>(format.blocks_of(columns))),
               .codes = std::vector<std::byte>(count * static_cast<std::size_t>(format.row_bytes(columns))),
+              .zero_points = std::vector<std::byte>(count * static_cast<std::size_t>(format.zero_point_bytes(columns))),
               .back = std::vector<float>(rows.size())};
-  quantise_blocks(rows, columns, format, q.scales, q.codes);
-  dequantise_blocks(q.scales, q.codes, columns, format, q.back);
+  quantise_blocks(rows, columns, format, {.scales = q.scales, .codes = q.codes, .zero_points = q.zero_points});
+  dequantise_blocks({.scales = q.scales, .codes = q.codes, .zero_points = q.zero_points}, columns, format, q.back);
   return q;
 }
 
@@ -55,13 +56,34 @@ TEST(BlockQuantise, FourBitCodesAreTwoInAByteTheFirstInTheLowHalf) {
   EXPECT_EQ(std::to_integer<int>(q.codes[2]), 8 | 8 << 4);
 }
 
+TEST(BlockQuantise, AShiftedBlockReachesFromItsSmallestNumberToItsLargest) {
+  std::vector<float> row(3 * 16, 0.0f);
+  row[0] = -3, row[1] = 12, row[2] = 1;          // zero at code 3
+  row[16] = 15, row[17] = 2;                     // none below zero: code 0
+  row[32] = -30, row[33] = -4, row[34] = -1.9f;  // none above: code 15
+  const Quantised q = quantised(row, 48, {.bits = 4, .block = 16, .shifted = true});
+  EXPECT_EQ(q.scales, (std::vector<float>{1, 1, 2}));
+  EXPECT_EQ(q.zero_points, (std::vector<std::byte>{std::byte{3 | 0 << 4}, std::byte{15}}));
+  EXPECT_EQ(q.codes[0], std::byte{0 | 15 << 4});
+  EXPECT_EQ(q.codes[1], std::byte{4 | 3 << 4});
+  EXPECT_EQ(q.codes[16], std::byte{0 | 13 << 4});
+  for (std::size_t i = 0; i < row.size(); ++i) EXPECT_NEAR(q.back[i], row[i], 0.11) << i;
+}
+
+TEST(BlockQuantise, ZeroStaysZeroInAShiftedBlock) {
+  std::vector<float> values = normal_numbers(64 * 32);
+  for (std::size_t i = 0; i < values.size(); i += 5) values[i] = 0;
+  const Quantised q = quantised(values, 64, {.bits = 4, .block = 32, .shifted = true});
+  for (std::size_t i = 0; i < values.size(); i += 5) EXPECT_EQ(q.back[i], 0.0f) << i;
+}
+
 TEST(BlockQuantise, NormalNumbersKeepTheAccuracyThatTheBitsAllow) {
   struct Case {
     BlockFormat format;
     double least_db;
   };
   // Uniform quantisation to half a step of largest/127 or largest/7 of 32 or 64 normal numbers.
-  const Case cases[] = {{{8, 32}, 43}, {{8, 64}, 42}, {{4, 32}, 19}, {{4, 64}, 18}};
+  const Case cases[] = {{{8, 32}, 43}, {{8, 64}, 42}, {{4, 32}, 19}, {{4, 64}, 18}, {{4, 32, true}, 20}};
   const std::vector<float> values = normal_numbers(64 * 256);
   for (const Case& c : cases) {
     const Quantised q = quantised(values, 256, c.format);
@@ -99,8 +121,8 @@ TEST(BlockQuantise, ALastBlockThatIsNotFullIsFilledWithZeros) {
 TEST(BlockQuantise, ZerosNaNAndInfinityBecomeZeroAndLeaveTheOthersAlone) {
   std::vector<float> row(32, 0.0f);
   row[16] = std::numeric_limits<float>::quiet_NaN(), row[17] = std::numeric_limits<float>::infinity(), row[18] = 2;
-  for (int bits : {4, 8}) {
-    const Quantised q = quantised(row, 32, {.bits = bits, .block = 16});
+  for (const BlockFormat format : {BlockFormat{4, 16}, BlockFormat{8, 16}, BlockFormat{4, 16, true}}) {
+    const Quantised q = quantised(row, 32, format);
     EXPECT_EQ(q.scales[0], 0.0f);
     for (std::size_t i = 0; i < 32; ++i) EXPECT_NEAR(q.back[i], i == 18 ? 2.0f : 0.0f, 0.01f) << i;
   }

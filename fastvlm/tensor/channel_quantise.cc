@@ -15,6 +15,7 @@ namespace fastvlm {
 namespace {
 
 constexpr float kLargestCode = 127;
+constexpr double kFactorCodes = 2048;  // 11 bits
 constexpr std::int64_t kPieceNumbers = std::int64_t{1} << 20;
 
 float channel_scale(std::span<const float> row) {
@@ -47,7 +48,7 @@ Status each_channel(const Weight& weight, const Take& take) {
 
 class ChannelQuantiser {
  public:
-  ChannelQuantiser(WeightPtr weight, std::vector<float> least) : weight_(std::move(weight)), least_(std::move(least)) {}
+  ChannelQuantiser(WeightPtr weight, ScaleRule rule) : weight_(std::move(weight)), rule_(std::move(rule)) {}
 
   Status scales(std::vector<float>& out) {
     std::lock_guard lock(mutex_);
@@ -76,33 +77,46 @@ class ChannelQuantiser {
     const WeightPtr channels = weight_->is_transposed() ? weight_->transposed() : weight_;
     std::vector<float> made;
     TRY(each_channel(*channels, [&](std::span<const float> numbers) { made.push_back(channel_scale(numbers)); }));
-    for (std::size_t i = 0; i < least_.size(); ++i) made[i] = std::max(made[i], least_[i]);
+    for (std::size_t i = 0; i < made.size(); ++i) made[i] = rule_.applied(made[i], i);
     scales_ = std::move(made);
     return {};
   }
 
   const WeightPtr weight_;
-  const std::vector<float> least_;
+  const ScaleRule rule_;
   std::mutex mutex_;
   std::vector<float> scales_;
 };
 
-std::string said(const Weight& weight, const std::vector<float>& least) {
+std::string said(const Weight& weight, const ScaleRule& rule) {
   std::string text = fmt::format("{}{}int8 by channel", weight.done(), weight.done().empty() ? "" : ", ");
-  const auto raised = std::ranges::count_if(least, [](float scale) { return scale > 0; });
-  if (raised == 0) return text;
+  if (rule.factor > 0) text += fmt::format(", 11 bits beside {:a}", rule.factor);
+  const auto count = std::ranges::count_if(rule.least, [](float scale) { return scale > 0; });
+  if (count == 0) return text;
   std::uint64_t hash = 14695981039346656037U;  // FNV-1a: other scales are other codes
-  for (const float scale : least) hash = (hash ^ std::bit_cast<std::uint32_t>(scale)) * 1099511628211U;
-  return text + fmt::format(", {} scales raised ({:016x})", raised, hash);
+  for (const float scale : rule.least) hash = (hash ^ std::bit_cast<std::uint32_t>(scale)) * 1099511628211U;
+  return text + fmt::format(", {} scales raised ({:016x})", count, hash);
 }
 
 float number_of(std::byte code, float scale) { return static_cast<float>(static_cast<std::int8_t>(code)) * scale; }
 
 }  // namespace
 
-ChannelWeight quantised_by_channel(const WeightPtr& weight, std::vector<float> least) {
-  const std::string done = said(*weight, least);
-  auto quantiser = std::make_shared<ChannelQuantiser>(weight, std::move(least));
+float raised(float scale, double factor) {
+  if (!(factor > 0) || !std::isfinite(scale)) return scale;
+  int exponent = 0;
+  const double mantissa = std::frexp(scale * factor, &exponent);
+  // A hair below: the product of a float that was raised before must not be raised again.
+  return static_cast<float>(std::ldexp(std::ceil(mantissa * kFactorCodes - 1e-3), exponent) / kFactorCodes / factor);
+}
+
+float ScaleRule::applied(float scale, std::size_t channel) const {
+  return raised(least.empty() ? scale : std::max(scale, least[channel]), factor);
+}
+
+ChannelWeight quantised_by_channel(const WeightPtr& weight, ScaleRule rule) {
+  const std::string done = said(*weight, rule);
+  auto quantiser = std::make_shared<ChannelQuantiser>(weight, std::move(rule));
   const std::int64_t channels = weight->is_transposed() ? weight->row_size() : weight->row_count();
   auto codes = std::make_shared<PackedSource>();
   codes->rows = weight->row_count(), codes->row_bytes = weight->row_size();
@@ -116,10 +130,10 @@ ChannelWeight quantised_by_channel(const WeightPtr& weight, std::vector<float> l
           .scales = Weight::computed({channels}, make, weight->from(), done + ", scales")};
 }
 
-WeightPtr remainder_of_channels(const WeightPtr& weight, std::vector<float> least) {
+WeightPtr remainder_of_channels(const WeightPtr& weight, ScaleRule rule) {
   FASTVLM_ASSERT(!weight->is_transposed(), "rows are the channels");
-  const std::string done = said(*weight, least) + ", what that leaves";
-  auto quantiser = std::make_shared<ChannelQuantiser>(weight, std::move(least));
+  const std::string done = said(*weight, rule) + ", what that leaves";
+  auto quantiser = std::make_shared<ChannelQuantiser>(weight, std::move(rule));
   auto source = std::make_shared<MatrixSource>();
   source->rows = weight->row_count(), source->columns = weight->row_size();
   source->read = [weight, quantiser](std::int64_t row_begin, std::int64_t row_end, std::int64_t column_begin, std::int64_t column_end,

@@ -65,6 +65,51 @@ TEST(ChannelQuantise, AWeightReadTransposedHasTheSameChannels) {
     for (std::size_t column = 0; column < 7; ++column) EXPECT_EQ(a[row * 7 + column], b[column * 5 + row]);
 }
 
+TEST(ChannelQuantise, NoScaleIsBelowItsLeast) {
+  const WeightPtr weight = matrix(3, 2, {127, 1, 127, 1, 254, 2});
+  const ChannelWeight raised = quantised_by_channel(weight, {.least = {0, 4, 1}});
+  EXPECT_EQ(raised.scales->read_all().value(), (std::vector<float>{1, 4, 2}));
+  EXPECT_EQ(codes_of(raised, 3), (std::vector<int>{127, 1, 32, 0, 127, 1}));
+  EXPECT_NE(raised.codes->identity(), quantised_by_channel(weight).codes->identity()) << "other codes are another weight";
+}
+
+TEST(ChannelQuantise, FactorsHaveElevenBitsWhereTheRuleSaysSo) {
+  const WeightPtr weight = waves(7, 24);
+  const std::vector<float> plain = quantised_by_channel(weight).scales->read_all().value();
+  for (const double factor : {0.37, 1e-3, 812.0}) {
+    const ChannelWeight made = quantised_by_channel(weight, {.factor = factor});
+    const std::vector<float> scales = made.scales->read_all().value();
+    for (std::size_t i = 0; i < scales.size(); ++i) {
+      int exponent = 0;
+      const double codes = std::frexp(scales[i] * factor, &exponent) * 2048;
+      EXPECT_NEAR(codes, std::nearbyint(codes), 2e-4) << scales[i];
+      EXPECT_GE(scales[i], plain[i] * (1 - 1e-6));
+      EXPECT_LE(scales[i], plain[i] * (1 + 1.0 / 1024));
+      EXPECT_EQ(raised(scales[i], factor), scales[i]) << "once is enough";
+    }
+    EXPECT_NE(made.codes->identity(), quantised_by_channel(weight).codes->identity());
+  }
+}
+
+TEST(ChannelQuantise, TheRemainderIsWhatTheCodesLeaveInPiecesOfAnySize) {
+  const WeightPtr rest = remainder_of_channels(matrix(2, 3, {127, 0.25F, -1.5F, 2, 254, 1}));
+  const std::vector<float> whole = rest->read_all().value();
+  EXPECT_EQ(whole, (std::vector<float>{0, 0.25F, 0.5F, 0, 0, 1})) << "halves go to even codes";
+  std::vector<float> row(3);
+  ASSERT_TRUE(rest->read_rows(1, 2, row).ok());
+  EXPECT_EQ(row, (std::vector<float>{0, 0, 1}));
+  EXPECT_EQ(rest->transposed()->read_all().value(), (std::vector<float>{0, 0, 0.25F, 0, 0.5F, 1}));
+}
+
+TEST(ChannelQuantise, FactsAreScalesTheLargestSumAndWhatIsLost) {
+  const ChannelFacts exact = channel_facts(matrix(2, 2, {127, -3, 0, 0})).value();
+  EXPECT_EQ(exact.scales, (std::vector<float>{1, 1}));
+  EXPECT_EQ(exact.largest_sum, 130);
+  EXPECT_TRUE(std::isinf(exact.snr_db));
+  const ChannelFacts lossy = channel_facts(matrix(1, 2, {127, 0.25F})).value();
+  EXPECT_NEAR(lossy.snr_db, 10 * std::log10((127 * 127 + 0.0625) / 0.0625), 1e-4);
+}
+
 TEST(ChannelQuantise, AReadThatFailsIsTold) {
   auto source = std::make_shared<MatrixSource>();
   source->rows = 2, source->columns = 2;

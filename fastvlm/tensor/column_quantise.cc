@@ -7,19 +7,16 @@
 
 #include "fastvlm/base/assert.h"
 #include "fastvlm/base/try.h"
-#include "fastvlm/tensor/pending_scales.h"
+#include "fastvlm/tensor/code_rounding.h"
+#include "fastvlm/tensor/pending_rows.h"
 
 namespace fastvlm {
 namespace {
 
 constexpr float kLargestCode = 127;
-// Adding and taking away 1.5 * 2^23 rounds half to even, and lets the compiler vectorise the loop.
-constexpr float kRounder = 12582912.0f;
-
-float finite(float x) { return std::isfinite(x) ? x : 0.0f; }
 
 std::byte code_of(float ratio) {
-  const float code = std::clamp((ratio + kRounder) - kRounder, -kLargestCode, kLargestCode);
+  const float code = std::clamp(rounded_code(ratio), -kLargestCode, kLargestCode);
   return static_cast<std::byte>(static_cast<std::int8_t>(code));
 }
 
@@ -30,7 +27,7 @@ struct ColumnQuantiser {
 
   const WeightPtr weight;
   const std::int64_t block;
-  PendingScales pending;
+  PendingRows<float> pending;
 
   std::int64_t width() const { return weight->row_size(); }
   // Rows of blocks [begin, end); no codes where there is no room for them.
@@ -53,7 +50,7 @@ struct ColumnQuantiser {
     std::ranges::fill(scales, 0.0f);
     for (std::size_t begin = 0; begin < numbers.size(); begin += scales.size())
       for (std::size_t i = 0; i < scales.size(); ++i) {
-        numbers[begin + i] = finite(numbers[begin + i]);
+        numbers[begin + i] = finite_or_zero(numbers[begin + i]);
         scales[i] = std::max(scales[i], std::abs(numbers[begin + i]));
       }
     for (float& scale : scales) scale /= kLargestCode;

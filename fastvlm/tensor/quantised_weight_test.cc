@@ -31,11 +31,12 @@ CountedReads waves(std::int64_t rows, std::int64_t columns) {
 }
 
 TEST(QuantisedWeight, PiecesOfAnySizeGiveTheBytesOfTheWhole) {
-  for (const BlockFormat format : {BlockFormat{8, 32}, BlockFormat{4, 16}, BlockFormat{4, 64}}) {
+  for (const BlockFormat format : {BlockFormat{8, 32}, BlockFormat{4, 16}, BlockFormat{4, 64}, BlockFormat{4, 32, true}}) {
     const QuantisedWeight whole = quantised_in_blocks(waves(13, 96).weight, format),
                           parts = quantised_in_blocks(waves(13, 96).weight, format);
     EXPECT_EQ(codes_of(whole, 13), codes_of(parts, 5));
     EXPECT_EQ(whole.scales->read_all().value(), parts.scales->read_all().value());
+    EXPECT_EQ(zero_points_of(whole, 13), zero_points_of(parts, 4));
   }
 }
 
@@ -51,6 +52,16 @@ TEST(QuantisedWeight, TheSourceIsReadOnceForCodesAndScales) {
   codes_of(q, 8);
   q.scales->read_all().value();
   EXPECT_EQ(*counted.reads, 1);
+}
+
+TEST(QuantisedWeight, ZeroPointsAreTheSameWhetherCodesWereReadBeforeOrNot) {
+  const BlockFormat shifted{.bits = 4, .block = 32, .shifted = true};
+  const QuantisedWeight before = quantised_in_blocks(waves(6, 96).weight, shifted),
+                        without = quantised_in_blocks(waves(6, 96).weight, shifted);
+  EXPECT_EQ(before.zero_points->shape(), (Shape{6, 2}));  // three in a row
+  codes_of(before, 4);
+  EXPECT_EQ(zero_points_of(before, 6), zero_points_of(without, 6));
+  EXPECT_EQ(quantised_in_blocks(waves(6, 96).weight, {.bits = 4, .block = 32}).zero_points, nullptr);
 }
 
 TEST(QuantisedWeight, ItSaysWhereItComesFromAndWhatWasDone) {

@@ -280,8 +280,8 @@ TEST(HtpExpansions, WeightsInBlocksComputeWhatTheirCodesMean) {
     std::vector<float> scales(static_cast<std::size_t>(48 * format.blocks_of(64)));
     std::vector<std::byte> codes(static_cast<std::size_t>(48 * format.row_bytes(64)));
     Floats numbers(w.size());
-    quantise_blocks(w, 64, format, scales, codes);
-    dequantise_blocks(scales, codes, 64, format, numbers);
+    quantise_blocks(w, 64, format, {.scales = scales, .codes = codes, .zero_points = {}});
+    dequantise_blocks({.scales = scales, .codes = codes}, 64, format, numbers);
     Floats plain = times_transposed(x, numbers, 64), biased = plain;
     for (std::size_t i = 0; i < biased.size(); ++i) biased[i] += b[i % 48];
     expect_close(outputs[0], biased, "linear with bias");
