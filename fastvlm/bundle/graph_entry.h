@@ -61,7 +61,6 @@ struct GraphEntry {
   std::map<std::string, std::int64_t> operators;  // how many nodes of each; "domain::op" outside the ONNX domain
   int weight_bits = 0;                            // the fewest of its weights in integers; 0: none is
   Activations activations = Activations::kFloat;  // integers have another opset; see onnx_versions()
-  std::map<std::string, std::int64_t> gelus;      // how many of each form; empty: all are exact
   std::int64_t macs = 0;                          // of one run with batch 1; 0 where that depends on the prompt
   std::string group;                              // static graphs of one group share their weights in one context
   bool npu() const { return is_static(role); }

@@ -108,7 +108,6 @@ OrderedJson to_json(const GraphEntry& graph) {
       {"name", graph.name},   {"file", graph.file},          {"inputs", values_json(graph.inputs)}, {"outputs", values_json(graph.outputs)},
       {"nodes", graph.nodes}, {"operators", graph.operators}};
   if (graph.macs > 0) row["macs"] = graph.macs;
-  if (!graph.gelus.empty()) row["gelu"] = graph.gelus;
   add_extents(graph, row);
   return row;
 }
@@ -116,7 +115,6 @@ OrderedJson to_json(const GraphEntry& graph) {
 OrderedJson short_json(const GraphEntry& graph) {
   OrderedJson row = {{"name", graph.name}, {"file", graph.file}, {"nodes", graph.nodes}};
   if (graph.macs > 0) row["macs"] = graph.macs;
-  if (!graph.gelus.empty()) row["gelu"] = graph.gelus;
   add_extents(graph, row);
   return row;
 }
@@ -129,6 +127,12 @@ OrderedJson to_json(const std::vector<RangeScale>& scales) {
                     {"absmax", scale.absmax},
                     {"halvings", scale.halvings},
                     {"modules", scale.modules}});
+  return rows;
+}
+
+OrderedJson to_json(const std::vector<GeluEntry>& gelus) {
+  OrderedJson rows = OrderedJson::array();
+  for (const auto& [name, form, why] : gelus) rows.push_back({{"name", name}, {"form", form}, {"why", why}});
   return rows;
 }
 
@@ -171,6 +175,7 @@ std::string manifest_text(const Manifest& m) {
                       {"prompt", to_json(m.prompt)}, {"graphs", std::move(graphs)},        {"embedding_int8", int8_json(m.embedding_int8)},
                       {"findings", m.findings},      {"losses", losses_json(m.losses)},    {"weights", to_json(m.weights)}};
   if (!m.range_scales.empty()) json["range_scales"] = to_json(m.range_scales);
+  if (!m.gelus.empty()) json["gelus"] = to_json(m.gelus);
   if (!m.targets.empty()) json["targets"] = to_json(m.targets);
   for (const auto& [name, text] : m.strange) json[name] = OrderedJson::parse(text);
   // The list of files stays the last section.

@@ -10,6 +10,7 @@
 #include "fastvlm/export/encodings_files.h"
 #include "fastvlm/export/manifest_of.h"
 #include "fastvlm/export/prepare_integers.h"
+#include "fastvlm/export/reuse.h"
 #include "fastvlm/onnx/data_writer.h"
 #include "fastvlm/targets/registry.h"
 
@@ -81,16 +82,6 @@ Status report_losses(PreparedExport& p, const WrittenFacts& facts) {
   return {};
 }
 
-// An export, and not the one that is written.
-Status check_reuse(const ExportOptions& options) {
-  std::error_code ignored;
-  if (options.reuse.empty()) return {};
-  if (std::filesystem::equivalent(options.reuse, options.output_dir, ignored))
-    return bad_option("reuse", "{}: is the folder that would be written; name another export", options.reuse.string());
-  TRY(read_manifest(options.reuse));
-  return {};
-}
-
 }  // namespace
 
 Result<ExportReport> run_export(const ExportOptions& options, Progress& progress) {
@@ -110,8 +101,10 @@ Result<ExportReport> run_export(const ExportOptions& options, Progress& progress
   TRY(check_reuse(options));
   TRY_ASSIGN(auto prepared, prepare_graphs(options));
   PreparedExport& p = *prepared;
+  const std::vector<PlannedFile> files = planned_files(p);
+  TRY(check_reuse(options, files));
   std::uint64_t planned = 0;
-  for (const PlannedFile& file : planned_files(p)) planned += file.bytes;
+  for (const PlannedFile& file : files) planned += file.bytes;
   TRY(check_free_space(options.output_dir, planned, "the export"));
   TRY_ASSIGN(StagedFolder staged, StagedFolder::create(options.output_dir, stage));
 
@@ -152,7 +145,8 @@ OrderedJson plan_json(const PreparedExport& p) {
       {"total_bytes", total},
       {"peak_memory_bytes", planned_peak_memory(p)},
       {"findings", p.findings},
-      {"range_scales", to_json(range_scales(p.scales))}};
+      {"range_scales", to_json(range_scales(p.scales))},
+      {"gelus", to_json(gelu_entries(p.gelus))}};
   OrderedJson graphs = OrderedJson::array();
   for (const PreparedGraph& graph : p.graphs) graphs.push_back(short_json(graph.entry));
   json["graphs"] = graphs;

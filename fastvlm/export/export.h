@@ -32,7 +32,7 @@ struct RangeOptions {
 
 // Which forms the GELUs of the static graphs get; see ops/gelu_form.h.
 enum class GeluChoice {
-  kAuto,   // where ranges are known, the quicker one that loses less there; else exact
+  kAuto,   // where ranges were measured, the quick one that loses less there; else exact
   kExact,  // all exact
   kFast,   // all fast
 };
@@ -76,9 +76,10 @@ struct PreparedExport {
   std::int64_t image_size = 0;
   std::vector<std::string> findings;
   std::vector<PreparedGraph> graphs;
-  ops::ScalePlan scales;  // of the static graphs
-  DataLayout data;        // of the plain graphs, beside them
-  DataLayout npu_data;    // of npu/, beside those: ONNX Runtime refuses data outside the graph's folder
+  ops::ScalePlan scales;               // of the static graphs
+  std::vector<ops::ChosenGelu> gelus;  // of these, each once
+  DataLayout data;                     // of the plain graphs, beside them
+  DataLayout npu_data;                 // of npu/, beside those: ONNX Runtime refuses data outside the graph's folder
   WeightPtr embedding;
   std::vector<PreparedEncodings> encodings;        // of the static graphs
   std::map<std::string, std::string> small_files;  // tokenizer and configs: name -> bytes

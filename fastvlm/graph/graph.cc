@@ -61,10 +61,6 @@ Value Graph::add_input(std::string name, Dtype dtype, Dims dims) {
   return {this, inputs_.back()};
 }
 
-void Graph::set_attribute(int node, const std::string& key, Attribute attribute) {
-  nodes_[static_cast<std::size_t>(node)].attributes[key] = std::move(attribute);
-}
-
 void Graph::set_encoding(int value, WeightEncoding encoding) {
   ValueInfo& info = values_[static_cast<std::size_t>(value)];
   FASTVLM_ASSERT(info.weight != nullptr, "only a weight has an encoding");

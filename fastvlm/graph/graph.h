@@ -130,9 +130,6 @@ class Graph {
   // How the numbers of a weight are to be stored; an expansion that knows the form heeds it.
   void set_encoding(int value, WeightEncoding encoding);
 
-  // Gives a node an attribute more, or another one.
-  void set_attribute(int node, const std::string& key, Attribute attribute);
-
   // The current module path; nodes made while a Scope lives carry it in their names.
   const std::string& scope() const { return scope_; }
   // The value of that name, or an empty handle.

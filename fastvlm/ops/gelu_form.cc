@@ -1,26 +1,18 @@
 #include "fastvlm/ops/gelu_form.h"
 
+#include "fastvlm/ops/rescale.h"
+
 namespace fastvlm::ops {
 namespace {
 
-constexpr const char* kAttribute = "form";
+bool is_gelu(const Node& node) { return node.domain == kSemanticDomain && node.op == "gelu"; }
 
-const Node* producer(const Graph& graph, int value) {
-  const int node = value < 0 ? -1 : graph.value(value).producer;
-  return node < 0 ? nullptr : &graph.nodes()[static_cast<std::size_t>(node)];
-}
-
-bool is_layer(const Node* node) { return node != nullptr && (node->op == "Conv" || node->op == "linear"); }
-
-// Of the GELU around this Erf: what is in front of its Div.
-GeluForm form_around(const Graph& graph, const Node& erf) {
-  const Node* div = producer(graph, erf.inputs[0]);
-  const Node* front = div == nullptr ? nullptr : producer(graph, div->inputs[0]);
-  // A scaled one has a Clip and a Mul behind the Neg.
-  const Node* node = front;
-  for (int step = 0; step < 3 && node != nullptr; ++step, node = producer(graph, node->inputs[0]))
-    if (node->op == "Neg") return GeluForm::kExact;
-  return front != nullptr && front->op == "Clip" ? GeluForm::kFast : GeluForm::kJoined;
+// Whether the value is what a layer makes, with which the compiler can join an activation.
+bool is_of_layer(const Graph& graph, int value) {
+  const int producer = graph.value(value).producer;
+  if (producer < 0) return false;
+  const std::string& op = graph.nodes()[static_cast<std::size_t>(producer)].op;
+  return op == "Conv" || op == "linear";
 }
 
 }  // namespace
@@ -34,28 +26,25 @@ std::string_view name(GeluForm form) {
   return {};
 }
 
-void choose_gelu_forms(Graph& graph, const GeluForms& forms) {
-  for (std::size_t i = 0; i < graph.nodes().size(); ++i) {
-    const Node& node = graph.nodes()[i];
-    if (node.domain != kSemanticDomain || node.op != "gelu") continue;
-    auto chosen = forms.of.find(graph.value(node.inputs[0]).name);
-    // A linear layer is another operator in the graph that was measured, where the exact form begins with the size of its input.
-    if (chosen == forms.of.end()) chosen = forms.of.find(module_of(node) + "/Abs:0");
-    GeluForm form = chosen == forms.of.end() ? forms.otherwise : chosen->second;
-    if (form == GeluForm::kJoined && !is_layer(producer(graph, node.inputs[0]))) form = GeluForm::kExact;
-    graph.set_attribute(static_cast<int>(i), kAttribute, static_cast<std::int64_t>(form));
-  }
+GeluChoice gelu_choice(const Graph& semantic, const Node& gelu, const GeluForms& forms) {
+  auto found = forms.of.find(semantic.value(gelu.inputs[0]).name);
+  // A linear layer is another operator in the graph that was measured, where the exact form begins with the size of its input.
+  if (found == forms.of.end()) found = forms.of.find(module_of(gelu) + "/Abs:0");
+  GeluChoice choice = found == forms.of.end() ? forms.otherwise : found->second;
+  if (choice.form != GeluForm::kExact && scale_of(gelu) != 1) return {.form = GeluForm::kExact, .why = "its stream is scaled"};
+  if (choice.form == GeluForm::kJoined && !is_of_layer(semantic, gelu.inputs[0]))
+    return {.form = GeluForm::kExact, .why = choice.why + ", and no layer is in front"};
+  return choice;
 }
 
-GeluForm form_of(const Node& gelu) {
-  return gelu.attributes.contains(kAttribute) ? static_cast<GeluForm>(gelu.integer(kAttribute)) : GeluForm::kExact;
-}
-
-std::map<std::string, std::int64_t> count_gelus(const Graph& expanded) {
-  std::map<std::string, std::int64_t> counts;
-  for (const Node& node : expanded.nodes())
-    if (node.op == "Erf") ++counts[std::string(name(form_around(expanded, node)))];
-  return counts;
+std::vector<ChosenGelu> chosen_gelus(const Graph& semantic, const GeluForms& forms) {
+  std::vector<ChosenGelu> chosen;
+  for (const Node& node : semantic.nodes())
+    if (is_gelu(node)) {
+      GeluChoice choice = gelu_choice(semantic, node, forms);
+      chosen.push_back({.name = node.name, .form = choice.form, .why = std::move(choice.why)});
+    }
+  return chosen;
 }
 
 }  // namespace fastvlm::ops

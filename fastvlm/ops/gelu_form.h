@@ -1,10 +1,11 @@
-// The forms that a GELU can have in a graph for an NPU. All are the same function; they cost and round differently there (docs/decisions/
-// 0010).
+// The forms that a GELU can have in a graph for an NPU. All are the same function; they cost and round differently there
+// (docs/decisions/0010).
 #pragma once
 
 #include <map>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "fastvlm/graph/graph.h"
 
@@ -13,24 +14,31 @@ namespace fastvlm::ops {
 enum class GeluForm {
   kExact,   // relu(x) + gelu(-|x|): right everywhere, four more passes
   kFast,    // a Clip in front: 0.1 % too large above 4
-  kJoined,  // with nothing in front, so that the compiler joins it with the layer before: coarser between -4 and 1
+  kJoined,  // with nothing in front, so that the compiler joins it with the layer before: coarser between -4 and 4
 };
 // "exact", "fast", "joined".
 std::string_view name(GeluForm form);
 
-struct GeluForms {
-  GeluForm otherwise = GeluForm::kExact;
-  std::map<std::string, GeluForm> of;  // by the name of the input
-  bool empty() const { return otherwise == GeluForm::kExact && of.empty(); }
+struct GeluChoice {
+  GeluForm form = GeluForm::kExact;
+  std::string why = "no ranges are known";
 };
 
-// Notes on every gelu of a semantic graph which form it shall have. One that has no layer in front of it is not joined but exact.
-void choose_gelu_forms(Graph& graph, const GeluForms& forms);
+struct GeluForms {
+  GeluChoice otherwise;
+  std::map<std::string, GeluChoice> of;  // by the name of the input
+};
 
-// What was noted.
-GeluForm form_of(const Node& gelu);
+// The form of one gelu of a semantic graph. One whose stream is scaled for half precision, and one that would be joined but has no
+// layer in front of it, are exact.
+GeluChoice gelu_choice(const Graph& semantic, const Node& gelu, const GeluForms& forms);
 
-// How many there are of each form in a graph that was expanded for an NPU.
-std::map<std::string, std::int64_t> count_gelus(const Graph& expanded);
+struct ChosenGelu {
+  std::string name;  // of the node
+  GeluForm form = GeluForm::kExact;
+  std::string why;
+};
+// Of every gelu, in the order of the graph.
+std::vector<ChosenGelu> chosen_gelus(const Graph& semantic, const GeluForms& forms);
 
 }  // namespace fastvlm::ops

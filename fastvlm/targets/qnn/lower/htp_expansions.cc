@@ -2,7 +2,6 @@
 
 #include "fastvlm/base/model_error.h"
 #include "fastvlm/ops/basic.h"
-#include "fastvlm/ops/gelu_form.h"
 #include "fastvlm/ops/reference.h"
 #include "fastvlm/ops/rescale.h"
 
@@ -31,11 +30,11 @@ Value keep_apart(Value x) { return clip(x, -kLargestHalf, kLargestHalf); }
 // gelu(x) = relu(x) + gelu(-|x|).  HTP's Gelu is 0.1 % too large for x above 4, which adds up over the forty of a tower; below
 // zero it is not. The plug-in takes the Erf chain for one Gelu; a com.microsoft.Gelu would get a Transpose on either side.
 // A scaled x is scaled back for the second part only, which is zero below -16: cut there, nothing overflows.
-// The other forms are for inputs where they lose nothing: see choose_gelu_forms().
+// The other forms are for inputs where they lose nothing: see export/gelu_forms.h. A scaled one is exact.
 std::vector<Value> expand_gelu(const ExpansionContext& context) {
   Value x = context.input(0);
   const float scale = scale_of(context.node());
-  if (const GeluForm form = form_of(context.node()); scale == 1 && form != GeluForm::kExact)
+  if (const GeluForm form = context.gelu_form(); form != GeluForm::kExact)
     return {gelu_of_erf(form == GeluForm::kFast ? keep_apart(x) : x)};
   Value positive = relu(x), below_zero = neg(abs(x));
   if (scale != 1) below_zero = times(clip(below_zero, -16 * scale, 0), 1 / scale);
