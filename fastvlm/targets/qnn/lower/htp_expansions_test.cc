@@ -6,7 +6,6 @@
 #include <array>
 #include <cmath>
 #include <functional>
-#include <map>
 
 #include "fastvlm/base/folder_for_tests.h"
 #include "fastvlm/base/model_error.h"
@@ -44,10 +43,9 @@ struct Input {
 };
 
 // Expands, writes, runs on the CPU; the outputs in their order.
-std::vector<Floats> run_graph(const Graph& graph, const ops::ExpansionTable& table, const std::vector<Input>& inputs,
-                              const ops::GeluForms& gelus = {}) {
+std::vector<Floats> run_graph(const Graph& graph, const ops::ExpansionTable& table, const std::vector<Input>& inputs) {
   FolderForTests folder;
-  auto expanded = ops::expand(graph, table, nullptr, gelus);
+  auto expanded = ops::expand(graph, table);
   const Path path = folder.write("graph.onnx", to_onnx(*expanded, {}, {}).value());
   auto runner = OrtRunner::open(onnxruntime_for_tests(), path, {.threads = 1});
   EXPECT_TRUE(runner.ok()) << runner.error().message;
@@ -288,31 +286,6 @@ TEST(HtpExpansions, WeightsInBlocksComputeWhatTheirCodesMean) {
     for (std::size_t i = 0; i < biased.size(); ++i) biased[i] += b[i % 48];
     expect_close(outputs[0], biased, "linear with bias");
     expect_close(outputs[1], plain, "head");
-  }
-}
-
-// All forms are the same function; what differs is what stands in front of the chain that the plug-in takes for one operator.
-TEST(HtpExpansions, EveryFormOfAGeluIsOne) {
-  const std::vector<std::string> chain = {"Div", "Erf", "Add", "Mul", "Mul"};
-  const std::map<ops::GeluForm, std::vector<std::string>> in_front = {
-      {ops::GeluForm::kJoined, {}}, {ops::GeluForm::kFast, {"Clip"}}, {ops::GeluForm::kExact, {"Relu", "Abs", "Neg"}}};
-  for (const auto& [form, front] : in_front) {
-    Graph graph("case");
-    Value x = graph.add_input("x", Dtype::kFloat32, {1, 4, 6});
-    graph.add_output(ops::gelu(ops::linear(x, weight({5, 6}, random(30, 2)))), "y");
-    const ops::GeluForms forms{.otherwise = {.form = form}};
-    std::vector<std::string> expected = front, seen;
-    expected.insert(expected.end(), chain.begin(), chain.end());
-    if (form == ops::GeluForm::kExact) expected.emplace_back("Add");
-    for (const Node& node : ops::expand(graph, htp_expansions(), nullptr, forms)->nodes())
-      if (node.op != "MatMul") seen.push_back(node.op);
-    EXPECT_EQ(seen, expected) << ops::name(form);
-    Floats wide = random(24, 1);
-    for (float& number : wide) number *= 8;
-    const Floats sums = times_transposed(wide, random(30, 2), 6);
-    const auto outputs = run_graph(graph, htp_expansions(), {{"x", {1, 4, 6}, wide}}, forms);
-    ASSERT_EQ(outputs.size(), 1u);
-    expect_close(outputs[0], each(sums, [](double t) { return t / 2 * (1 + std::erf(t / std::sqrt(2.0))); }), std::string(ops::name(form)));
   }
 }
 
