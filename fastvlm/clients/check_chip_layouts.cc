@@ -11,7 +11,6 @@
 
 #include "fastvlm/clients/check_layout_files.h"
 #include "fastvlm/clients/export_layouts.h"
-#include "fastvlm/targets/qnn/context/context_wrapper.h"
 #include "fastvlm/targets/registry.h"
 
 namespace fastvlm::clients {
@@ -242,7 +241,7 @@ struct NpuGraphs {
 };
 
 void check_wrapper(LayoutCheck& check, const std::string& file, const Json& contexts, const std::optional<Chip>& chip, NpuGraphs& graphs) {
-  const auto wrapper = read_context_wrapper(check.folder / file);
+  const auto wrapper = format_of_wrapper(known_targets(), Path(file))->read_wrapper(check.folder / file);
   if (!wrapper.ok()) return check.report.miss("graph", file, wrapper.error().message);
   const bool is_vision = file.starts_with("npu/vision_");
   const Tensors inputs = tensors_of(wrapper->inputs), outputs = tensors_of(wrapper->outputs);
@@ -281,7 +280,7 @@ void check_npu(LayoutCheck& check) {
   std::set<std::string> wrappers;
   std::error_code failure;
   for (const auto& entry : std::filesystem::directory_iterator(check.folder / "npu", failure))
-    if (const std::string name = entry.path().filename().string(); name.ends_with("_ctx.onnx")) wrappers.insert("npu/" + name);
+    if (format_of_wrapper(known_targets(), entry.path()) != nullptr) wrappers.insert("npu/" + entry.path().filename().string());
   NpuGraphs graphs;
   for (const std::string& file : wrappers) check_wrapper(check, file, contexts, chip, graphs);
   if (graphs.vision != 1) check.report.miss("files", "npu/vision_*_ctx.onnx", fmt::format("{} there, the clients open one", graphs.vision));

@@ -5,9 +5,7 @@
 #include "fastvlm/base/hash.h"
 #include "fastvlm/base/try.h"
 #include "fastvlm/bundle/names.h"
-#include "fastvlm/targets/qnn/compile/compile.h"
-#include "fastvlm/targets/qnn/context/context_worker.h"
-#include "fastvlm/targets/qnn/context/context_wrapper.h"
+#include "fastvlm/targets/registry.h"
 
 namespace fastvlm::device {
 namespace {
@@ -54,11 +52,10 @@ Status check_hashes(const Path& folder, const BundleManifest& manifest) {
 }
 
 // Nothing where there is no runtime to read it with.
-Result<std::optional<ContextFacts>> binary_facts(const Path& file, const ContextReading& reading) {
+Result<std::optional<ContextFacts>> binary_facts(const ContextFormat& format, const Path& file, const ContextReading& reading) {
   const auto runtimes = require_runtimes(reading.runtimes, /*with_qnn=*/true);
   if (!runtimes.ok()) return std::optional<ContextFacts>();
-  TRY_ASSIGN(const ContextInfo info,
-             read_context_in_child(file, {.program = reading.program, .qnn_system_library = runtimes->qnn_folder / "libQnnSystem.so"}));
+  TRY_ASSIGN(const ContextInfo info, format.read_context({.program = reading.program, .runtimes = reading.runtimes, .context = file}));
   ContextFacts facts{.compiler = info.build_id};
   if (info.soc_model) facts.soc_model = *info.soc_model;
   return std::optional(std::move(facts));
@@ -69,21 +66,22 @@ Result<std::optional<ContextFacts>> binary_facts(const Path& file, const Context
 std::vector<std::string> self_descriptions(const BundleManifest& manifest) {
   std::vector<std::string> names;
   for (const auto& [name, file] : manifest.files)
-    if (name.ends_with(qnn::kContextWrapperEnd)) names.push_back(name);
+    if (format_of_wrapper(known_targets(), Path(name)) != nullptr) names.push_back(name);
   if (manifest.runtime == kGenie)
     for (const BundleContext& context : manifest.contexts) names.push_back(context.binary);
   return names;
 }
 
 Result<ContextFacts> context_facts(const Path& file, const ContextReading& reading) {
-  if (!file.string().ends_with(qnn::kContextWrapperEnd)) {
-    TRY_ASSIGN(const auto alone, binary_facts(file, reading));
+  const ContextFormat* format = format_of_wrapper(known_targets(), file);
+  if (format == nullptr) {
+    TRY_ASSIGN(const auto alone, binary_facts(*known_targets().front()->context_format, file, reading));
     return alone.value_or(ContextFacts{});
   }
-  TRY_ASSIGN(const ContextWrapper wrapper, read_context_wrapper(file));
+  TRY_ASSIGN(const ContextWrapper wrapper, format->read_wrapper(file));
   const ContextFacts facts{.compiler = wrapper.ep_sdk_version, .soc_model = wrapper.soc_model};
   if (wrapper.context_file.empty()) return facts;
-  TRY_ASSIGN(const auto inside, binary_facts(wrapper.context_file, reading));
+  TRY_ASSIGN(const auto inside, binary_facts(*format, wrapper.context_file, reading));
   if (!inside) return facts;
   const bool other_chip = facts.soc_model && inside->soc_model && *facts.soc_model != *inside->soc_model;
   if (other_chip || (!facts.compiler.empty() && short_version(facts.compiler) != short_version(inside->compiler)))

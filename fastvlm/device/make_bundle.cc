@@ -11,7 +11,6 @@
 #include "fastvlm/device/genie_bundle.h"
 #include "fastvlm/device/make_selftest.h"
 #include "fastvlm/device/scripts.h"
-#include "fastvlm/targets/qnn/compile/compile.h"
 
 namespace fastvlm::device {
 namespace {

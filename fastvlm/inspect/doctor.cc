@@ -10,13 +10,15 @@
 
 #include "fastvlm/base/try.h"
 #include "fastvlm/run/fetch.h"
-#include "fastvlm/targets/qnn/run/htp_runner.h"
-#include "fastvlm/targets/qnn/run/load_worker.h"
+#include "fastvlm/targets/registry.h"
 
 namespace fastvlm {
 namespace {
 
 constexpr double kTimeoutSeconds = 60;
+
+// The one whose plug-in is among the runtimes that we know.
+const Target& target() { return *known_targets().front(); }
 
 std::string machine_name() {
   utsname names{};
@@ -27,7 +29,7 @@ std::string machine_name() {
 // Fills tried, loads, note and, where the runtime tells it, version.
 Status try_to_load(const Path& program, const RuntimePaths& paths, bool with_plugin, RuntimeHealth& health) {
   health.tried = true;
-  auto version = qnn::try_to_load(program, paths, with_plugin, {.seconds = kTimeoutSeconds});
+  auto version = target().try_to_load(program, paths, with_plugin, {.seconds = kTimeoutSeconds});
   if (!version.ok() && version.error().kind == ErrorKind::kInterrupted) return std::move(version).error();
   health.loads = version.ok();
   if (!version.ok()) health.note = version.error().message;
@@ -66,7 +68,7 @@ Result<DoctorReport> run_doctor(const RuntimeSearch& search, const Path& program
       .cores = std::thread::hardware_concurrency(),
       .memory_bytes = static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) * static_cast<std::uint64_t>(::sysconf(_SC_PAGE_SIZE)),
       .cache_folder = search.cache_folder,
-      .emulated = qnn::is_emulated()};
+      .emulated = target().is_emulated()};
   if (!report.emulated) report.npu_parts = find_npu_parts("/");
   if (!search.cache_folder.empty()) {
     auto free = free_bytes(search.cache_folder);
@@ -76,11 +78,11 @@ Result<DoctorReport> run_doctor(const RuntimeSearch& search, const Path& program
   }
   RuntimeHealth onnxruntime{
       .name = "ONNX Runtime", .path = paths.onnxruntime_library, .version = paths.onnxruntime_version, .note = paths.onnxruntime_missing};
-  RuntimeHealth qnn{.name = "QNN plug-in", .path = paths.qnn_plugin, .version = paths.qnn_version, .note = paths.qnn_missing};
+  RuntimeHealth plugin{.name = "QNN plug-in", .path = paths.qnn_plugin, .version = paths.qnn_version, .note = paths.qnn_missing};
   if (!onnxruntime.path.empty()) TRY(try_to_load(program, paths, /*with_plugin=*/false, onnxruntime));
-  if (!qnn.path.empty() && onnxruntime.loads) TRY(try_to_load(program, paths, /*with_plugin=*/true, qnn));
-  if (!qnn.path.empty() && !onnxruntime.loads) qnn.note = "was not tried, because it needs ONNX Runtime";
-  report.runtimes = {std::move(onnxruntime), std::move(qnn)};
+  if (!plugin.path.empty() && onnxruntime.loads) TRY(try_to_load(program, paths, /*with_plugin=*/true, plugin));
+  if (!plugin.path.empty() && !onnxruntime.loads) plugin.note = "was not tried, because it needs ONNX Runtime";
+  report.runtimes = {std::move(onnxruntime), std::move(plugin)};
   advise_on_glibc(report.glibc, report.advice);
   return report;
 }

@@ -10,7 +10,7 @@
 #include "fastvlm/checkpoint/model_files.h"
 #include "fastvlm/checkpoint/safetensors.h"
 #include "fastvlm/inspect/inspect_parts.h"
-#include "fastvlm/targets/qnn/context/context_wrapper.h"
+#include "fastvlm/targets/registry.h"
 
 namespace fastvlm {
 namespace {
@@ -54,12 +54,6 @@ bool looks_like_safetensors(std::string_view head) {
   return length <= kMaxSafetensorsHeader;
 }
 
-// The first sixteen bytes of every context of blob version 4.0 that we have seen.
-bool looks_like_context(std::string_view head) {
-  constexpr std::string_view kHead("\0\0\0\2\0\0\0\3\0\0\0\0\0\0\0\1", 16);
-  return head.starts_with(kHead);
-}
-
 // The tag of a field of ModelProto; the parser has the last word.
 bool may_be_onnx(std::string_view head) {
   constexpr std::string_view kTags("\x08\x12\x1a\x22\x28\x32\x3a\x42\x72");
@@ -93,8 +87,8 @@ Result<bool> add_data_file(const InspectOptions& options, InspectReport& report)
 }
 
 Status inspect_onnx(const InspectOptions& options, const OnnxModel& model, InspectReport& report) {
-  if (!is_context_wrapper(model)) return add_onnx(model, options, report);
-  return add_context_wrapper(model, options, report);
+  const ContextFormat* format = format_of_wrapper(known_targets(), model);
+  return format == nullptr ? add_onnx(model, options, report) : add_context_wrapper(*format, model, options, report);
 }
 
 Status explain_unknown(const InspectOptions& options, std::string_view head) {
@@ -114,7 +108,7 @@ Status inspect_file(const InspectOptions& options, InspectReport& report) {
   if (looks_like_safetensors(head)) return add_safetensors(options, report);
   if (looks_like_ranges(options.path, head)) return add_ranges(options, report);
   if (looks_like_encodings(options.path, head)) return add_encodings(options, report);
-  if (looks_like_context(head)) return add_context(options, report);
+  if (const ContextFormat* format = format_of_context(known_targets(), head)) return add_context(*format, options, report);
   if (may_be_onnx(head) || options.path.extension() == ".onnx") {
     auto model = read_onnx(options.path, {.infer_shapes = false});
     if (model.ok()) return inspect_onnx(options, *model, report);

@@ -15,8 +15,8 @@ struct InspectOptions {
   Path path;
   bool tensors = false;    // list every tensor as well
   bool hashes = false;     // SHA-256 of large files too; hold an output folder against its manifest
-  Path program;            // fastvlm-npu itself: QnnSystem runs in a child, because damaged contexts crash it
-  RuntimeSearch runtimes;  // where QnnSystem is
+  Path program;            // fastvlm-npu itself: the vendor's reader of contexts runs in a child, because damaged ones crash it
+  RuntimeSearch runtimes;  // where that reader is
 };
 
 struct InspectReport {

@@ -1,12 +1,10 @@
-// ONNX files and the wrappers of QNN contexts.
+// ONNX files and the wrappers of contexts.
 #include <set>
 
 #include "fastvlm/base/try.h"
 #include "fastvlm/bundle/manifest_json.h"
-#include "fastvlm/inspect/inspect_context.h"
 #include "fastvlm/inspect/inspect_parts.h"
 #include "fastvlm/onnx/external_data.h"
-#include "fastvlm/targets/qnn/context/context_wrapper.h"
 
 namespace fastvlm::inspecting {
 namespace {
@@ -101,8 +99,8 @@ Status add_onnx(const OnnxModel& model, const InspectOptions& options, InspectRe
   return {};
 }
 
-Status add_context_wrapper(const OnnxModel& model, const InspectOptions& options, InspectReport& report) {
-  TRY_ASSIGN(ContextWrapper wrapper, context_wrapper_of(model, options.path));
+Status add_context_wrapper(const ContextFormat& format, const OnnxModel& model, const InspectOptions& options, InspectReport& report) {
+  TRY_ASSIGN(ContextWrapper wrapper, format.wrapper_of(model, options.path));
   OrderedJson& facts = report.facts;
   facts["kind"] = "context wrapper";
   facts["graph"] = wrapper.partition_name;
@@ -117,10 +115,10 @@ Status add_context_wrapper(const OnnxModel& model, const InspectOptions& options
   facts["outputs"] = values_json(wrapper.outputs);
   facts["nodes"] = wrapper.node_count;
   facts["opsets"] = opsets_json(model);
-  TRY(add_qnn_operators(options.path, options, facts));
+  TRY(add_npu_operators(format, options.path, options, facts));
   if (wrapper.context_file.empty()) return {};
   facts["context_file"] = wrapper.context_file.string();
-  auto context = read_context_in_child(options, wrapper.context_file);
+  auto context = format.read_context({.program = options.program, .runtimes = options.runtimes, .context = wrapper.context_file});
   if (context.ok())
     facts["context"] = context_info_to_json(*context);
   else

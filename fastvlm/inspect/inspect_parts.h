@@ -8,6 +8,7 @@
 #include "fastvlm/graph/graph.h"
 #include "fastvlm/inspect/inspect.h"
 #include "fastvlm/onnx/model_file.h"
+#include "fastvlm/targets/compiled_context.h"
 
 namespace fastvlm::inspecting {
 
@@ -24,15 +25,15 @@ Status add_encodings(const InspectOptions& options, InspectReport& report);
 Status add_safetensors(const InspectOptions& options, InspectReport& report);
 Status add_output_folder(const InspectOptions& options, InspectReport& report);
 Status add_onnx(const OnnxModel& model, const InspectOptions& options, InspectReport& report);
-Status add_context_wrapper(const OnnxModel& model, const InspectOptions& options, InspectReport& report);
-// When QnnSystem is missing, the problem says how to get it.
-Status add_context(const InspectOptions& options, InspectReport& report);
+Status add_context_wrapper(const ContextFormat& format, const OnnxModel& model, const InspectOptions& options, InspectReport& report);
+// When the vendor's reader is missing, the problem says how to get it.
+Status add_context(const ContextFormat& format, const InspectOptions& options, InspectReport& report);
 
-// Adds a row to "qnn_graphs": the QNN operators that the graph of this wrapper became, as compile noted them beside it; with
+// Adds a row to "qnn_graphs": the operators of the NPU that the graph of this wrapper became, as compile noted them beside it; with
 // `tensors` also which ONNX node became which. Nothing where there is no such report.
-Status add_qnn_operators(const Path& wrapper, const InspectOptions& options, OrderedJson& facts);
+Status add_npu_operators(const ContextFormat& format, const Path& wrapper, const InspectOptions& options, OrderedJson& facts);
 // The wrappers beside a context binary that name it.
-std::vector<Path> wrappers_of(const Path& context);
+std::vector<Path> wrappers_of(const ContextFormat& format, const Path& context);
 // "soc_model", and for a chip of our table "soc" and "htp_arch".
 void add_soc(std::int64_t soc_model, OrderedJson& facts);
 

@@ -16,6 +16,13 @@ namespace {
 
 constexpr std::array<const Target*, 1> kTargets = {&qnn::kTarget};
 
+template <class Matches>
+const ContextFormat* first_format(Targets targets, Matches matches) {
+  for (const Target* target : targets)
+    if (target->context_format != nullptr && matches(*target->context_format)) return target->context_format;
+  return nullptr;
+}
+
 // Nobody writes a longer name.
 constexpr std::size_t kMaxName = 64;
 
@@ -101,6 +108,18 @@ Result<std::vector<ChosenChip>> find_chips(Targets targets, std::span<const std:
 std::optional<std::int64_t> number_of(const Chip& chip, std::string_view kind) {
   const auto row = std::ranges::find(chip.numbers, kind, &std::pair<std::string, std::int64_t>::first);
   return row == chip.numbers.end() ? std::nullopt : std::optional(row->second);
+}
+
+const ContextFormat* format_of_wrapper(Targets targets, const Path& wrapper) {
+  return first_format(targets, [&](const ContextFormat& format) { return format.graph_of(wrapper).has_value(); });
+}
+
+const ContextFormat* format_of_wrapper(Targets targets, const OnnxModel& model) {
+  return first_format(targets, [&](const ContextFormat& format) { return format.is_wrapper(model); });
+}
+
+const ContextFormat* format_of_context(Targets targets, std::string_view head) {
+  return first_format(targets, [&](const ContextFormat& format) { return format.is_context(head); });
 }
 
 Precision precision_of(Activations activations) {

@@ -35,6 +35,12 @@ Result<std::vector<ChosenChip>> find_chips(Targets targets, std::span<const std:
 // Every name and alias, in the order of the rows.
 std::vector<std::string> chip_names(Targets targets);
 
+// How the compiled files of a known target are read: by the name of a wrapper, by an ONNX model that may be one, or by the first bytes
+// of a context (64 are enough). Null where no target knows such a thing.
+const ContextFormat* format_of_wrapper(Targets targets, const Path& wrapper);
+const ContextFormat* format_of_wrapper(Targets targets, const OnnxModel& model);
+const ContextFormat* format_of_context(Targets targets, std::string_view head);
+
 // What graphs with such activations compute in.
 Precision precision_of(Activations activations);
 

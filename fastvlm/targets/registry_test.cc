@@ -84,6 +84,27 @@ TEST(Registry, ChipsOfTwoTargetsDoNotGoIntoOneExport) {
             "sm8750 is of Qualcomm HTP and other1 of Other NPU; export for one of them at a time, because their graphs differ");
 }
 
+TEST(Registry, CompiledFilesAreReadByTheTargetWhoseNamesAndFirstBytesTheyHave) {
+  static const ContextFormat other_format = {.title = "other context",
+                                             .wrapper_end = ".other.onnx",
+                                             .is_context = [](std::string_view head) { return head.starts_with("OTHER"); },
+                                             .is_wrapper = [](const OnnxModel& model) { return model.producer == "other"; }};
+  static const Target without = {.name = "without"}, other = {.name = "other", .context_format = &other_format};
+  const std::vector<const Target*> targets = {&without, known_targets()[0], &other};
+  const ContextFormat* first = known_targets()[0]->context_format;
+  EXPECT_EQ(format_of_wrapper(targets, Path("npu/sm8750/vision_256_ctx.onnx")), first);
+  EXPECT_EQ(first->graph_of("npu/sm8750/vision_256_ctx.onnx"), "vision_256");
+  EXPECT_EQ(format_of_wrapper(targets, Path("npu/vision_256.other.onnx")), &other_format);
+  EXPECT_EQ(format_of_wrapper(targets, Path("npu/vision_256.onnx")), nullptr);
+  EXPECT_EQ(format_of_context(targets, std::string_view("\0\0\0\2\0\0\0\3\0\0\0\0\0\0\0\1more", 20)), first);
+  EXPECT_EQ(format_of_context(targets, "OTHER"), &other_format);
+  EXPECT_EQ(format_of_context(targets, "PK\3\4"), nullptr);
+  OnnxModel model;
+  EXPECT_EQ(format_of_wrapper(targets, model), nullptr);
+  model.nodes.push_back({.domain = "com.microsoft", .op = "EPContext"});
+  EXPECT_EQ(format_of_wrapper(targets, model), first);
+}
+
 TEST(Registry, HalfPrecisionIsRefusedByTheChipsThatLackIt) {
   for (const Target* target : known_targets())
     for (const Chip& chip : target->chips()) {

@@ -22,6 +22,7 @@
 #include "fastvlm/run/runner.h"
 #include "fastvlm/run/runtimes.h"
 #include "fastvlm/targets/compile_load.h"
+#include "fastvlm/targets/compiled_context.h"
 #include "fastvlm/targets/operator_report.h"
 
 namespace fastvlm {
@@ -148,6 +149,16 @@ struct Target {
   Result<OperatorReport> (*check_operators)(const OnnxModel& model, const Chip& chip) = nullptr;
   // What the vendor's compiler says about it; a compiler that crashes or does not end is an answer. May be null.
   Result<CompilerAnswer> (*ask_compiler)(const CompilerQuestion& question) = nullptr;
+
+  // How what was compiled is read back. May be null: nobody looks into it.
+  const ContextFormat* context_format = nullptr;
+
+  // Whether this machine can only emulate the NPU. May be null: it cannot tell.
+  bool (*is_emulated)() = nullptr;
+  // Loads ONNX Runtime, and the vendor's plug-in into it when `with_plugin`, in a child process. Returns the version of ONNX
+  // Runtime. An Error says why it does not load: the loader's reason, how the child ended, a limit. May be null.
+  Result<std::string> (*try_to_load)(const Path& program, const RuntimePaths& runtimes, bool with_plugin,
+                                     const ProcessLimits& limits) = nullptr;
 };
 
 }  // namespace fastvlm

@@ -9,9 +9,11 @@
 #include "fastvlm/targets/qnn/compile/compile.h"
 #include "fastvlm/targets/qnn/compile/estimate.h"
 #include "fastvlm/targets/qnn/compile/sdk_tools.h"
+#include "fastvlm/targets/qnn/context/context_format.h"
 #include "fastvlm/targets/qnn/lower/htp_expansions.h"
 #include "fastvlm/targets/qnn/lower/joins.h"
 #include "fastvlm/targets/qnn/run/htp_runner.h"
+#include "fastvlm/targets/qnn/run/load_worker.h"
 #include "fastvlm/targets/qnn/workers.h"
 
 namespace fastvlm::qnn {
@@ -77,6 +79,9 @@ constinit const Target kTarget = {
     .workers = workers,
     .check_operators = [](const OnnxModel& model, const Chip& chip) { return check_ops(model, soc_of(chip)); },
     .ask_compiler = ask_backend,
+    .context_format = &kContextFormat,
+    .is_emulated = is_emulated,
+    .try_to_load = try_to_load,
 };
 
 }  // namespace fastvlm::qnn

@@ -14,6 +14,7 @@
 #include "fastvlm/targets/qnn/compile/context_cache.h"
 #include "fastvlm/targets/qnn/compile/estimate.h"
 #include "fastvlm/targets/qnn/compile/sdk_tools.h"
+#include "fastvlm/targets/qnn/context/context_format.h"
 #include "fastvlm/targets/qnn/context/context_wrapper.h"
 #include "fastvlm/targets/qnn/context/profile_report.h"
 #include "fastvlm/targets/qnn/run/htp_runner.h"
@@ -144,7 +145,7 @@ Result<std::string> find_binary(const Path& folder) {
 Status collect_reports(const Path& folder, const Batch& batch, std::vector<std::string>& files) {
   for (const std::string& graph : batch.graphs) {
     const Path trace = folder / (graph + ".qnn");
-    TRY_ASSIGN(QnnGraphReport report, read_qnn_graph_json(trace / "qnn_op_trace.json"));
+    TRY_ASSIGN(CompiledOperators report, read_qnn_graph_json(trace / "qnn_op_trace.json"));
     TRY(write_file_atomically(folder / (graph + kOperatorReportEnd), qnn_graph_report_to_json(report).dump(1) + "\n"));
     files.push_back(graph + kOperatorReportEnd);
     std::error_code ignored;

@@ -14,10 +14,6 @@
 
 namespace fastvlm::qnn {
 
-// What stands in the folder of a chip for a graph: the wrapper, and the QNN operators that its nodes became.
-inline constexpr const char* kContextWrapperEnd = "_ctx.onnx";
-inline constexpr const char* kOperatorReportEnd = "_qnn_graph.json";
-
 // Whether this machine can compile: it is an x86-64 one and has the runtime, or the SDK that is named.
 Status check_compiler(const RuntimeSearch& search, const Path& sdk);
 

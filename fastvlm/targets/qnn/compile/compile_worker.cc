@@ -3,6 +3,7 @@
 #include "fastvlm/base/try.h"
 #include "fastvlm/run/runtimes_json.h"
 #include "fastvlm/targets/qnn/compile/compile.h"
+#include "fastvlm/targets/qnn/context/context_format.h"
 #include "fastvlm/targets/qnn/run/backend.h"
 
 namespace fastvlm::qnn {

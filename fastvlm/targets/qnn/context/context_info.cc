@@ -12,6 +12,8 @@ namespace fastvlm {
 namespace {
 
 using namespace qnn_abi;
+using qnn_abi::Graph;
+using qnn_abi::Tensor;
 
 constexpr std::uint32_t kMaxGraphs = 4096;
 constexpr std::uint32_t kMaxTensors = 65536;
@@ -152,15 +154,6 @@ Result<const SystemProvider*> load_provider(const Path& library) {
 }
 
 }  // namespace
-
-std::string ContextInfo::sdk_version() const {
-  std::string_view text = build_id;
-  if (!text.starts_with('v')) return build_id;
-  text.remove_prefix(1);
-  std::size_t dots = 0, end = 0;
-  while (end < text.size() && !(text[end] == '.' && ++dots == 3)) ++end;
-  return dots < 2 ? build_id : std::string(text.substr(0, end));
-}
 
 Status check_context_header(std::span<const std::byte> bytes, const std::string& what) {
   // Seen in every context of blob version 4.0: where the blob begins and how long it is, behind these sixteen bytes.

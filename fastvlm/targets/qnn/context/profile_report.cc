@@ -28,21 +28,21 @@ bool is_inserted(const std::string& name) {
   return name.empty() || name == "Transpose" || name == "Reshape" || name == "Squeeze" || name == "Unsqueeze";
 }
 
-void add_source(const std::string& name, QnnNode& node) {
+void add_source(const std::string& name, NpuOperator& node) {
   std::string onnx_name = without_token(name);
   if (!is_inserted(onnx_name)) node.onnx_nodes.push_back(std::move(onnx_name));
 }
 
 // A quantized unit lists its Q/DQ nodes too; the group is that of the first node with a module path.
-void set_group(QnnNode& node) {
+void set_group(NpuOperator& node) {
   if (node.onnx_nodes.empty()) return;
   auto has_path = [](const std::string& name) { return name.find('.') < name.find('/'); };
   auto first = std::find_if(node.onnx_nodes.begin(), node.onnx_nodes.end(), has_path);
   node.group = qnn_group_of(first == node.onnx_nodes.end() ? node.onnx_nodes.front() : *first);
 }
 
-Result<QnnNode> node_of_trace(const Json& mapping, const std::string& what) {
-  QnnNode node;
+Result<NpuOperator> node_of_trace(const Json& mapping, const std::string& what) {
+  NpuOperator node;
   TRY_ASSIGN(node.name, json_string(mapping, "dst_name", what));
   TRY_ASSIGN(node.type, json_string(mapping, "dst_qnn_op_type", what));
   TRY_ASSIGN(const Json* sources, json_array(mapping, "sources", what));
@@ -70,9 +70,9 @@ Result<std::vector<RefusedNode>> refused_of(const Json& json, const char* key, c
   return refused;
 }
 
-Result<QnnGraphReport> report_of_trace(const Json& json, const std::string& what) {
+Result<CompiledOperators> report_of_trace(const Json& json, const std::string& what) {
   TRY_ASSIGN(const Json* traces, json_array(json, "subgraph_traces", what));
-  QnnGraphReport report;
+  CompiledOperators report;
   TRY_ASSIGN(report.refused, refused_of(json, "unsupported_nodes", what));
   if (traces->size() != 1) {
     return bad_input("{}: traces {} QNN graphs where one is expected; {} nodes were refused, the first is \"{}\"", what, traces->size(),
@@ -82,7 +82,7 @@ Result<QnnGraphReport> report_of_trace(const Json& json, const std::string& what
   TRY_ASSIGN(report.graph_name, json_string(trace, "graph_name", what));
   TRY_ASSIGN(const Json* mappings, json_array(trace, "op_mappings", what));
   for (const Json& mapping : *mappings) {
-    TRY_ASSIGN(QnnNode node, node_of_trace(mapping, what));
+    TRY_ASSIGN(NpuOperator node, node_of_trace(mapping, what));
     report.nodes.push_back(std::move(node));
   }
   if (const Json* summary = json_find(json, "summary"); summary && json_find(*summary, "total_onnx_nodes")) {
@@ -91,10 +91,10 @@ Result<QnnGraphReport> report_of_trace(const Json& json, const std::string& what
   return report;
 }
 
-Result<QnnGraphReport> report_of_dump(const Json& nodes, const std::string& what) {
-  QnnGraphReport report;
+Result<CompiledOperators> report_of_dump(const Json& nodes, const std::string& what) {
+  CompiledOperators report;
   for (const auto& [name, from] : nodes.items()) {
-    QnnNode node{.name = name};
+    NpuOperator node{.name = name};
     TRY_ASSIGN(node.type, json_string(from, "type", what));
     add_source(name, node);
     set_group(node);
@@ -103,12 +103,12 @@ Result<QnnGraphReport> report_of_dump(const Json& nodes, const std::string& what
   return report;
 }
 
-Result<QnnGraphReport> report_of_report(const Json& json, const std::string& what) {
+Result<CompiledOperators> report_of_report(const Json& json, const std::string& what) {
   TRY_ASSIGN(std::int64_t version, json_integer(json, "qnn_graph_report", what));
   if (version != kReportVersion) {
     return bad_input("{}: a report of version {}, known is {}; another version of this program wrote it", what, version, kReportVersion);
   }
-  QnnGraphReport report;
+  CompiledOperators report;
   TRY_ASSIGN(report.graph_name, json_string(json, "graph_name", what));
   TRY_ASSIGN(report.onnx_node_count, json_integer(json, "onnx_node_count", what));
   TRY_ASSIGN(report.refused, refused_of(json, "refused", what));
@@ -117,7 +117,7 @@ Result<QnnGraphReport> report_of_report(const Json& json, const std::string& wha
     const bool well_formed =
         from.is_array() && from.size() >= 2 && std::all_of(from.begin(), from.end(), [](const Json& text) { return text.is_string(); });
     if (!well_formed) return bad_input("{}: a node must be a list of texts: name, type, ONNX nodes", what);
-    QnnNode node{.name = from[0], .type = from[1]};
+    NpuOperator node{.name = from[0], .type = from[1]};
     for (std::size_t i = 2; i < from.size(); ++i) node.onnx_nodes.push_back(from[i]);
     set_group(node);
     report.nodes.push_back(std::move(node));
@@ -127,27 +127,7 @@ Result<QnnGraphReport> report_of_report(const Json& json, const std::string& wha
 
 }  // namespace
 
-std::map<std::string, std::int64_t> QnnGraphReport::histogram() const {
-  std::map<std::string, std::int64_t> counts;
-  for (const QnnNode& node : nodes) ++counts[node.type];
-  return counts;
-}
-
-std::map<std::string, std::map<std::string, std::int64_t>> QnnGraphReport::groups() const {
-  std::map<std::string, std::map<std::string, std::int64_t>> counts;
-  for (const QnnNode& node : nodes) ++counts[node.group][node.type];
-  return counts;
-}
-
-std::map<std::string, std::vector<std::size_t>> QnnGraphReport::by_onnx_node() const {
-  std::map<std::string, std::vector<std::size_t>> index;
-  for (std::size_t i = 0; i < nodes.size(); ++i) {
-    for (const std::string& name : nodes[i].onnx_nodes) index[name].push_back(i);
-  }
-  return index;
-}
-
-Result<QnnGraphReport> parse_qnn_graph_json(const Json& json, const std::string& what) {
+Result<CompiledOperators> parse_qnn_graph_json(const Json& json, const std::string& what) {
   if (json_find(json, "qnn_graph_report")) return report_of_report(json, what);
   if (json_find(json, "subgraph_traces")) return report_of_trace(json, what);
   if (const Json* graph = json_find(json, "graph")) {
@@ -157,9 +137,9 @@ Result<QnnGraphReport> parse_qnn_graph_json(const Json& json, const std::string&
   return bad_input("{}: neither an op trace nor a graph dump of the QNN plug-in", what);
 }
 
-Result<QnnGraphReport> read_qnn_graph_json(const Path& path) {
+Result<CompiledOperators> read_qnn_graph_json(const Path& path) {
   TRY_ASSIGN(Json json, read_json_file(path, kMaxTrace));
-  TRY_ASSIGN(QnnGraphReport report, parse_qnn_graph_json(json, path.string()));
+  TRY_ASSIGN(CompiledOperators report, parse_qnn_graph_json(json, path.string()));
   // A dump is called after its graph.
   if (report.graph_name.empty()) report.graph_name = path.stem().string();
   return report;
@@ -170,14 +150,14 @@ Result<std::vector<RefusedNode>> read_refused_nodes(const Path& op_trace) {
   return refused_of(json, "unsupported_nodes", op_trace.string());
 }
 
-OrderedJson qnn_graph_report_to_json(const QnnGraphReport& report) {
+OrderedJson qnn_graph_report_to_json(const CompiledOperators& report) {
   OrderedJson json = {{"qnn_graph_report", kReportVersion}, {"graph_name", report.graph_name}, {"onnx_node_count", report.onnx_node_count},
                       {"histogram", report.histogram()},    {"groups", report.groups()},       {"refused", OrderedJson::array()},
                       {"nodes", OrderedJson::array()}};
   for (const RefusedNode& node : report.refused) {
     json["refused"].push_back({{"node_name", node.name}, {"op_type", node.type}, {"reason", node.reason}});
   }
-  for (const QnnNode& node : report.nodes) {
+  for (const NpuOperator& node : report.nodes) {
     OrderedJson to = {node.name, node.type};
     for (const std::string& name : node.onnx_nodes) to.push_back(name);
     json["nodes"].push_back(std::move(to));

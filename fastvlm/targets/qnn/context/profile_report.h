@@ -7,52 +7,27 @@
 //     names for fused nodes (and <graph name>_tensor_log.json with sizes, not read here).
 #pragma once
 
-#include <cstdint>
-#include <map>
 #include <string>
 #include <vector>
 
 #include "fastvlm/base/files.h"
 #include "fastvlm/base/json.h"
 #include "fastvlm/base/result.h"
+#include "fastvlm/targets/compiled_context.h"
 #include "fastvlm/targets/operator_report.h"
 
 namespace fastvlm {
 
-struct QnnNode {
-  std::string name;
-  std::string type;                     // "FullyConnected", "DepthWiseConv2d", …
-  std::vector<std::string> onnx_nodes;  // what it came from; empty for nodes that the runtime inserted (layout changes)
-  std::string group;                    // the decoder layer or vision block, see qnn_group_of; "" for inserted ones
-
-  bool operator==(const QnnNode&) const = default;
-};
-
-struct QnnGraphReport {
-  std::string graph_name;  // as in the context; "" when the file does not tell
-  std::vector<QnnNode> nodes;
-  std::int64_t onnx_node_count = 0;  // of the graph that the plug-in was given; 0: not told
-  std::vector<RefusedNode> refused;
-
-  // QNN operator type -> how many.
-  std::map<std::string, std::int64_t> histogram() const;
-  // Group -> QNN operator type -> how many.
-  std::map<std::string, std::map<std::string, std::int64_t>> groups() const;
-  // ONNX node -> the indices in `nodes` that it became.
-  std::map<std::string, std::vector<std::size_t>> by_onnx_node() const;
-  bool operator==(const QnnGraphReport&) const = default;
-};
-
 // Reads an op trace, a graph dump, or a report written by qnn_graph_report_to_json. In a dump the ONNX names are guessed from
 // the QNN names. A trace of more or less than one graph is an Error: it means that the graph fell apart.
-Result<QnnGraphReport> read_qnn_graph_json(const Path& path);
-Result<QnnGraphReport> parse_qnn_graph_json(const Json& json, const std::string& what);
+Result<CompiledOperators> read_qnn_graph_json(const Path& path);
+Result<CompiledOperators> parse_qnn_graph_json(const Json& json, const std::string& what);
 
 // The nodes that a trace calls unsupported. The plug-in writes its trace also when the session then fails because of them.
 Result<std::vector<RefusedNode>> read_refused_nodes(const Path& op_trace);
 
 // The report as it is kept beside a context: a sixth of the trace.
-OrderedJson qnn_graph_report_to_json(const QnnGraphReport& report);
+OrderedJson qnn_graph_report_to_json(const CompiledOperators& report);
 
 // "model.layers.3" for "model.layers.3.self_attn.q_proj/matmul", "model.vision_tower.stages.2.blocks.7" likewise; for other
 // nodes the first three parts of their module path, and "graph" for nodes outside of any module.

@@ -9,23 +9,23 @@ const Path kData = Path(FASTVLM_TEST_DATA) / "qnn";
 constexpr const char* kGraph = "QNNExecutionProvider_QNNExecutionProvider_4877970110268108647_1_0";
 constexpr const char* kBlock = "model.vision_tower.stages.0.blocks.0";
 
-QnnGraphReport read(const char* file) {
+CompiledOperators read(const char* file) {
   auto report = read_qnn_graph_json(kData / file);
   EXPECT_TRUE(report.ok()) << report.error().message;
-  return report.ok() ? *report : QnnGraphReport{};
+  return report.ok() ? *report : CompiledOperators{};
 }
 
-const QnnNode* node_of_type(const QnnGraphReport& report, const std::string& type) {
-  for (const QnnNode& node : report.nodes) {
+const NpuOperator* node_of_type(const CompiledOperators& report, const std::string& type) {
+  for (const NpuOperator& node : report.nodes) {
     if (node.type == type) return &node;
   }
   return nullptr;
 }
 
-Result<QnnGraphReport> parse(const char* text) { return parse_qnn_graph_json(Json::parse(text), "trace.json"); }
+Result<CompiledOperators> parse(const char* text) { return parse_qnn_graph_json(Json::parse(text), "trace.json"); }
 
-TEST(QnnGraphReport, CountsTheOperatorsOfATrace) {
-  const QnnGraphReport report = read("vision_op_trace.json");
+TEST(CompiledOperators, CountsTheOperatorsOfATrace) {
+  const CompiledOperators report = read("vision_op_trace.json");
   EXPECT_EQ(report.graph_name, kGraph);
   EXPECT_EQ(report.onnx_node_count, 10);
   const std::map<std::string, std::int64_t> expected = {
@@ -33,18 +33,18 @@ TEST(QnnGraphReport, CountsTheOperatorsOfATrace) {
   EXPECT_EQ(report.histogram(), expected);
 }
 
-TEST(QnnGraphReport, TellsWhichOnnxNodesWereFusedIntoOne) {
-  const QnnGraphReport report = read("vision_op_trace.json");
-  const QnnNode* gelu = node_of_type(report, "Gelu");
+TEST(CompiledOperators, TellsWhichOnnxNodesWereFusedIntoOne) {
+  const CompiledOperators report = read("vision_op_trace.json");
+  const NpuOperator* gelu = node_of_type(report, "Gelu");
   ASSERT_NE(gelu, nullptr);
   const std::string act = std::string(kBlock) + ".mlp.act/";
   EXPECT_EQ(gelu->onnx_nodes, (std::vector<std::string>{act + "Div", act + "Erf", act + "Add", act + "Mul", act + "Mul_1"}));
   EXPECT_EQ(gelu->group, kBlock);
 }
 
-TEST(QnnGraphReport, NamesNodesAsTheOnnxFileDoesAndLeavesInsertedOnesWithoutSource) {
-  const QnnGraphReport report = read("vision_op_trace.json");
-  const QnnNode* conv = node_of_type(report, "Conv2d");
+TEST(CompiledOperators, NamesNodesAsTheOnnxFileDoesAndLeavesInsertedOnesWithoutSource) {
+  const CompiledOperators report = read("vision_op_trace.json");
+  const NpuOperator* conv = node_of_type(report, "Conv2d");
   ASSERT_NE(conv, nullptr);
   EXPECT_EQ(conv->name, "model.vision_tower.stem.0/Conv_token_1");
   EXPECT_EQ(conv->onnx_nodes, std::vector<std::string>{"model.vision_tower.stem.0/Conv"});
@@ -52,23 +52,23 @@ TEST(QnnGraphReport, NamesNodesAsTheOnnxFileDoesAndLeavesInsertedOnesWithoutSour
   EXPECT_EQ(report.groups().at(kBlock).size(), 3u);
 }
 
-TEST(QnnGraphReport, GroupsAQuantizedUnitByItsComputingNode) {
-  const QnnGraphReport report = read("quantized_op_trace.json");
+TEST(CompiledOperators, GroupsAQuantizedUnitByItsComputingNode) {
+  const CompiledOperators report = read("quantized_op_trace.json");
   const std::map<std::string, std::int64_t> in_layer = {{"FullyConnected", 1}, {"Reshape", 1}};
   EXPECT_EQ(report.groups().at("model.layers.0"), in_layer);
   EXPECT_EQ(report.by_onnx_node().at("model.layers.0.q_proj/MatMul"), (std::vector<std::size_t>{0, 1}));
 }
 
-TEST(QnnGraphReport, ReadsTheGraphDumpToTheSameHistogram) {
-  const QnnGraphReport dump = read("vision_graph_dump.json");
+TEST(CompiledOperators, ReadsTheGraphDumpToTheSameHistogram) {
+  const CompiledOperators dump = read("vision_graph_dump.json");
   EXPECT_EQ(dump.graph_name, "vision_graph_dump");
   EXPECT_EQ(dump.histogram(), read("vision_op_trace.json").histogram());
   EXPECT_EQ(node_of_type(dump, "DepthWiseConv2d")->group, kBlock);
 }
 
-TEST(QnnGraphReport, ComesBackFromItsOwnJson) {
+TEST(CompiledOperators, ComesBackFromItsOwnJson) {
   for (const char* file : {"vision_op_trace.json", "quantized_op_trace.json", "vision_graph_dump.json"}) {
-    QnnGraphReport report = read(file);
+    CompiledOperators report = read(file);
     report.refused = {{"m.b/det", "Det", "no"}};
     auto again = parse_qnn_graph_json(Json::parse(qnn_graph_report_to_json(report).dump()), "report.json");
     ASSERT_TRUE(again.ok()) << again.error().message;
@@ -76,7 +76,7 @@ TEST(QnnGraphReport, ComesBackFromItsOwnJson) {
   }
 }
 
-TEST(QnnGraphReport, GroupsByLayerOrBlockOrModule) {
+TEST(CompiledOperators, GroupsByLayerOrBlockOrModule) {
   const std::map<std::string, std::string> expected = {
       {"model.layers.17.self_attn.q_proj/matmul_1", "model.layers.17"},
       {"model.layers.17/add", "model.layers.17"},
@@ -93,7 +93,7 @@ TEST(QnnGraphReport, GroupsByLayerOrBlockOrModule) {
   for (const auto& [node, group] : expected) EXPECT_EQ(qnn_group_of(node), group) << node;
 }
 
-TEST(QnnGraphReport, SaysThatAGraphFellApartAndWhy) {
+TEST(CompiledOperators, SaysThatAGraphFellApartAndWhy) {
   const Path trace = kData / "refused_op_trace.json";
   auto report = read_qnn_graph_json(trace);
   ASSERT_FALSE(report.ok());
@@ -107,7 +107,7 @@ TEST(QnnGraphReport, SaysThatAGraphFellApartAndWhy) {
   EXPECT_EQ(refused->front().reason.rfind("Operators of type `Det` are not supported", 0), 0u);
 }
 
-TEST(QnnGraphReport, RefusesOtherJson) {
+TEST(CompiledOperators, RefusesOtherJson) {
   for (const char* text :
        {"[]", "{}", "7", R"({"graph": 1})", R"({"graph": {"nodes": []}})", R"({"graph": {"nodes": {"a": {"type": 1}}}})",
         R"({"subgraph_traces": 1})", R"({"subgraph_traces": [1]})", R"({"subgraph_traces": [{"graph_name": "g"}]})",

@@ -8,6 +8,7 @@
 #include "fastvlm/targets/qnn/chips/soc_table.h"
 #include "fastvlm/targets/qnn/compile/compile.h"
 #include "fastvlm/targets/qnn/compile/context_cache.h"
+#include "fastvlm/targets/qnn/context/context_format.h"
 #include "fastvlm/targets/qnn/context/context_wrapper.h"
 
 namespace fastvlm::qnn {

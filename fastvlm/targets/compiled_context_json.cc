@@ -1,4 +1,4 @@
-#include "fastvlm/targets/qnn/context/context_info.h"
+#include "fastvlm/targets/compiled_context.h"
 
 #include "fastvlm/base/try.h"
 
