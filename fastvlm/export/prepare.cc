@@ -109,6 +109,7 @@ Status add_npu_graphs(PreparedExport& p, const Weights& weights) {
     TRY(plan_scales(p, weights, *chips[0].target));
     options.scales = p.scales;
   }
+  for (std::string& sentence : shortened_factors(options, chips)) p.findings.push_back(std::move(sentence));
   auto graphs = npu_graphs(p.config, weights, options, *chips[0].target, part_limit(options, chips));
   for (NpuGraph& npu : graphs) {
     const GraphKind kind{.role = npu.role, .extents = npu.extents, .precision = options.io_dtype};
