@@ -18,7 +18,9 @@
 #include "fastvlm/export/npu_plan.h"
 #include "fastvlm/export/trained_for_tests.h"
 #include "fastvlm/session/output_folder.h"
+#include "fastvlm/session/run_graph.h"
 #include "fastvlm/tensor/compare.h"
+#include "fastvlm/verify/compare_runners.h"
 #include "fastvlm/verify/verify.h"
 
 namespace fastvlm {
@@ -371,6 +373,28 @@ TEST_F(TrainedWithoutFloats, RangesAreMeasuredInTheFormOfSuchAChipToo) {
                                            silent);
   ASSERT_TRUE(ranges.ok()) << ranges.error().message;
   EXPECT_FALSE(ranges->values.empty());
+}
+
+// On a chip that computes no floats a probe must not take an operator and its QuantizeLinear apart.
+TEST_F(TrainedWithoutFloats, TheFirstValueThatDepartsOnTheEmulatedNpuIsFound) {
+  export_or_fail(whole());
+  const auto npu = graph_opener({.output_dir = folder_ / "out",
+                                 .chip = "sm8350",
+                                 .runtimes = {.cache_folder = default_cache_folder(std::getenv("XDG_CACHE_HOME"), std::getenv("HOME"))},
+                                 .program = FASTVLM_PROGRAM});
+  ASSERT_TRUE(npu.ok()) << npu.error().message;
+  const auto folder = open_output_folder(folder_ / "out");
+  ASSERT_TRUE(folder.ok());
+  const GraphEntry* tower = folder->vision(256);
+  ASSERT_NE(tower, nullptr);
+  ComparedGraph graph{.model = folder_ / "out" / tower->file, .open_reference = cpu_for_tests(), .open_candidate = *npu};
+  const std::vector<NamedTensor> inputs = {{"pixel_values", random_floats({1, 3, 256, 256}, 0, 1, 24)}};
+  graph.min_snr_db = 200;  // whatever is not equal to the last bit
+  const auto first = first_departure(graph, inputs);
+  ASSERT_TRUE(first.ok()) << first.error().message;
+  ASSERT_TRUE(first->has_value());
+  EXPECT_GT((*first)->snr_db, 40) << (*first)->value;
+  EXPECT_EQ((*first)->op, "Conv") << (*first)->value;
 }
 
 TEST_F(TrainedWithoutFloats, TheEmulatedNpuAnswersRightly) {
