@@ -19,7 +19,7 @@ FLOORS = [
     ["author", "verify", "compile", "quant", "chat", "diff"],
     ["inspect", "evaluate"],
     ["export", "datasheet"],
-    ["clients"],
+    ["clients", "sensitivity"],
     ["device"],
     ["api"],
     ["cli"],

@@ -42,6 +42,7 @@ inline Manifest manifest_for_tests() {
       .findings = {"odd"},
       .losses = {{"w", {.overflowed = 1, .vanished = 2, .not_finite = 3}}},
       .range_scales = {{.name = "a", .largest = "b", .absmax = 70000.5, .halvings = 4, .modules = {"model.layers.0"}}},
+      .gelus = {{.name = "a/gelu", .form = "fast", .why = "inputs reach 2"}},
       .weights = {{.name = "w", .file = "npu/vision.onnx.data", .offset = 4096, .bytes = 24, .shape = {2, 3}, .from = {"x"}},
                   {.name = "v", .file = "a.data", .bytes = 2, .type = Dtype::kFloat16, .shape = {1}, .from = {"x", "y"}, .done = "sum"}},
       .targets = {{.chip = "sm8650",

@@ -20,7 +20,6 @@ constexpr std::int64_t kMaxTokens = 1 << 20;      // of a context or a prompt
 constexpr std::int64_t kMaxVocabulary = 1 << 24;  // rows of the table
 constexpr std::int64_t kMaxExtent = std::int64_t{1} << 31;
 constexpr std::int64_t kMaxImageTokens = (kMaxImageSize / kVisionStride) * (kMaxImageSize / kVisionStride);
-constexpr std::size_t kMaxManifestBytes = std::size_t{256} << 20;
 
 // ---- Single values ------------------------------------------------------------------------------------------------------
 
@@ -319,6 +318,8 @@ RangeScale read_range_scale(const ObjectReader& row) {
           .modules = row.texts("modules")};
 }
 
+GeluEntry read_gelu(const ObjectReader& row) { return {.name = row.text("name"), .form = row.text("form"), .why = row.text("why")}; }
+
 std::vector<TargetEntry> read_targets(const ObjectReader& targets) {
   std::vector<TargetEntry> entries;
   targets.members([&](const std::string& chip, const Json&) {
@@ -341,9 +342,9 @@ std::map<std::string, ManifestFile> read_files(const ObjectReader& manifest) {
 }
 
 void keep_strange_sections(const ObjectReader& manifest, Manifest& m) {
-  constexpr std::array kKnown = {"format",        "format_version", "versions", "dtype",          "model",
-                                 "preprocessing", "prompt",         "graphs",   "embedding_int8", "findings",
-                                 "losses",        "weights",        "targets",  "files",          "range_scales"};
+  constexpr std::array kKnown = {"format",  "format_version", "versions",       "dtype",    "model",  "preprocessing",
+                                 "prompt",  "graphs",         "embedding_int8", "findings", "losses", "weights",
+                                 "targets", "files",          "range_scales",   "gelus"};
   manifest.members([&](const std::string& key, const Json& value) {
     if (std::ranges::find(kKnown, key) == kKnown.end()) m.strange[key] = value.dump();
   });
@@ -366,6 +367,7 @@ void read_sections(const ObjectReader& row, Manifest& m) {
   row.each("weights", [&](const ObjectReader& weight) { m.weights.push_back(read_weight(weight)); });
   if (row.has("range_scales"))
     row.each("range_scales", [&](const ObjectReader& scale) { m.range_scales.push_back(read_range_scale(scale)); });
+  if (row.has("gelus")) row.each("gelus", [&](const ObjectReader& gelu) { m.gelus.push_back(read_gelu(gelu)); });
   if (row.has("targets")) m.targets = read_targets(row.object("targets"));
   m.files = read_files(row);
   keep_strange_sections(row, m);
@@ -385,16 +387,6 @@ Result<Manifest> parse_manifest(std::string_view text, const std::string& what) 
   read_sections(ObjectReader(json, what, problem), manifest);
   if (problem) return *std::move(problem);
   return manifest;
-}
-
-Result<Manifest> read_manifest(const Path& folder) {
-  const Path path = folder / kManifestFile;
-  std::error_code ignored;
-  if (!std::filesystem::is_directory(folder, ignored)) return bad_input("{}: there is no such folder", folder.string());
-  if (!std::filesystem::exists(path, ignored))
-    return bad_input("{}: no {} here, so this is no folder written by export", folder.string(), kManifestFile);
-  TRY_ASSIGN(const std::string text, read_file(path, kMaxManifestBytes));
-  return parse_manifest(text, path.string());
 }
 
 }  // namespace fastvlm

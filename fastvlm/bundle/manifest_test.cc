@@ -112,6 +112,7 @@ const Damage kDamages[] = {
     {"/embedding_int8/scale", "\"much\"", "embedding_int8: the key \"scale\" must be a number in a string, but is \"much\""},
     {"/findings", "[1]", "the key \"findings\" must be a list of strings, but one of them is number"},
     {"/range_scales/0/halvings", "200", "range_scales[0]: the key \"halvings\" must be from 1 to 127, but is 200"},
+    {"/gelus/0/why", "3", "gelus[0]: the key \"why\" must be a string, but is number"},
     {"/losses/0/vanished", "-1", "losses[0]: the key \"vanished\" must be from 0 to 9223372036854775807, but is -1"},
     {"/weights/0/bytes", "20", "weights[0]: the key \"bytes\" must be what the shape and the type say, but is 20"},
     {"/weights/0/shape", "[2147483648, 2147483648, 2147483648]", "weights[0]: the key \"bytes\" must be what the shape and the type say"},

@@ -56,6 +56,13 @@ const UsageCase kUsageCases[] = {
     {{"evaluate", "--output-dir", "x", "--data", "y", "--format", "xml"}, 2, "--format xml: is not one of jsonl, json, csv, tsv"},
     {{"evaluate", "--output-dir", "x", "--data", "y", "--forced", "none"}, 2, "is not one of greedy|given"},
     {{"evaluate", "--output-dir", "x", "--data", "y", "--min-score", "high"}, 2, "--min-score"},
+    {{"quantize", "--model-dir", "x"}, 2, "say what to do"},
+    {{"quantize", "--sensitivity"}, 2, "--model-dir is required"},
+    {{"quantize", "--sensitivity", "--model-dir", "x", "--output", "y.json"}, 2, "for which --size or --quality?"},
+    {{"quantize", "--sensitivity", "--model-dir", "x", "--size", "0.3", "--quality", "1"}, 2, "excludes"},
+    {{"quantize", "--sensitivity", "--model-dir", "x", "--size", "3 MB"}, 2, "--size 3 MB: must be a number of bytes such as 340M"},
+    {{"quantize", "--sensitivity", "--model-dir", "x", "--recipe", "w3"}, 2, "built in are fp16, w8, w4"},
+    {{"quantize", "--sensitivity", "--model-dir", "/nowhere", "--size", "0.3"}, 3, "/nowhere: there is no such folder"},
     {{"doctor", "--ort-library", "/nowhere"}, 2, "--ort-library /nowhere"},
 };
 
@@ -74,8 +81,8 @@ TEST(CommandLine, EndsWithTheCodeAndSaysWhatIsWrong) {
 
 TEST(CommandLine, EveryVerbHasAnExampleInItsHelp) {
   const ProcessResult help = run_program({"--help"});
-  for (const char* verb : {"export", "plan", "inspect", "compile", "evaluate", "make-checkpoint", "doctor", "check-ops", "preprocess",
-                           "tokenize", "completion", "man"}) {
+  for (const char* verb : {"export", "plan", "calibrate", "quantize", "inspect", "compile", "evaluate", "make-checkpoint", "doctor",
+                           "check-ops", "preprocess", "tokenize", "completion", "man"}) {
     EXPECT_NE(help.output.find(std::string("\n  ") + verb + " "), std::string::npos) << verb;
     const ProcessResult result = run_program({verb, "--help"});
     EXPECT_EQ(result.exit_code, 0) << verb;

@@ -8,6 +8,7 @@ namespace fastvlm::cli {
 Verb export_verb(CommonArguments& common);
 Verb plan_verb(CommonArguments& common);
 Verb calibrate_verb(CommonArguments& common);
+Verb quantize_verb(CommonArguments& common);
 Verb inspect_verb(CommonArguments& common);
 Verb verify_verb(CommonArguments& common);
 Verb compile_verb(CommonArguments& common);
@@ -28,9 +29,9 @@ Verb man_verb(CommonArguments& common);
 
 // In the order of --help.
 inline constexpr Verb (*kVerbs[])(CommonArguments& common) = {
-    export_verb,   plan_verb,      calibrate_verb,  inspect_verb,  verify_verb,     compile_verb, bundle_verb,
-    selftest_verb, chat_verb,      evaluate_verb,   merge_verb,    report_verb,     diff_verb,    make_checkpoint_verb,
-    doctor_verb,   check_ops_verb, preprocess_verb, tokenize_verb, completion_verb, man_verb,
+    export_verb,          plan_verb,     calibrate_verb, quantize_verb,   inspect_verb,  verify_verb,     compile_verb,
+    bundle_verb,          selftest_verb, chat_verb,      evaluate_verb,   merge_verb,    report_verb,     diff_verb,
+    make_checkpoint_verb, doctor_verb,   check_ops_verb, preprocess_verb, tokenize_verb, completion_verb, man_verb,
 };
 
 }  // namespace fastvlm::cli

@@ -44,6 +44,13 @@ std::vector<RangeScale> range_scales(const ops::ScalePlan& plan) {
   return scales;
 }
 
+std::vector<GeluEntry> gelu_entries(const std::vector<ops::ChosenGelu>& gelus) {
+  std::vector<GeluEntry> entries;
+  for (const ops::ChosenGelu& gelu : gelus)
+    entries.push_back({.name = gelu.name, .form = std::string(ops::name(gelu.form)), .why = gelu.why});
+  return entries;
+}
+
 Manifest manifest_of(const PreparedExport& p, const WrittenFacts& written) {
   Manifest manifest{
       .versions = {.fastvlm_npu = kVersion, .onnx_opset = kOpset, .onnx_ir = kIrVersion},
@@ -54,6 +61,7 @@ Manifest manifest_of(const PreparedExport& p, const WrittenFacts& written) {
       .embedding_int8 = {.file = kInt8TableFile, .scale = written.int8.scale, .sqnr_db = written.int8.sqnr_db},
       .findings = p.findings,
       .range_scales = range_scales(p.scales),
+      .gelus = gelu_entries(p.gelus),
       .files = written.files,
   };
   for (const PreparedGraph& graph : p.graphs) manifest.graphs.push_back(graph.entry);

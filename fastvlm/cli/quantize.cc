@@ -1,0 +1,206 @@
+#include <fmt/format.h>
+
+#include <charconv>
+
+#include "fastvlm/base/try.h"
+#include "fastvlm/cli/print.h"
+#include "fastvlm/cli/verbs.h"
+#include "fastvlm/export/calibrate_checkpoint.h"
+#include "fastvlm/quant/recipe.h"
+#include "fastvlm/sensitivity/sensitivity.h"
+
+namespace fastvlm::cli {
+namespace {
+
+struct QuantizeArguments {
+  bool sensitivity = false;
+  Path model_dir;
+  Path base_model;
+  std::string recipe = "w4";
+  Path calibration;
+  Path images;
+  Path prompts;
+  std::optional<std::int64_t> image_size;
+  std::string target = "sm8750";
+  std::string by = "modules";
+  std::int64_t reply_tokens = SensitivityOptions().reply_tokens;
+  std::uint64_t max_pixels = ImageDecodeOptions().max_pixels;
+  std::string size;
+  std::optional<double> quality;
+  Path output;
+  std::string name;
+};
+
+void add_options(OptionTable& options, QuantizeArguments& a, CommonArguments& common) {
+  options.flag("--sensitivity", a.sensitivity, "Measure what each layer of the text decoder costs, and propose a recipe");
+  options.path("--model-dir", a.model_dir, "Checkpoint folder").complete(Completes::kFolder).set_required();
+  options.path("--base-model", a.base_model, "Model that a LoRA adapter in --model-dir is merged into").complete(Completes::kFolder);
+  options.value("--recipe", a.recipe, "NAME", "Recipe that is taken apart: w8, w4, w8a16, w4a16, w8a16-int, or the file of one")
+      .show_default();
+  options.choice("--by", a.by, {"modules", "layers"}, "Whether each matrix is tried by itself, or a layer as a whole, which is faster");
+  options.path("--calibration", a.calibration,
+               "Ranges (calibrate) or a folder of pictures, for activations in integers; default: a few made-up pictures");
+  options.path("--images", a.images, "Pictures to ask about; default: those of --calibration, or a few made-up ones")
+      .complete(Completes::kFolder);
+  options.path("--prompts", a.prompts, "Questions, one a line, asked in turn; default: six general ones");
+  options.value("--image-size", a.image_size, "N", "Picture side in pixels; default: the checkpoint's own");
+  options.value("--target", a.target, "CHIP", "Chip whose form of the graphs is measured").complete(Completes::kChip).show_default();
+  options.value("--reply-tokens", a.reply_tokens, "N", "Tokens of each answer that count, at most").show_default().refuse_negative();
+  options.value("--max-pixels", a.max_pixels, "N", "Largest picture that is read").show_default();
+  Option& size = options.value("--size", a.size, "BYTES|SHARE", "Largest decoder, in bytes (340M) or as a share of half precision (0.35)");
+  size.excludes = "--quality";
+  options.value("--quality", a.quality, "KL", "Largest mean KL divergence of a token from the float decoder, in nats").refuse_negative();
+  options.path("--output", a.output, "File to write the proposed recipe to, for export --recipe");
+  options.value("--name", a.name, "NAME", "Name of the proposed recipe; default: <recipe>-mixed");
+  add_json(options, common);
+  add_runtime_options(options, common);
+}
+
+// "340M", "0.35", "356515840".
+Status read_size(const std::string& text, SensitivityOptions& options) {
+  if (text.empty()) return {};
+  constexpr std::pair<char, double> kUnits[] = {{'k', 1e3}, {'M', 1e6}, {'G', 1e9}};
+  double number = 0, unit = 1;
+  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), number);
+  std::string_view rest(parsed.ptr, text.data() + text.size());
+  for (const auto& [letter, factor] : kUnits)
+    if (rest == std::string_view(&letter, 1)) unit = factor, rest = {};
+  if (parsed.ec != std::errc() || !rest.empty() || !(number > 0))
+    return bad_option("size", "{}: must be a number of bytes such as 340M, or a share of half precision such as 0.35", text);
+  if (unit == 1 && number <= 1)
+    options.size_share = number;
+  else
+    options.size_bytes = number * unit;
+  return {};
+}
+
+Status check(const QuantizeArguments& a) {
+  if (!a.sensitivity) return bad_usage("say what to do: --sensitivity");
+  if (!a.output.empty() && a.size.empty() && !a.quality) return bad_usage("--output: for which --size or --quality?");
+  return {};
+}
+
+Result<SensitivityOptions> options_of(const QuantizeArguments& a, const CommonArguments& common) {
+  SensitivityOptions options{.model_dir = a.model_dir,
+                             .base_model = a.base_model,
+                             .image_size = a.image_size,
+                             .chip = a.target,
+                             .granularity = a.by == "layers" ? Granularity::kLayers : Granularity::kModules,
+                             .pictures = a.images,
+                             .prompts = a.prompts,
+                             .reply_tokens = a.reply_tokens,
+                             .decode = {.max_pixels = a.max_pixels},
+                             .quality = a.quality,
+                             .runtimes = common.runtimes,
+                             .threads = common.threads};
+  TRY_ASSIGN(options.recipe, find_recipe(a.recipe));
+  TRY(read_size(a.size, options));
+  std::error_code ignored;
+  if (a.images.empty() && std::filesystem::is_directory(a.calibration, ignored)) options.pictures = a.calibration;
+  return options;
+}
+
+Status add_ranges(const QuantizeArguments& a, const CommonArguments& common, Progress& progress, SensitivityOptions& options) {
+  if (options.recipe.activations == Activations::kFloat) return {};
+  TRY_ASSIGN(options.ranges, ranges_of(a.calibration,
+                                       {.model_dir = a.model_dir,
+                                        .base_model = a.base_model,
+                                        .image_size = a.image_size,
+                                        .chip = a.target,
+                                        .prompts = a.prompts,
+                                        .decode = {.max_pixels = a.max_pixels},
+                                        .runtimes = common.runtimes,
+                                        .threads = common.threads},
+                                       progress));
+  return {};
+}
+
+OrderedJson measured_json(const MeasuredRecipe& measured, const Sensitivity& found) {
+  return {{"recipe", measured.recipe.name},
+          {"bytes", measured.bytes},
+          {"share", static_cast<double>(measured.bytes) / static_cast<double>(found.float_bytes)},
+          {"kl", measured.apart.kl},
+          {"snr_db", measured.apart.snr_db},
+          {"predicted_kl", measured.predicted}};
+}
+
+OrderedJson to_json(const Sensitivity& found) {
+  OrderedJson rows = OrderedJson::array();
+  for (const SensitivityRow& row : found.rows)
+    rows.push_back({{"layer", row.layer},
+                    {"weights", row.weights},
+                    {"precision", row.precision},
+                    {"saved_bytes", row.saved},
+                    {"kl", row.apart.kl},
+                    {"snr_db", row.apart.snr_db}});
+  OrderedJson json = {{"questions", found.questions},
+                      {"tokens", found.tokens},
+                      {"float_bytes", found.float_bytes},
+                      {"rows", std::move(rows)},
+                      {"whole", measured_json(found.whole, found)}};
+  if (found.proposal) json["proposal"] = measured_json(*found.proposal, found);
+  if (found.proposal) json["proposal"]["rules"] = OrderedJson::parse(recipe_text(found.proposal->recipe))["rules"];
+  json["findings"] = found.findings;
+  return json;
+}
+
+std::string measured_line(const MeasuredRecipe& measured, const Sensitivity& found) {
+  return fmt::format("{}: {}, {:.3f} of half precision; KL {:.2g} per token ({:.2g} expected), logits at {:.1f} dB", measured.recipe.name,
+                     human_bytes(measured.bytes), static_cast<double>(measured.bytes) / static_cast<double>(found.float_bytes),
+                     measured.apart.kl, measured.predicted, measured.apart.snr_db);
+}
+
+void print_found(const Sensitivity& found) {
+  Rows rows = {{"layer", "weights", "precision", "saved", "KL per token", "logits"}};
+  for (const SensitivityRow& row : found.rows)
+    rows.push_back({row.layer, row.weights, row.precision, human_bytes(row.saved), fmt::format("{:.3g}", row.apart.kl),
+                    fmt::format("{:.1f} dB", row.apart.snr_db)});
+  print_table(rows);
+  for (const std::string& finding : found.findings) print_line("note: " + finding);
+  print_line(fmt::format("{} questions, {} tokens; each row alone, all else in half precision of {}", found.questions, found.tokens,
+                         human_bytes(found.float_bytes)));
+  print_line(measured_line(found.whole, found));
+  if (!found.proposal) return;
+  print_line(measured_line(*found.proposal, found));
+}
+
+ExitCode run(const QuantizeArguments& a, const CommonArguments& common) {
+  TRY(check(a));
+  TRY_ASSIGN(SensitivityOptions options, options_of(a, common));
+  auto progress = make_progress(common.quiet || common.json);
+  TRY(add_ranges(a, common, *progress, options));
+  TRY_ASSIGN(Sensitivity found, measure_sensitivity(options, *progress));
+  if (found.proposal) {
+    Recipe& recipe = found.proposal->recipe;
+    recipe.name = a.name.empty() ? options.recipe.name + "-mixed" : a.name;
+    recipe.about = fmt::format("{} with more bits where `quantize --sensitivity` found that they pay", options.recipe.name);
+    TRY_ASSIGN(recipe, parse_recipe(recipe_text(recipe), "--name " + recipe.name));
+    if (!a.output.empty()) TRY(write_file_atomically(a.output, recipe_text(recipe)));
+  }
+  if (common.json)
+    print_json(to_json(found));
+  else
+    print_found(found);
+  if (!common.json && found.proposal && !a.output.empty()) print_line(a.output.string());
+  return 0;
+}
+
+}  // namespace
+
+Verb quantize_verb(CommonArguments& common) {
+  return make_verb<QuantizeArguments>(
+      {.name = "quantize",
+       .group = kConvertGroup,
+       .summary = "Find out which layers bear few bits, and write a recipe of it",
+       .details = "Stores one matrix of the text decoder at a time as the recipe says, on the CPU, and compares the choice of every token\n"
+                  "with that of the float decoder along its own replies. The table is cost against bytes; with --size or --quality it\n"
+                  "proposes which weights to keep at 8 bits or as floats, measures that recipe as a whole, and writes it for\n"
+                  "export --recipe. The graphs lie in a temporary folder meanwhile (TMPDIR).",
+       .examples = "  fastvlm-npu quantize --sensitivity --model-dir FastVLM-0.5B --recipe w4 --images pictures\n"
+                   "  fastvlm-npu quantize --sensitivity --model-dir FastVLM-0.5B --recipe w4 --images pictures --size 0.33 --output "
+                   "./mine.json\n"
+                   "  fastvlm-npu export --model-dir FastVLM-0.5B --output-dir out --target sm8750 --recipe ./mine.json"},
+      common, add_options, run);
+}
+
+}  // namespace fastvlm::cli

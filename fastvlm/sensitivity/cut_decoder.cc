@@ -1,0 +1,80 @@
+#include "fastvlm/sensitivity/cut_decoder.h"
+
+#include <algorithm>
+
+#include "fastvlm/base/assert.h"
+#include "fastvlm/base/interrupt.h"
+#include "fastvlm/base/try.h"
+#include "fastvlm/onnx/model_file.h"
+#include "fastvlm/ops/reference.h"
+#include "fastvlm/session/run_graph.h"
+#include "fastvlm/targets/compile_load.h"
+
+namespace fastvlm {
+namespace {
+
+constexpr const char* kFirstInput = "inputs_embeds";
+constexpr const char* kSeamInput = "hidden_states_in";
+constexpr const char* kSeamOutput = "hidden_states_out";
+constexpr const char* kLogits = "logits";
+
+// The slots of the cache in front hold nothing and are hidden; row i sees the rows up to itself.
+Tensor causal_mask(const Shape& shape) {
+  const std::int64_t rows = shape[2], slots = shape[3], past = slots - rows;
+  std::vector<float> mask(static_cast<std::size_t>(rows * slots), ops::kMaskHidden);
+  for (std::int64_t row = 0; row < rows; ++row) std::fill_n(mask.begin() + row * slots + past, row + 1, 0.0f);
+  return Tensor::of_floats(shape, mask);
+}
+
+Tensor input_of(const TensorInfo& info, std::span<const float> hidden, double rope_theta) {
+  if (info.name == kFirstInput || info.name == kSeamInput) return Tensor::of_floats(info.shape, hidden);
+  if (info.name == "attention_mask") return causal_mask(info.shape);
+  const bool cos = info.name == "position_ids_cos";
+  if (!cos && info.name != "position_ids_sin") return Tensor::zeros(Dtype::kFloat32, info.shape);  // of the cache
+  const ops::RotaryTables tables = ops::rotary_tables(0, info.shape[2], 2 * info.shape[3], rope_theta);
+  return Tensor::of_floats(info.shape, cos ? tables.cos : tables.sin);
+}
+
+}  // namespace
+
+const GraphEntry* CutDecoder::find(const std::string& recipe, std::int64_t part) const {
+  const std::int64_t rows = part == layers() ? kHeadRows : length_;
+  for (const GraphEntry& graph : folder_->manifest.graphs) {
+    const GraphExtents& e = graph.extents;
+    if (graph.role == GraphRole::kDecoder && e.recipe == recipe && e.part == part + 1 && e.parts == layers() + 1 && e.new_tokens == rows)
+      return &graph;
+  }
+  return nullptr;
+}
+
+Result<std::uint64_t> CutDecoder::weight_bytes(const GraphEntry& graph) const {
+  TRY_ASSIGN(const OnnxModel model, read_onnx(folder_->path / graph.file, {.infer_shapes = false}));
+  std::uint64_t bytes = 0;
+  for (const auto& [place, weight] : stored_weight_bytes(model)) bytes += weight.bytes;
+  return bytes;
+}
+
+Result<std::vector<float>> CutDecoder::run_layer(Runner& layer, std::span<const float> hidden) const {
+  TRY(check_interrupt());
+  std::vector<NamedTensor> inputs;
+  for (const TensorInfo& info : layer.inputs()) inputs.push_back({info.name, input_of(info, hidden, folder_->text().rope_theta)});
+  TRY_ASSIGN(const Tensor out, run_for(layer, std::move(inputs), kSeamOutput));
+  return std::vector<float>(out.floats().begin(), out.floats().end());
+}
+
+Result<std::vector<float>> CutDecoder::run_head(Runner& head, std::span<const float> rows) const {
+  const auto piece = static_cast<std::size_t>(kHeadRows * width_), width = static_cast<std::size_t>(width_);
+  std::vector<float> logits;
+  for (std::size_t begin = 0; begin < rows.size(); begin += piece) {
+    TRY(check_interrupt());
+    const std::size_t given = std::min(piece, rows.size() - begin);
+    std::vector<float> padded(piece);
+    std::ranges::copy(rows.subspan(begin, given), padded.begin());
+    TRY_ASSIGN(const Tensor out, run_for(head, {{kSeamInput, Tensor::of_floats({1, kHeadRows, width_}, padded)}}, kLogits));
+    const std::span<const float> kept = out.floats().first(given / width * static_cast<std::size_t>(out.shape.back()));
+    logits.insert(logits.end(), kept.begin(), kept.end());
+  }
+  return logits;
+}
+
+}  // namespace fastvlm
