@@ -199,8 +199,7 @@ std::string group_without_recipe(const ObjectReader& row, const GraphEntry& grap
 Activations read_activations(const ObjectReader& row) {
   const Activations known = activations_of(row.text("activations")).value_or(Activations::kFloat);
   if (known == Activations::kFloat)
-    row.refuse("the key \"activations\" must be \"int16\", \"int16-int8\", \"integers\" or missing, but is \"{}\"",
-               row.text("activations"));
+    row.refuse("the key \"activations\" must be \"int16\", \"int16-int8\", \"integers\" or missing, not \"{}\"", row.text("activations"));
   const OnnxVersions versions = onnx_versions(known);
   row.integer("onnx_opset", versions.opset, versions.opset);
   row.integer("onnx_ir", versions.ir, versions.ir);

@@ -105,7 +105,7 @@ const Damage kDamages[] = {
     {"/graphs/7/recipe", nullptr, "graphs[7]: the key \"group\" must be of the form decoder_part_1_of_3"},
     {"/graphs/7/weight_bits", "0", "graphs[7]: the key \"weight_bits\" must be from 1 to 32, but is 0"},
     {"/graphs/8/activations", "\"float\"",
-     "graphs[8]: the key \"activations\" must be \"int16\", \"int16-int8\", \"integers\" or missing, but is \"float\""},
+     "graphs[8]: the key \"activations\" must be \"int16\", \"int16-int8\", \"integers\" or missing, not \"float\""},
     {"/graphs/8/onnx_opset", "17", "graphs[8]: the key \"onnx_opset\" must be from 21 to 21, but is 17"},
     {"/graphs/8/onnx_ir", nullptr, "graphs[8]: the key \"onnx_ir\" is missing, expected an integer"},
     {"/graphs/4/name", "\"vision_64\"", "graphs[4]: the name \"vision_64\" stands twice"},

@@ -5,68 +5,21 @@
 #include <cstdlib>
 #include <filesystem>
 #include <map>
-#include <span>
 #include <string>
 #include <vector>
 
 #include "fastvlm/compile/compile_output.h"
 #include "fastvlm/compile/graph_opener.h"
-#include "fastvlm/export/calibrate_checkpoint.h"
 #include "fastvlm/export/encodings_for_tests.h"
 #include "fastvlm/export/export_and_compile.h"
-#include "fastvlm/export/golden_export_for_tests.h"
 #include "fastvlm/export/npu_plan.h"
-#include "fastvlm/export/trained_for_tests.h"
+#include "fastvlm/export/trained_in_integers_for_tests.h"
 #include "fastvlm/session/output_folder.h"
 #include "fastvlm/tensor/compare.h"
 #include "fastvlm/verify/verify.h"
 
 namespace fastvlm {
 namespace {
-
-constexpr std::size_t kCalibrated = 10;
-
-// Pictures and questions of the last ones; all others were not seen before they are asked.
-Ranges ranges_of_trained() {
-  static const Ranges ranges = [] {
-    const FolderForTests folder;
-    std::vector<Question> all = questions(40);
-    std::ranges::sort(all, {}, &Question::image);
-    std::string prompts;
-    std::filesystem::create_directories(folder / "pictures");
-    for (const Question& question : std::span(all).last(kCalibrated)) {
-      std::filesystem::copy(question.image, folder / "pictures");
-      prompts += question.prompt + "\n";
-    }
-    write_text(folder / "prompts.txt", prompts);
-    Progress silent;
-    return calibrate_checkpoint({.model_dir = kTrained / "checkpoint",
-                                 .chip = "sm8750",
-                                 .pictures = folder / "pictures",
-                                 .prompts = folder / "prompts.txt",
-                                 .reply_tokens = 8,
-                                 .runtimes = {.onnxruntime_library = runtimes_for_tests().onnxruntime_library}},
-                                silent)
-        .value();
-  }();
-  return ranges;
-}
-
-class TrainedInIntegers : public testing::Test {
- protected:
-  ExportOptions options(const std::string& name = "out") const {
-    ExportOptions options{.model_dir = kTrained / "checkpoint", .output_dir = folder_ / name, .image_size = 256, .threads = 2};
-    options.npu = NpuOptions{.targets = {"sm8750"}, .image_sizes = {256}, .prefill = {32}, .context = 128};
-    options.npu->recipes = {Recipe(), find_recipe("w8a16").value(), find_recipe("w4a16").value()};
-    options.ranges = RangeOptions{.ranges = ranges_of_trained()};
-    return options;
-  }
-  std::unique_ptr<Chat> chat(const std::string& recipe, const OpenGraph& open = cpu_for_tests()) const {
-    return Chat::open({.folder = folder_ / "out", .open_graph = open, .recipe = recipe, .max_new_tokens = 8, .keep_vision_open = true})
-        .value();
-  }
-  FolderForTests folder_;
-};
 
 TEST_F(TrainedInIntegers, AnswersTwoHundredQuestionsAsWellAsTheFloats) {
   export_or_fail(options());
@@ -329,61 +282,6 @@ TEST_F(TrainedInIntegers, SecondFactorsHaveEightBitsForChipsThatTakeNoMoreAndThe
     const auto expected = cpu.run(questions(1)[0], {}), actual = emulated.run(questions(1)[0], {});
     EXPECT_GE(compare(actual[0], expected[0]).snr_db, 40) << recipe;
   }
-}
-
-// Tower and decoder in integers: what chips without floats need.
-class TrainedWithoutFloats : public TrainedInIntegers {
- protected:
-  ExportOptions whole() const {
-    ExportOptions made = options();
-    made.npu->targets = {"sm8350"};
-    made.npu->recipes = {find_recipe("w8a16-int").value()};
-    made.npu->vision_recipe = find_recipe("w8a16").value();
-    return made;
-  }
-};
-
-TEST_F(TrainedWithoutFloats, AnswersAndVerifies) {
-  export_or_fail(whole());
-  EXPECT_EQ(right_answers(*chat(""), questions(1)), 5);
-  Progress silent;
-  auto report = verify({.output_dir = folder_ / "out", .open_cpu = cpu_for_tests()}, silent);
-  ASSERT_TRUE(report.ok()) << report.error().message;
-  for (const VerifyRow& row : report->rows)
-    EXPECT_EQ(row.outcome, Outcome::kPassed) << row.check << " " << row.subject << ": " << row.sentence;
-}
-
-TEST_F(TrainedWithoutFloats, AFloatTowerIsRefusedByName) {
-  ExportOptions half = whole();
-  half.npu->vision_recipe = Recipe();
-  const Status refused = check_export_and_compile({.graphs = half});
-  ASSERT_FALSE(refused.ok());
-  EXPECT_NE(refused.error().message.find("the tower with recipe fp16: target sm8350"), std::string::npos) << refused.error().message;
-}
-
-TEST_F(TrainedWithoutFloats, RangesAreMeasuredInTheFormOfSuchAChipToo) {
-  std::filesystem::create_directories(folder_ / "pictures");
-  std::filesystem::copy(kTrained / "eval/000.png", folder_ / "pictures");
-  Progress silent;
-  const auto ranges = calibrate_checkpoint({.model_dir = kTrained / "checkpoint",
-                                            .chip = "sm8350",
-                                            .pictures = folder_ / "pictures",
-                                            .reply_tokens = 1,
-                                            .runtimes = {.onnxruntime_library = runtimes_for_tests().onnxruntime_library}},
-                                           silent);
-  ASSERT_TRUE(ranges.ok()) << ranges.error().message;
-  EXPECT_FALSE(ranges->values.empty());
-}
-
-TEST_F(TrainedWithoutFloats, TheEmulatedNpuAnswersRightly) {
-  export_or_fail(whole());
-  auto npu = graph_opener({.output_dir = folder_ / "out",
-                           .chip = "sm8350",
-                           .runtimes = {.cache_folder = default_cache_folder(std::getenv("XDG_CACHE_HOME"), std::getenv("HOME"))},
-                           .program = FASTVLM_PROGRAM});
-  ASSERT_TRUE(npu.ok()) << npu.error().message;
-  const std::vector<Question> asked = {questions(1)[0], questions(1)[2]};
-  EXPECT_EQ(right_answers(*chat("", *npu), asked), 2);
 }
 
 }  // namespace

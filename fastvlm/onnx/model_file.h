@@ -115,7 +115,8 @@ Result<OnnxModel> read_onnx(const Path& path, const ReadOnnxOptions& options = {
 Result<OnnxModel> parse_onnx(std::span<const std::byte> bytes, const std::string& what, const ReadOnnxOptions& options = {});
 
 // The serialized model with these intermediate values as further outputs, typed as far as inference can. Locations of
-// external data stay as they are: relative to the folder of `model`. A value that is an output already stays one.
+// external data stay as they are: relative to the folder of `model`. A value that is an output already stays one. Of one that only
+// QuantizeLinear reads the output is what its codes stand for.
 Result<std::string> with_probes(const Path& model, std::span<const std::string> value_names);
 
 // How often each operator occurs, inner nodes included; operators of other domains as "domain::op".

@@ -226,5 +226,30 @@ TEST(OnnxProbes, AddsTypedOutputsAndKeepsTheRest) {
   EXPECT_NE(with_probes(file, missing).error().message.find("\"x\""), std::string::npos);
 }
 
+// An operator of integers and the QuantizeLinear behind it stay joined.
+TEST(OnnxProbes, WhatIsOnlyReadAsCodesIsSeenBehindThem) {
+  const Path file = Path(testing::TempDir()) / "probes_of_codes.onnx";
+  const auto probed = [&](const std::string& last) {
+    const std::string text = R"(<ir_version: 10, opset_import: ["" : 21]>
+      codes (float[1, 4] x) => (float[1, 4] y) <float scale = {0.5}, uint8 zero = {128}> {
+        hidden = Relu (x)
+        codes = QuantizeLinear (hidden, scale, zero)
+        read = DequantizeLinear (codes, scale, zero)
+        y = )" + last + " }";
+    EXPECT_TRUE(write_file_atomically(file, onnx_from_text(text)).ok());
+    const std::vector<std::string> names = {"hidden"};
+    return parse_onnx(as_bytes(with_probes(file, names).value()), "probes").value();
+  };
+  const OnnxModel codes = probed("Neg (read)");
+  const OnnxNode& probe = codes.nodes.back();
+  EXPECT_EQ(probe.op, "DequantizeLinear");
+  EXPECT_EQ(probe.inputs, (std::vector<std::string>{"codes", "scale", "zero"}));
+  EXPECT_EQ(probe.outputs, std::vector<std::string>{"hidden"});
+  EXPECT_EQ(codes.nodes[0].outputs[0], codes.nodes[1].inputs[0]);
+  EXPECT_NE(codes.nodes[0].outputs[0], "hidden");
+  EXPECT_EQ(codes.outputs[1].type.dims, (Dims{1, 4}));
+  EXPECT_EQ(probed("Add (read, hidden)").nodes[0].outputs[0], "hidden") << "what a float reads stays as it is";
+}
+
 }  // namespace
 }  // namespace fastvlm

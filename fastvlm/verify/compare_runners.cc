@@ -49,6 +49,14 @@ Departure departure_at(const OnnxModel& model, const std::string& value, double 
   return {.value = value, .op = node == nullptr ? "" : operator_name(node->domain, node->op), .snr_db = snr};
 }
 
+// What a DequantizeLinear makes was compared where its codes were made, and as an output it takes the operator behind it apart.
+void leave_out_dequantised(const OnnxIndex& index, std::vector<std::string>& values) {
+  std::erase_if(values, [&](const std::string& value) {
+    const OnnxNode* node = index.producer(value);
+    return node != nullptr && node->op == "DequantizeLinear";
+  });
+}
+
 // ---- Comparing ----------------------------------------------------------------------------------------------------------
 
 struct Both {
@@ -258,7 +266,9 @@ Status compare_one(const Both& b, const GraphEntry& graph) {
 
 Result<std::optional<Departure>> first_departure(const ComparedGraph& graph, const std::vector<NamedTensor>& inputs) {
   TRY_ASSIGN(OnnxModel model, read_onnx(graph.model));
+  const OnnxIndex index(model);
   std::vector<std::string> modules = module_values(model), values = float_values(model);
+  leave_out_dequantised(index, values);
   std::erase_if(modules, [&](const std::string& name) { return std::ranges::find(values, name) == values.end(); });
   if (modules.empty()) modules = values;
   TRY_ASSIGN(std::vector<double> coarse, measure(graph, modules, inputs));
@@ -268,7 +278,6 @@ Result<std::optional<Departure>> first_departure(const ComparedGraph& graph, con
   auto begin = *module == 0 ? values.begin() : std::ranges::find(values, modules[*module - 1]) + 1;
   auto end = std::ranges::find(values, modules[*module]) + 1;
   std::vector<std::string> inner(begin, std::max(begin, end));
-  const OnnxIndex index(model);
   if (graph.is_joined != nullptr) std::erase_if(inner, [&](const std::string& value) { return graph.is_joined(index, value); });
   // Where the module as a whole is known, a refused closer look is no reason to say nothing.
   auto fine = measure(graph, inner, inputs);
