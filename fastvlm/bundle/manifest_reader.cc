@@ -20,7 +20,6 @@ constexpr std::int64_t kMaxTokens = 1 << 20;      // of a context or a prompt
 constexpr std::int64_t kMaxVocabulary = 1 << 24;  // rows of the table
 constexpr std::int64_t kMaxExtent = std::int64_t{1} << 31;
 constexpr std::int64_t kMaxImageTokens = (kMaxImageSize / kVisionStride) * (kMaxImageSize / kVisionStride);
-constexpr std::size_t kMaxManifestBytes = std::size_t{256} << 20;
 
 // ---- Single values ------------------------------------------------------------------------------------------------------
 
@@ -341,15 +340,15 @@ std::map<std::string, ManifestFile> read_files(const ObjectReader& manifest) {
 }
 
 void keep_strange_sections(const ObjectReader& manifest, Manifest& m) {
-  constexpr std::array kKnown = {"format",        "format_version", "versions", "dtype",          "model",
-                                 "preprocessing", "prompt",         "graphs",   "embedding_int8", "findings",
-                                 "losses",        "weights",        "targets",  "files",          "range_scales"};
+  constexpr std::array kKnown = {"format",  "format_version", "versions",       "dtype",    "model",  "preprocessing",
+                                 "prompt",  "graphs",         "embedding_int8", "findings", "losses", "weights",
+                                 "targets", "files",          "range_scales",   "made_from"};
   manifest.members([&](const std::string& key, const Json& value) {
     if (std::ranges::find(kKnown, key) == kKnown.end()) m.strange[key] = value.dump();
   });
 }
 
-void read_sections(const ObjectReader& row, Manifest& m) {
+void read_sections(const ObjectReader& row, const Json& json, Manifest& m) {
   m.versions = read_versions(row.object("versions"));
   m.dtype = dtype(row, "dtype");
   if (m.dtype != Dtype::kFloat32 && m.dtype != Dtype::kFloat16)
@@ -366,6 +365,7 @@ void read_sections(const ObjectReader& row, Manifest& m) {
   row.each("weights", [&](const ObjectReader& weight) { m.weights.push_back(read_weight(weight)); });
   if (row.has("range_scales"))
     row.each("range_scales", [&](const ObjectReader& scale) { m.range_scales.push_back(read_range_scale(scale)); });
+  if (const Json* made = json_find(json, "made_from")) m.made_from = read_made_from(row.object("made_from"), *made);
   if (row.has("targets")) m.targets = read_targets(row.object("targets"));
   m.files = read_files(row);
   keep_strange_sections(row, m);
@@ -382,7 +382,7 @@ Result<Manifest> parse_manifest(std::string_view text, const std::string& what) 
     return bad_input("{}: written in format version {}, this program reads {}; export again", what, version, kManifestVersion);
   std::optional<Error> problem;
   Manifest manifest;
-  read_sections(ObjectReader(json, what, problem), manifest);
+  read_sections(ObjectReader(json, what, problem), json, manifest);
   if (problem) return *std::move(problem);
   return manifest;
 }
@@ -393,7 +393,7 @@ Result<Manifest> read_manifest(const Path& folder) {
   if (!std::filesystem::is_directory(folder, ignored)) return bad_input("{}: there is no such folder", folder.string());
   if (!std::filesystem::exists(path, ignored))
     return bad_input("{}: no {} here, so this is no folder written by export", folder.string(), kManifestFile);
-  TRY_ASSIGN(const std::string text, read_file(path, kMaxManifestBytes));
+  TRY_ASSIGN(const std::string text, read_file(path, std::size_t{256} << 20));
   return parse_manifest(text, path.string());
 }
 

@@ -9,6 +9,7 @@
 #include "fastvlm/cli/export_arguments.h"
 #include "fastvlm/cli/print.h"
 #include "fastvlm/cli/print_compiled.h"
+#include "fastvlm/cli/print_recipes.h"
 #include "fastvlm/cli/verbs.h"
 #include "fastvlm/clients/export_layouts.h"
 #include "fastvlm/process/process.h"
@@ -66,18 +67,21 @@ ExitCode run(const ExportArguments& arguments, const CommonArguments& common) {
   auto progress = make_progress(common.quiet || common.json);
   TRY_ASSIGN(const auto full, export_and_compile(options, *progress));
   const ExportReport& report = full.graphs;
+  TRY_ASSIGN(const OrderedJson sizes, recipe_sizes_json(arguments.output_dir));
   if (common.json) {
     print_json({{"output_dir", arguments.output_dir.string()},
                 {"bytes", report.bytes},
                 {"seconds", full.seconds},
                 {"files", to_json(report.files)},
                 {"findings", report.findings},
+                {"recipes", sizes},
                 {"contexts", compiled_json(full.contexts)}});
     return 0;
   }
   print_findings(report.findings);
   print_line(fmt::format("{}: {} files, {}, {:.1f} s", arguments.output_dir.string(), report.files.size() + 1, human_bytes(report.bytes),
                          full.seconds));
+  print_recipe_sizes(sizes, arguments.output_dir);
   if (!full.contexts.empty()) print_compiled(full.contexts, false);
   return 0;
 }

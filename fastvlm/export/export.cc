@@ -9,12 +9,13 @@
 #include "fastvlm/bundle/manifest_json.h"
 #include "fastvlm/export/encodings_files.h"
 #include "fastvlm/export/manifest_of.h"
+#include "fastvlm/export/model_identity.h"
 #include "fastvlm/export/prepare_integers.h"
+#include "fastvlm/export/write_files.h"
 #include "fastvlm/onnx/data_writer.h"
 #include "fastvlm/targets/registry.h"
 
 namespace fastvlm {
-namespace {
 
 Status write_small_file(const Path& folder, const std::string& name, const std::string& bytes, const std::string& made,
                         WrittenFacts& facts) {
@@ -26,12 +27,6 @@ Status write_small_file(const Path& folder, const std::string& name, const std::
   return {};
 }
 
-struct WeightFiles {
-  const DataLayout& data;
-  Path folder;       // of the whole export
-  bool npu = false;  // they lie below npu/
-};
-
 Status write_weights(const WeightFiles& w, const WriteOptions& options, Progress& progress, WrittenFacts& facts) {
   TRY_ASSIGN(WrittenData written, write_data_files(w.data, w.npu ? w.folder / kNpuFolder : w.folder, options, progress));
   for (const auto& [name, file] : written.files)
@@ -39,6 +34,8 @@ Status write_weights(const WeightFiles& w, const WriteOptions& options, Progress
   for (const auto& [weight, losses] : written.losses) facts.losses[weight].add(losses);
   return {};
 }
+
+namespace {
 
 // The large files and the side files beside each other; each leaves a core or the disk idle for a while.
 Status write_weights_and_tables(PreparedExport& p, const Path& folder, Progress& progress, WrittenFacts& facts) {
@@ -60,7 +57,8 @@ Status write_weights_and_tables(PreparedExport& p, const Path& folder, Progress&
   return {};
 }
 
-// Findings about single weights, after the fact.
+}  // namespace
+
 Status report_losses(PreparedExport& p, const WrittenFacts& facts) {
   for (const auto& [weight, loss] : facts.losses) {
     if (loss.not_finite > 0) {
@@ -75,8 +73,6 @@ Status report_losses(PreparedExport& p, const WrittenFacts& facts) {
   }
   return {};
 }
-
-}  // namespace
 
 Result<ExportReport> run_export(const ExportOptions& options, Progress& progress) {
   const StageOptions stage{.force = options.force,
@@ -100,6 +96,7 @@ Result<ExportReport> run_export(const ExportOptions& options, Progress& progress
   TRY_ASSIGN(StagedFolder staged, StagedFolder::create(options.output_dir, stage));
 
   WrittenFacts facts{.losses = p.losses};
+  TRY_ASSIGN(facts.model, model_identity(*p.checkpoint));
   for (const auto& [name, bytes] : p.onnx_files) TRY(write_small_file(staged.path(), name, bytes, "graph", facts));
   progress.start("writing weights", planned, /*bytes=*/true);
   TRY(write_weights_and_tables(p, staged.path(), progress, facts));

@@ -1,6 +1,9 @@
 #include "fastvlm/export/manifest_of.h"
 
+#include "fastvlm/base/hash.h"
 #include "fastvlm/base/version.h"
+#include "fastvlm/quant/ranges.h"
+#include "fastvlm/quant/recipe.h"
 
 namespace fastvlm {
 namespace {
@@ -18,6 +21,25 @@ void add_weights(const DataLayout& data, bool npu, std::vector<WeightEntry>& row
                     .shape = placed.weight->shape(),
                     .from = placed.weight->from(),
                     .done = placed.weight->done()});
+}
+
+// As a manifest that was read and written again has it: keys sorted.
+std::string recipe_json(const Recipe& recipe) { return Json::parse(recipe_text(recipe)).dump(); }
+
+StaticGraphsMade static_graphs_made(const ExportOptions& o) {
+  StaticGraphsMade made{.targets = o.npu->targets,
+                        .prefill_logits = o.npu->prefill_logits,
+                        .part_limit_bytes = o.npu->part_limit_bytes,
+                        .encodings = o.encodings ? std::string(name(*o.encodings)) : "",
+                        .recipes = {},
+                        .vision_recipe = recipe_json(o.npu->vision_recipe),
+                        .ranges = std::nullopt};
+  for (const Recipe& recipe : o.npu->recipes) made.recipes.push_back(recipe_json(recipe));
+  if (o.ranges)
+    made.ranges = RangesUsed{.sha256 = sha256_of(ranges_text(o.ranges->ranges)),
+                             .share = o.ranges->share,
+                             .built_in = o.ranges->source != RangeOptions::Source::kMeasured};
+  return made;
 }
 
 Preprocessing preprocessing_of(const PreparedExport& p) {
@@ -44,6 +66,12 @@ std::vector<RangeScale> range_scales(const ops::ScalePlan& plan) {
   return scales;
 }
 
+MadeFrom made_from(const ExportOptions& options, const std::string& model) {
+  MadeFrom made{.model = model, .npu = std::nullopt};
+  if (options.npu) made.npu = static_graphs_made(options);
+  return made;
+}
+
 Manifest manifest_of(const PreparedExport& p, const WrittenFacts& written) {
   Manifest manifest{
       .versions = {.fastvlm_npu = kVersion, .onnx_opset = kOpset, .onnx_ir = kIrVersion},
@@ -54,6 +82,7 @@ Manifest manifest_of(const PreparedExport& p, const WrittenFacts& written) {
       .embedding_int8 = {.file = kInt8TableFile, .scale = written.int8.scale, .sqnr_db = written.int8.sqnr_db},
       .findings = p.findings,
       .range_scales = range_scales(p.scales),
+      .made_from = made_from(p.options, written.model),
       .files = written.files,
   };
   for (const PreparedGraph& graph : p.graphs) manifest.graphs.push_back(graph.entry);
@@ -64,7 +93,7 @@ Manifest manifest_of(const PreparedExport& p, const WrittenFacts& written) {
 }
 
 std::uint64_t planned_manifest_bytes(const PreparedExport& p, const std::vector<PlannedFile>& files) {
-  WrittenFacts facts;
+  WrittenFacts facts{.model = std::string(64, '0')};
   facts.int8 = {.scale = 1, .sqnr_db = 1};
   for (const PlannedFile& file : files) facts.files[file.name] = {.bytes = file.bytes, .sha256 = std::string(64, '0'), .made = file.made};
   return manifest_text(manifest_of(p, facts)).size();

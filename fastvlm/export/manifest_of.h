@@ -8,6 +8,7 @@ namespace fastvlm {
 
 // What is known only after writing.
 struct WrittenFacts {
+  std::string model;  // model_identity()
   std::map<std::string, ManifestFile> files;
   Int8Table int8;
   std::map<std::string, CastLosses> losses;
@@ -17,6 +18,9 @@ Manifest manifest_of(const PreparedExport& prepared, const WrittenFacts& written
 
 // How a question is put, whoever runs the graphs.
 PromptContract prompt_of(const PreparedExport& prepared);
+
+// Of the options; the rest is in the list of graphs.
+MadeFrom made_from(const ExportOptions& options, const std::string& model);
 
 std::vector<RangeScale> range_scales(const ops::ScalePlan& plan);
 

@@ -234,7 +234,7 @@ class Measurement {
     }
   }
 
-  // HTP takes floats beside integers of 16 bits only where nothing else is to be in integers.
+  // Whether HTP takes float weights beside activations in integers was not tried.
   void add_float(std::int64_t layer, const Tried& own) {
     saved_by_own_ = own.saved;
     if (o_.recipe.activations != Activations::kFloat) return;
