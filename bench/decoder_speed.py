@@ -9,6 +9,7 @@ one token and the ratio (above 1: ours is faster). The checkpoint must be of App
 """
 
 import argparse
+import collections
 import json
 import pathlib
 import statistics
@@ -22,6 +23,7 @@ import onnxruntime
 from safetensors import safe_open
 from safetensors.torch import save_file
 
+Cache = collections.namedtuple("Cache", "heads head_dim")
 PAIRS = {"fp32": ("", "fp32", []), "q4": ("_q4", "int4", ["int4_accuracy_level=4", "int4_block_size=32"])}
 NOT_TEXT = ("model.vision_tower.", "model.mm_projector.")
 
@@ -55,14 +57,13 @@ def open_graph(path, threads):
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
-def feeds_of(session, past):
+def feeds_of(session, past, cache):
     rng = np.random.default_rng(7)
     dtypes = {"tensor(float)": np.float32, "tensor(int64)": np.int64}
     feeds = {}
     for value in session.get_inputs():
         if value.name.startswith("past"):
-            shape = (1, value.shape[1], past, value.shape[3])
-            feeds[value.name] = rng.standard_normal(shape, np.float32)
+            feeds[value.name] = rng.standard_normal((1, cache.heads, past, cache.head_dim), np.float32)
         elif value.name == "attention_mask":
             feeds[value.name] = np.ones((1, past + 1), np.int64)
         elif value.name == "position_ids":
@@ -78,11 +79,11 @@ def seconds_of(session, feeds):
     return time.perf_counter() - begin
 
 
-def compare(ours, theirs, past, runs, threads):
-    sessions = [open_graph(path, threads) for path in (ours, theirs)]
-    feeds = [feeds_of(session, past) for session in sessions]
+def compare(ours, theirs, cache, options):
+    sessions = [open_graph(path, options.threads) for path in (ours, theirs)]
+    feeds = [feeds_of(session, options.past, cache) for session in sessions]
     times = [[], []]
-    for run in range(runs + 2):
+    for run in range(options.runs + 2):
         for which in (0, 1) if run % 2 else (1, 0):
             seconds = seconds_of(sessions[which], feeds[which])
             if run >= 2:
@@ -105,10 +106,12 @@ def main():
         model = work / "qwen2"
         model.mkdir(parents=True, exist_ok=True)
         write_text_model(options.checkpoint, options.folder, model)
+        config = json.loads((model / "config.json").read_text())
+        cache = Cache(config["num_key_value_heads"], config["hidden_size"] // config["num_attention_heads"])
         for variant in options.variants.split(","):
             suffix, precision, extra = PAIRS[variant]
             ours = options.folder / "onnx" / f"decoder_model_merged{suffix}.onnx"
-            mine, other = compare(ours, built(model, work, precision, extra), options.past, options.runs, options.threads)
+            mine, other = compare(ours, built(model, work, precision, extra), cache, options)
             print(f"{variant:5} ours {mine:7.1f} ms, theirs {other:7.1f} ms, ratio {other / mine:.2f}", flush=True)
 
 

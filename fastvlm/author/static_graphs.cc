@@ -19,13 +19,15 @@ constexpr const char* kSeamOutput = "hidden_states_out";
 
 // A semantic graph as the target wants it: streams scaled, weights encoded, operators expanded. Integers have a range of their own for
 // each activation, that of the numbers as they are.
-std::unique_ptr<Graph> finished(Graph& semantic, const NpuOptions& options, const Target& target, const Recipe& recipe = {}) {
+std::unique_ptr<Graph> finished(Graph& semantic, const NpuOptions& options, const Target& target, const Recipe& recipe = {},
+                                std::vector<ops::ChosenGelu>* gelus = nullptr) {
   const bool integers = recipe.activations != Activations::kFloat && target.integer_expansions != nullptr;
   std::unique_ptr<Graph> scaled;
   if (!options.scales.empty() && !integers) scaled = ops::rescaled(semantic, options.scales.halvings, {kSeamInput, kSeamOutput});
   Graph& graph = scaled ? *scaled : semantic;
+  if (gelus != nullptr && !integers) *gelus = ops::chosen_gelus(graph, options.gelus);
   encode_weights(graph, recipe.rules);
-  return ops::expand(graph, integers ? target.integer_expansions() : target.expansions());
+  return ops::expand(graph, integers ? target.integer_expansions() : target.expansions(), nullptr, options.gelus);
 }
 
 // What a recipe makes of a graph: its name stands in that of the graph, unless it leaves all as it is.
@@ -44,7 +46,9 @@ NpuGraph vision_graph(const ModelConfig& config, const Weights& w, const NpuOpti
   const GraphExtents extents{.image_size = size, .recipe = recipe_name(options.vision_recipe)};
   Graph graph(graph_name(GraphRole::kVision, extents));
   add_vision(graph, config, w, pixel_input(graph, options.io_dtype, size));
-  return {.role = GraphRole::kVision, .extents = extents, .graph = finished(graph, options, target, options.vision_recipe)};
+  NpuGraph vision{.role = GraphRole::kVision, .extents = extents};
+  vision.graph = finished(graph, options, target, options.vision_recipe, &vision.gelus);
+  return vision;
 }
 
 struct DecoderGraph {
@@ -112,7 +116,9 @@ NpuGraph fused_graph(const ModelConfig& config, const Weights& w, const NpuOptio
   Value image = mlp2x_gelu(vision, config.text.hidden_size, model);
   Value sequence = ops::concat({image, qwen2_embed_tokens(ids, config.text, model, o.io_dtype)}, 1);
   graph.add_output(qwen2_lm_head(qwen2_decoder(sequence, config.text, model), config.text, model), "logits");
-  return {.role = GraphRole::kFused, .extents = extents, .graph = finished(graph, o, target, fused.recipe)};
+  NpuGraph whole{.role = GraphRole::kFused, .extents = extents};
+  whole.graph = finished(graph, o, target, fused.recipe, &whole.gelus);
+  return whole;
 }
 
 // In the order given; what is said twice is made once.

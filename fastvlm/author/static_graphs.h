@@ -11,6 +11,7 @@
 #include "fastvlm/checkpoint/weights.h"
 #include "fastvlm/graph/encoding.h"
 #include "fastvlm/graph/graph.h"
+#include "fastvlm/ops/gelu_form.h"
 #include "fastvlm/ops/rescale.h"
 #include "fastvlm/targets/registry.h"
 
@@ -36,6 +37,7 @@ struct NpuOptions {
   Recipe vision_recipe;                // of tower and projector: fp16, or one with activations in integers
   std::uint64_t part_limit_bytes = 0;  // 0: the SoC's own; decoders above it are cut into parts
   ops::ScalePlan scales;               // streams that are halved for half precision; see plan_stream_scales()
+  ops::GeluForms gelus;                // of tower and projector, where these are in floats
 };
 
 // Refuses extents that cannot be, with the reason.
@@ -45,6 +47,7 @@ struct NpuGraph {
   GraphRole role;
   GraphExtents extents;
   std::unique_ptr<Graph> graph;  // has the name of bundle/graph_entry.h for these
+  std::vector<ops::ChosenGelu> gelus;
 };
 
 struct FixedPointPicture {

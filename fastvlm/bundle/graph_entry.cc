@@ -52,8 +52,9 @@ Activations activations_of(const Graph& graph) {
   const std::vector<Node>& nodes = graph.nodes();
   auto has_int16 = [&](int value) { return value >= 0 && graph.value(value).dtype == Dtype::kInt16; };
   if (std::ranges::none_of(nodes, [](const Node& n) { return is_op(n, "QuantizeLinear"); })) return Activations::kFloat;
-  const bool some = std::ranges::any_of(nodes, [&](const Node& n) { return computes_floats(graph, n) || has_int16(n.outputs[0]); });
-  return some ? Activations::kInt16 : Activations::kWhole;
+  if (std::ranges::any_of(nodes, [&](const Node& n) { return has_int16(n.outputs[0]); })) return Activations::kInt16;
+  const bool floats = std::ranges::any_of(nodes, [&](const Node& n) { return computes_floats(graph, n); });
+  return floats ? Activations::kInt16Int8 : Activations::kWhole;
 }
 
 std::string part_suffix(const GraphExtents& e) { return e.parts == 1 ? std::string() : fmt::format("_part_{}_of_{}", e.part, e.parts); }

@@ -30,6 +30,7 @@ StaticGraphsMade read_npu(const ObjectReader& row, const Json& json) {
   StaticGraphsMade made{.targets = row.texts("targets"),
                         .prefill_logits = row.boolean("prefill_logits"),
                         .part_limit_bytes = static_cast<std::uint64_t>(row.integer("part_limit_bytes", 0, INT64_MAX)),
+                        .gelu = row.text("gelu"),
                         .encodings = row.text("encodings")};
   if (made.encodings == kNone) made.encodings.clear();
   if (const Json* recipes = row.array("recipes"))
@@ -46,6 +47,7 @@ OrderedJson npu_json(const StaticGraphsMade& made) {
   OrderedJson json = {{"targets", made.targets},
                       {"prefill_logits", made.prefill_logits},
                       {"part_limit_bytes", made.part_limit_bytes},
+                      {"gelu", made.gelu},
                       {"encodings", made.encodings.empty() ? kNone : made.encodings},
                       {"recipes", std::move(recipes)},
                       {"vision_recipe", OrderedJson::parse(made.vision_recipe)}};

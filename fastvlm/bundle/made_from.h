@@ -24,6 +24,7 @@ struct StaticGraphsMade {
   std::vector<std::string> targets;  // chips, in the order they were named
   bool prefill_logits = true;
   std::uint64_t part_limit_bytes = 0;  // 0: that of the chips
+  std::string gelu;                    // how the forms of GELUs were chosen
   std::string encodings;               // version of the files of encodings; empty: there are none
   std::vector<std::string> recipes;    // of the decoder, as JSON, in order
   std::string vision_recipe;           // the same of tower and projector

@@ -6,6 +6,11 @@
 #include "fastvlm/base/try.h"
 
 namespace fastvlm {
+namespace {
+
+constexpr std::size_t kMaxManifestBytes = std::size_t{256} << 20;
+
+}  // namespace
 
 ModelFacts model_facts(const ModelConfig& config, const std::string& model_type) {
   ModelFacts facts{.model_type = model_type,
@@ -36,6 +41,16 @@ std::vector<std::string> Manifest::recipes() const {
     if (std::ranges::find(names, graph.recipe()) == names.end()) names.emplace_back(graph.recipe());
   }
   return names;
+}
+
+Result<Manifest> read_manifest(const Path& folder) {
+  const Path path = folder / kManifestFile;
+  std::error_code ignored;
+  if (!std::filesystem::is_directory(folder, ignored)) return bad_input("{}: there is no such folder", folder.string());
+  if (!std::filesystem::exists(path, ignored))
+    return bad_input("{}: no {} here, so this is no folder written by export", folder.string(), kManifestFile);
+  TRY_ASSIGN(const std::string text, read_file(path, kMaxManifestBytes));
+  return parse_manifest(text, path.string());
 }
 
 Status write_manifest(const Path& folder, const Manifest& manifest) {

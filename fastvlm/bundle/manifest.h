@@ -95,6 +95,13 @@ struct RangeScale {
   std::vector<std::string> modules;  // whose outputs are in it
 };
 
+// The form that a GELU of the static graphs has, of those in ops/gelu_form.h, and why.
+struct GeluEntry {
+  std::string name;  // of its node in a graph before expansion: module and "gelu"
+  std::string form;  // "exact", "fast" or "joined"
+  std::string why;
+};
+
 // A context binary below npu/<chip>/ and the ONNX wrappers that open its graphs.
 struct ContextEntry {
   struct Wrapped {
@@ -130,6 +137,7 @@ struct Manifest {
   std::vector<LossEntry> losses;
   std::vector<RangeScale> range_scales;
   std::optional<MadeFrom> made_from;  // older manifests do not say
+  std::vector<GeluEntry> gelus;
   std::vector<WeightEntry> weights;
   std::vector<TargetEntry> targets;            // sorted by chip
   std::map<std::string, std::string> strange;  // sections that this program does not know: name -> JSON text

@@ -130,6 +130,12 @@ OrderedJson to_json(const std::vector<RangeScale>& scales) {
   return rows;
 }
 
+OrderedJson to_json(const std::vector<GeluEntry>& gelus) {
+  OrderedJson rows = OrderedJson::array();
+  for (const auto& [name, form, why] : gelus) rows.push_back({{"name", name}, {"form", form}, {"why", why}});
+  return rows;
+}
+
 OrderedJson to_json(const std::vector<WeightEntry>& weights) {
   OrderedJson rows = OrderedJson::array();
   for (const WeightEntry& weight : weights) {
@@ -170,6 +176,7 @@ std::string manifest_text(const Manifest& m) {
                       {"findings", m.findings},      {"losses", losses_json(m.losses)},    {"weights", to_json(m.weights)}};
   if (!m.range_scales.empty()) json["range_scales"] = to_json(m.range_scales);
   if (m.made_from) json["made_from"] = to_json(*m.made_from);
+  if (!m.gelus.empty()) json["gelus"] = to_json(m.gelus);
   if (!m.targets.empty()) json["targets"] = to_json(m.targets);
   for (const auto& [name, text] : m.strange) json[name] = OrderedJson::parse(text);
   // The list of files stays the last section.

@@ -14,6 +14,7 @@ OrderedJson to_json(const Preprocessing& preprocessing);
 OrderedJson to_json(const PromptContract& prompt);
 OrderedJson to_json(const GraphEntry& graph);
 OrderedJson to_json(const std::vector<RangeScale>& scales);
+OrderedJson to_json(const std::vector<GeluEntry>& gelus);
 OrderedJson to_json(const std::vector<WeightEntry>& weights);
 OrderedJson to_json(const std::vector<TargetEntry>& targets);
 OrderedJson to_json(const std::map<std::string, ManifestFile>& files);

@@ -199,7 +199,8 @@ std::string group_without_recipe(const ObjectReader& row, const GraphEntry& grap
 Activations read_activations(const ObjectReader& row) {
   const Activations known = activations_of(row.text("activations")).value_or(Activations::kFloat);
   if (known == Activations::kFloat)
-    row.refuse("the key \"activations\" must be \"int16\", \"integers\" or missing, but is \"{}\"", row.text("activations"));
+    row.refuse("the key \"activations\" must be \"int16\", \"int16-int8\", \"integers\" or missing, but is \"{}\"",
+               row.text("activations"));
   const OnnxVersions versions = onnx_versions(known);
   row.integer("onnx_opset", versions.opset, versions.opset);
   row.integer("onnx_ir", versions.ir, versions.ir);
@@ -318,6 +319,8 @@ RangeScale read_range_scale(const ObjectReader& row) {
           .modules = row.texts("modules")};
 }
 
+GeluEntry read_gelu(const ObjectReader& row) { return {.name = row.text("name"), .form = row.text("form"), .why = row.text("why")}; }
+
 std::vector<TargetEntry> read_targets(const ObjectReader& targets) {
   std::vector<TargetEntry> entries;
   targets.members([&](const std::string& chip, const Json&) {
@@ -340,9 +343,9 @@ std::map<std::string, ManifestFile> read_files(const ObjectReader& manifest) {
 }
 
 void keep_strange_sections(const ObjectReader& manifest, Manifest& m) {
-  constexpr std::array kKnown = {"format",  "format_version", "versions",       "dtype",    "model",  "preprocessing",
-                                 "prompt",  "graphs",         "embedding_int8", "findings", "losses", "weights",
-                                 "targets", "files",          "range_scales",   "made_from"};
+  constexpr std::array kKnown = {"format",  "format_version", "versions",       "dtype",    "model",    "preprocessing",
+                                 "prompt",  "graphs",         "embedding_int8", "findings", "losses",   "weights",
+                                 "targets", "files",          "range_scales",   "gelus",    "made_from"};
   manifest.members([&](const std::string& key, const Json& value) {
     if (std::ranges::find(kKnown, key) == kKnown.end()) m.strange[key] = value.dump();
   });
@@ -366,6 +369,7 @@ void read_sections(const ObjectReader& row, const Json& json, Manifest& m) {
   if (row.has("range_scales"))
     row.each("range_scales", [&](const ObjectReader& scale) { m.range_scales.push_back(read_range_scale(scale)); });
   if (const Json* made = json_find(json, "made_from")) m.made_from = read_made_from(row.object("made_from"), *made);
+  if (row.has("gelus")) row.each("gelus", [&](const ObjectReader& gelu) { m.gelus.push_back(read_gelu(gelu)); });
   if (row.has("targets")) m.targets = read_targets(row.object("targets"));
   m.files = read_files(row);
   keep_strange_sections(row, m);

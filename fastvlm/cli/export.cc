@@ -73,6 +73,7 @@ ExitCode run(const ExportArguments& arguments, const CommonArguments& common) {
                 {"bytes", report.bytes},
                 {"seconds", full.seconds},
                 {"files", to_json(report.files)},
+                {"reused_bytes", report.reused},
                 {"findings", report.findings},
                 {"recipes", sizes},
                 {"contexts", compiled_json(full.contexts)}});
@@ -81,6 +82,8 @@ ExitCode run(const ExportArguments& arguments, const CommonArguments& common) {
   print_findings(report.findings);
   print_line(fmt::format("{}: {} files, {}, {:.1f} s", arguments.output_dir.string(), report.files.size() + 1, human_bytes(report.bytes),
                          full.seconds));
+  if (!arguments.reuse.empty())
+    print_line(fmt::format("{} of these are those of {}", human_bytes(report.reused), arguments.reuse.string()));
   print_recipe_sizes(sizes, arguments.output_dir);
   if (!full.contexts.empty()) print_compiled(full.contexts, false);
   return 0;

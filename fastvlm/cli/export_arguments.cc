@@ -69,6 +69,12 @@ void add_npu_options(OptionTable& options, NpuArguments& npu) {
                "activations take their scales from it; default for these: a few made-up pictures, with a warning");
   options.choice("--encodings", npu.encodings, {"0.6.1", "1.0.0", "2.0.0", "none"},
                  "Version of npu/encodings_*.json, which tells the QAIRT tools and AIMET how graphs with integers are stored");
+  options
+      .choice(
+          "--gelu", npu.gelu, {"auto", "exact", "fast"},
+          "Form of the tower's GELUs. exact: four more passes each; fast: a Clip, 0.1 % too large above 4; auto: by --calibration the one "
+          "that loses less, else exact")
+      .show_default();
   options.value("--range-share", npu.range_share, "X", "How near, as a part of 65504").show_default().refuse_negative();
   options.value("--jobs", npu.jobs, "N", "Contexts compiled at a time; default: as many as memory allows");
   options.flag("--no-compile", npu.compile, "Write the graphs of npu/ but no context binaries", /*given=*/false);
@@ -93,6 +99,12 @@ void add_export_options(OptionTable& options, ExportArguments& arguments, Common
   options.choice("--dtype", arguments.dtype, {"float32", "float16"}, "Element type of the weights in the ONNX files");
   options.flag("--force", arguments.force, "Replace the output folder when it is an earlier export");
   options.flag("--refuse-not-finite", arguments.refuse_not_finite, "Stop at NaN or infinite weights instead of noting them");
+  if (!plan)
+    options
+        .path("--reuse", arguments.reuse,
+              "An earlier export, of the model before a fine-tune: weight files that are the same are linked, not written again")
+        .complete(Completes::kFolder)
+        .excludes = "--layout";
   options.list("--layout", arguments.layouts, "NAME,NAME",
                "Write a folder that another program opens instead: transformers-js, onnxruntime-genai; with --target also genie, npu");
   Option& variants = options.list("--variants", arguments.variants, "NAME,NAME", "Numbers in the graphs of a layout: fp32, fp16, q8, q4");
@@ -114,10 +126,14 @@ Result<ExportOptions> export_options(const ExportArguments& arguments, const Com
                         .dtype = arguments.dtype == "float16" ? Dtype::kFloat16 : Dtype::kFloat32,
                         .force = arguments.force,
                         .refuse_not_finite = arguments.refuse_not_finite,
+                        .reuse = arguments.reuse,
                         .threads = common.threads};
   if (!arguments.npu.targets.empty()) {
     TRY_ASSIGN(options.npu, npu_options(arguments.npu));
     options.encodings = encodings_version(arguments.npu.encodings);
+    options.gelu = arguments.npu.gelu == "fast"    ? GeluChoice::kFast
+                   : arguments.npu.gelu == "exact" ? GeluChoice::kExact
+                                                   : GeluChoice::kAuto;
   }
   return options;
 }

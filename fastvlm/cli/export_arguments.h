@@ -27,6 +27,7 @@ struct NpuArguments {
   bool compile = true;  // false: write the graphs only
   Path calibration;     // ranges, or pictures to measure them with; empty: none
   double range_share = RangeOptions().share;
+  std::string gelu = "auto";
   std::string encodings = "1.0.0";  // or "none"
 };
 
@@ -39,6 +40,7 @@ struct ExportArguments {
   std::string dtype = "float32";
   bool force = false;
   bool refuse_not_finite = false;
+  Path reuse;
   std::vector<std::string> layouts;
   std::vector<std::string> variants = {"fp32"};
   bool share_weights = true;  // between the contexts of a layout

@@ -1,6 +1,8 @@
 // plan: what export would write.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "fastvlm/base/try.h"
 #include "fastvlm/cli/export_arguments.h"
 #include "fastvlm/cli/flags.h"
@@ -62,6 +64,22 @@ void print_range_scales(const OrderedJson& scales) {
   print_table(rows);
 }
 
+// One line where all have one form for one reason.
+void print_gelus(const OrderedJson& gelus) {
+  if (gelus.empty()) return;
+  const OrderedJson& first = gelus.front();
+  if (std::ranges::all_of(gelus, [&](const OrderedJson& g) { return g["form"] == first["form"] && g["why"] == first["why"]; })) {
+    print_line(fmt::format("\n{} GELUs in static graphs: {} ({})", gelus.size(), first["form"].get<std::string>(),
+                           first["why"].get<std::string>()));
+    return;
+  }
+  std::vector<std::vector<std::string>> rows = {{"GELU", "form", "why"}};
+  for (const OrderedJson& gelu : gelus)
+    rows.push_back({gelu["name"].get<std::string>(), gelu["form"].get<std::string>(), gelu["why"].get<std::string>()});
+  print_line("");
+  print_table(rows);
+}
+
 void print_plan(const OrderedJson& plan) {
   print_model(plan);
   std::vector<std::vector<std::string>> graphs = {{"graph", "nodes", "GMACs"}}, files = {{"file", "bytes", "made"}};
@@ -75,6 +93,7 @@ void print_plan(const OrderedJson& plan) {
   print_line("");
   print_table(files);
   print_range_scales(plan["range_scales"]);
+  print_gelus(plan["gelus"]);
   const auto total = plan["total_bytes"].get<std::uint64_t>(), contexts = plan["estimated_context_bytes"].get<std::uint64_t>();
   print_line(fmt::format("\n{} in all, at most {} of memory while writing", human_bytes(total),
                          human_bytes(plan["peak_memory_bytes"].get<std::uint64_t>())));

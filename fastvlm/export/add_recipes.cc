@@ -1,6 +1,7 @@
 #include "fastvlm/export/add_recipes.h"
 
 #include <algorithm>
+#include <array>
 #include <set>
 
 #include "fastvlm/base/disk_space.h"
@@ -195,6 +196,9 @@ Result<ExportOptions> options_with_recipes(const Manifest& manifest, const AddRe
                  .part_limit_bytes = made.part_limit_bytes};
   add_extents(manifest, npu);
   const std::string where = (o.output_dir / kManifestFile).string();
+  constexpr std::array kGelus = {GeluChoice::kAuto, GeluChoice::kExact, GeluChoice::kFast};
+  const auto gelu = std::ranges::find(kGelus, made.gelu, [](GeluChoice choice) { return name(choice); });
+  if (gelu == kGelus.end()) return bad_input("{}: \"{}\" is no way to choose forms of GELUs", where, made.gelu);
   npu.recipes.clear();
   for (const std::string& text : made.recipes) {
     TRY_ASSIGN(npu.recipes.emplace_back(), parse_recipe(text, where));
@@ -213,6 +217,7 @@ Result<ExportOptions> options_with_recipes(const Manifest& manifest, const AddRe
                        .threads = o.threads,
                        .npu = std::move(npu),
                        .ranges = o.ranges,
+                       .gelu = *gelu,
                        .encodings = made.encodings.empty() ? std::nullopt : encodings_version(made.encodings)};
 }
 

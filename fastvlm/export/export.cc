@@ -11,6 +11,7 @@
 #include "fastvlm/export/manifest_of.h"
 #include "fastvlm/export/model_identity.h"
 #include "fastvlm/export/prepare_integers.h"
+#include "fastvlm/export/reuse.h"
 #include "fastvlm/export/write_files.h"
 #include "fastvlm/onnx/data_writer.h"
 #include "fastvlm/targets/registry.h"
@@ -28,7 +29,10 @@ Status write_small_file(const Path& folder, const std::string& name, const std::
 }
 
 Status write_weights(const WeightFiles& w, const WriteOptions& options, Progress& progress, WrittenFacts& facts) {
-  TRY_ASSIGN(WrittenData written, write_data_files(w.data, w.npu ? w.folder / kNpuFolder : w.folder, options, progress));
+  WriteOptions below = options;
+  if (w.npu && !options.reuse.empty()) below.reuse = options.reuse / kNpuFolder;
+  TRY_ASSIGN(WrittenData written, write_data_files(w.data, w.npu ? w.folder / kNpuFolder : w.folder, below, progress));
+  facts.reused += written.reused;
   for (const auto& [name, file] : written.files)
     facts.files[w.npu ? npu_file(name) : name] = {.bytes = file.bytes, .sha256 = file.sha256, .made = "weights"};
   for (const auto& [weight, losses] : written.losses) facts.losses[weight].add(losses);
@@ -40,11 +44,12 @@ namespace {
 // The large files and the side files beside each other; each leaves a core or the disk idle for a while.
 Status write_weights_and_tables(PreparedExport& p, const Path& folder, Progress& progress, WrittenFacts& facts) {
   Jobs jobs;
-  const WriteOptions options{.threads = p.options.threads, .stop = jobs.stop()};
+  const WriteOptions options{.threads = p.options.threads, .stop = jobs.stop(), .reuse = p.options.reuse};
   jobs.start([&] { return add_side_files(p); });
   jobs.start([&]() -> Status {
     // One thread is done long before the float files are.
-    TRY_ASSIGN(facts.int8, write_int8_table(p.embedding, folder / kInt8TableFile, {.threads = 1, .stop = options.stop}, progress));
+    TRY_ASSIGN(facts.int8, write_int8_table(p.embedding, folder / kInt8TableFile,
+                                            {.threads = 1, .stop = options.stop, .reuse = options.reuse}, progress));
     return {};
   });
   jobs.start([&]() -> Status {
@@ -53,6 +58,7 @@ Status write_weights_and_tables(PreparedExport& p, const Path& folder, Progress&
     return {};
   });
   TRY(jobs.join());
+  facts.reused += facts.int8.file.reused;
   facts.files[kInt8TableFile] = {.bytes = facts.int8.file.bytes, .sha256 = facts.int8.file.sha256, .made = "weights"};
   return {};
 }
@@ -88,10 +94,13 @@ Result<ExportReport> run_export(const ExportOptions& options, Progress& progress
                  "ranges are measured before they are written");
   if (options.npu) TRY(check_integer_recipes(options));
   TRY(check_target(options.output_dir, stage));
+  TRY(check_reuse(options));
   TRY_ASSIGN(auto prepared, prepare_graphs(options));
   PreparedExport& p = *prepared;
+  const std::vector<PlannedFile> files = planned_files(p);
+  TRY(check_reuse(options, files));
   std::uint64_t planned = 0;
-  for (const PlannedFile& file : planned_files(p)) planned += file.bytes;
+  for (const PlannedFile& file : files) planned += file.bytes;
   TRY(check_free_space(options.output_dir, planned, "the export"));
   TRY_ASSIGN(StagedFolder staged, StagedFolder::create(options.output_dir, stage));
 
@@ -111,7 +120,7 @@ Result<ExportReport> run_export(const ExportOptions& options, Progress& progress
   std::error_code ignored;
   std::uint64_t written = std::filesystem::file_size(options.output_dir / kManifestFile, ignored);
   for (const auto& [name, file] : facts.files) written += file.bytes;
-  return ExportReport{.files = facts.files, .findings = p.findings, .bytes = written};
+  return ExportReport{.files = facts.files, .findings = p.findings, .bytes = written, .reused = facts.reused};
 }
 
 OrderedJson plan_json(const PreparedExport& p) {
@@ -133,7 +142,8 @@ OrderedJson plan_json(const PreparedExport& p) {
       {"total_bytes", total},
       {"peak_memory_bytes", planned_peak_memory(p)},
       {"findings", p.findings},
-      {"range_scales", to_json(range_scales(p.scales))}};
+      {"range_scales", to_json(range_scales(p.scales))},
+      {"gelus", to_json(gelu_entries(p.gelus))}};
   OrderedJson graphs = OrderedJson::array();
   for (const PreparedGraph& graph : p.graphs) graphs.push_back(short_json(graph.entry));
   json["graphs"] = graphs;

@@ -30,6 +30,17 @@ struct RangeOptions {
   Source source = Source::kMeasured;
 };
 
+// Which forms the GELUs of the static graphs get; see ops/gelu_form.h.
+enum class GeluChoice {
+  kAuto,   // where ranges were measured, the quick one that loses less there; else exact
+  kExact,  // all exact
+  kFast,   // all fast
+};
+// As the option and the manifest spell it.
+constexpr std::string_view name(GeluChoice choice) {
+  return choice == GeluChoice::kFast ? "fast" : choice == GeluChoice::kExact ? "exact" : "auto";
+}
+
 struct ExportOptions {
   Path model_dir;
   Path output_dir;
@@ -38,9 +49,11 @@ struct ExportOptions {
   Dtype dtype = Dtype::kFloat32;           // float32 or float16
   bool force = false;                      // replace an earlier export
   bool refuse_not_finite = false;          // NaN or infinite weights are an error, not a finding
+  Path reuse = {};                         // an earlier export, whose equal weights are linked; empty: none
   unsigned threads = 0;                    // 0: as many as pay
   std::optional<NpuOptions> npu;           // adds npu/ with the static graphs
   std::optional<RangeOptions> ranges;      // streams of the static graphs that come too near to the limit are scaled
+  GeluChoice gelu = GeluChoice::kAuto;
   // Version of the files of encodings beside static graphs with integers; nothing: none are written.
   std::optional<EncodingsVersion> encodings = EncodingsVersion::k100;
   rewrite::PipelineOptions passes;
@@ -67,9 +80,10 @@ struct PreparedExport {
   std::int64_t image_size = 0;
   std::vector<std::string> findings;
   std::vector<PreparedGraph> graphs;
-  ops::ScalePlan scales;  // of the static graphs
-  DataLayout data;        // of the plain graphs, beside them
-  DataLayout npu_data;    // of npu/, beside those: ONNX Runtime refuses data outside the graph's folder
+  ops::ScalePlan scales;               // of the static graphs
+  std::vector<ops::ChosenGelu> gelus;  // of these, each once
+  DataLayout data;                     // of the plain graphs, beside them
+  DataLayout npu_data;                 // of npu/, beside those: ONNX Runtime refuses data outside the graph's folder
   WeightPtr embedding;
   std::vector<PreparedEncodings> encodings;        // of the static graphs
   std::map<std::string, std::string> small_files;  // tokenizer and configs: name -> bytes
@@ -104,6 +118,7 @@ struct ExportReport {
   std::map<std::string, ManifestFile> files;
   std::vector<std::string> findings;
   std::uint64_t bytes = 0;
+  std::uint64_t reused = 0;  // of these, those of `ExportOptions::reuse`
 };
 
 // Writes the output folder, whole or not at all.

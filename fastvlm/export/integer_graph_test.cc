@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "fastvlm/author/static_graphs.h"
 #include "fastvlm/base/folder_for_tests.h"
@@ -48,12 +49,19 @@ class ObservingRunner final : public Runner {
 
 class GraphsOfDecoder : public testing::Test {
  protected:
-  explicit GraphsOfDecoder(const std::string& model, const std::string& recipe = "w8a16")
-      : recipe_(find_recipe(recipe).value()),
+  explicit GraphsOfDecoder(const std::string& model, const std::string& recipe = "w8a16",
+                           std::optional<Activations> activations = std::nullopt)
+      : recipe_(recipe_with(recipe, activations)),
         checkpoint_(Checkpoint::open(Path(FASTVLM_TEST_DATA) / "golden" / model / "checkpoint").value()),
         config_(read_model_config(checkpoint_).value()) {
     graphs_ = make_graphs();
     calibrate();
+  }
+
+  static Recipe recipe_with(const std::string& name, std::optional<Activations> activations) {
+    Recipe recipe = find_recipe(name).value();
+    recipe.activations = activations.value_or(recipe.activations);
+    return recipe;
   }
 
   std::vector<NpuGraph> make_graphs() const {
@@ -226,8 +234,27 @@ TEST_P(IntegerGraphThroughout, NoOperatorReadsAFloatAndNoSecondFactorHasSixteenB
 
 INSTANTIATE_TEST_SUITE_P(Checkpoints, IntegerGraphThroughout, testing::Values("apple-tied", "hf-untied-sharded", "hf-unfused"));
 
+struct IntegerGraphWithShortFactors : GraphsOfDecoder, testing::WithParamInterface<const char*> {
+  IntegerGraphWithShortFactors() : GraphsOfDecoder(GetParam(), "w8a16", Activations::kInt16Int8) {}
+};
+
+// Keys and values of 8 bits beside streams in half precision: what HTP v69 takes.
+TEST_P(IntegerGraphWithShortFactors, TheDecoderStaysNearItsFloatsAndNoSecondFactorHasSixteenBits) {
+  const double snr = compare(integer_logits(), float_logits()).snr_db;
+  RecordProperty("snr", fmt::format("{:.1f}", snr));
+  EXPECT_GE(snr, 18);
+  for (const NpuGraph& made : graphs_) {
+    auto integers = to_integers(*made.graph, ranges_, form_of(recipe_.activations));
+    ASSERT_TRUE(integers.ok()) << integers.error().message;
+    EXPECT_EQ(graph_entry(*integers->graph, made.role, made.extents, Dtype::kFloat32).activations, Activations::kInt16Int8);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Checkpoints, IntegerGraphWithShortFactors, testing::Values("apple-tied", "hf-untied-sharded", "hf-unfused"));
+
 struct IntegerGraphOnNpu : GraphsOfDecoder {
-  explicit IntegerGraphOnNpu(const std::string& recipe = "w8a16") : GraphsOfDecoder("apple-tied", recipe) {}
+  explicit IntegerGraphOnNpu(const std::string& recipe = "w8a16", std::optional<Activations> activations = std::nullopt)
+      : GraphsOfDecoder("apple-tied", recipe, activations) {}
   void expect_what_the_cpu_computes(std::initializer_list<const char*> chips) {
     const auto expected = float_logits();
     const double cpu = compare(integer_logits(), expected).snr_db;
@@ -243,8 +270,13 @@ struct IntegerGraphThroughoutOnNpu : IntegerGraphOnNpu {
   IntegerGraphThroughoutOnNpu() : IntegerGraphOnNpu("w8a16-int") {}
 };
 
+struct IntegerGraphWithShortFactorsOnNpu : IntegerGraphOnNpu {
+  IntegerGraphWithShortFactorsOnNpu() : IntegerGraphOnNpu("w8a16", Activations::kInt16Int8) {}
+};
+
 TEST_F(IntegerGraphOnNpu, EmulatedChipsComputeWhatTheCpuDoes) { expect_what_the_cpu_computes({"sm8750", "sm8550"}); }
 TEST_F(IntegerGraphThroughoutOnNpu, EmulatedChipsThatMultiplyNoSixteenBitsDoSoToo) { expect_what_the_cpu_computes({"sm8350", "sm8450"}); }
+TEST_F(IntegerGraphWithShortFactorsOnNpu, AnEmulatedChipOfV69DoesSoToo) { expect_what_the_cpu_computes({"sm8450"}); }
 
 }  // namespace
 }  // namespace fastvlm

@@ -30,6 +30,7 @@ StaticGraphsMade static_graphs_made(const ExportOptions& o) {
   StaticGraphsMade made{.targets = o.npu->targets,
                         .prefill_logits = o.npu->prefill_logits,
                         .part_limit_bytes = o.npu->part_limit_bytes,
+                        .gelu = std::string(name(o.gelu)),
                         .encodings = o.encodings ? std::string(name(*o.encodings)) : "",
                         .recipes = {},
                         .vision_recipe = recipe_json(o.npu->vision_recipe),
@@ -72,6 +73,13 @@ MadeFrom made_from(const ExportOptions& options, const std::string& model) {
   return made;
 }
 
+std::vector<GeluEntry> gelu_entries(const std::vector<ops::ChosenGelu>& gelus) {
+  std::vector<GeluEntry> entries;
+  for (const ops::ChosenGelu& gelu : gelus)
+    entries.push_back({.name = gelu.name, .form = std::string(ops::name(gelu.form)), .why = gelu.why});
+  return entries;
+}
+
 Manifest manifest_of(const PreparedExport& p, const WrittenFacts& written) {
   Manifest manifest{
       .versions = {.fastvlm_npu = kVersion, .onnx_opset = kOpset, .onnx_ir = kIrVersion},
@@ -83,6 +91,7 @@ Manifest manifest_of(const PreparedExport& p, const WrittenFacts& written) {
       .findings = p.findings,
       .range_scales = range_scales(p.scales),
       .made_from = made_from(p.options, written.model),
+      .gelus = gelu_entries(p.gelus),
       .files = written.files,
   };
   for (const PreparedGraph& graph : p.graphs) manifest.graphs.push_back(graph.entry);

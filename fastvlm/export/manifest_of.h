@@ -12,6 +12,7 @@ struct WrittenFacts {
   std::map<std::string, ManifestFile> files;
   Int8Table int8;
   std::map<std::string, CastLosses> losses;
+  std::uint64_t reused = 0;  // bytes of an earlier export; stands in no file
 };
 
 Manifest manifest_of(const PreparedExport& prepared, const WrittenFacts& written);
@@ -23,6 +24,7 @@ PromptContract prompt_of(const PreparedExport& prepared);
 MadeFrom made_from(const ExportOptions& options, const std::string& model);
 
 std::vector<RangeScale> range_scales(const ops::ScalePlan& plan);
+std::vector<GeluEntry> gelu_entries(const std::vector<ops::ChosenGelu>& gelus);
 
 // The size of the manifest before anything is written: hashes have a fixed width; the int8 numbers are padded to one.
 std::uint64_t planned_manifest_bytes(const PreparedExport& prepared, const std::vector<PlannedFile>& files);

@@ -8,6 +8,7 @@
 #include "fastvlm/base/version.h"
 #include "fastvlm/export/encodings_files.h"
 #include "fastvlm/export/export.h"
+#include "fastvlm/export/gelu_forms.h"
 #include "fastvlm/export/manifest_of.h"
 #include "fastvlm/export/model_identity.h"
 #include "fastvlm/export/prepare_integers.h"
@@ -91,7 +92,14 @@ Status plan_scales(PreparedExport& p, const Weights& weights, const Target& targ
   return {};
 }
 
+// Graphs of several picture sizes have the same ones.
+void add_gelus(const std::vector<ops::ChosenGelu>& more, std::vector<ops::ChosenGelu>& gelus) {
+  for (const ops::ChosenGelu& gelu : more)
+    if (std::ranges::find(gelus, gelu.name, &ops::ChosenGelu::name) == gelus.end()) gelus.push_back(gelu);
+}
+
 Status add_npu_graphs(PreparedExport& p, const Weights& weights) {
+  p.options.npu->gelus = gelu_forms(p.options);
   NpuOptions options = *p.options.npu;
   if (options.image_sizes.empty()) options.image_sizes = {p.image_size};
   TRY(check_npu_options(options, p.config));
@@ -102,11 +110,13 @@ Status add_npu_graphs(PreparedExport& p, const Weights& weights) {
     TRY(plan_scales(p, weights, *chips[0].target));
     options.scales = p.scales;
   }
+  for (std::string& sentence : shortened_factors(options, chips)) p.findings.push_back(std::move(sentence));
   auto graphs = npu_graphs(p.config, weights, options, *chips[0].target, part_limit(options, chips));
   for (NpuGraph& npu : graphs) {
     const GraphKind kind{.role = npu.role, .extents = npu.extents, .precision = options.io_dtype};
     const Activations activations = activations_for(options, chips, npu);
     PreparedGraph prepared = prepared_graph(std::move(npu.graph), kind, p.options.passes);
+    add_gelus(npu.gelus, p.gelus);
     if (activations != Activations::kFloat) {
       TRY_ASSIGN(IntegerGraph integers, in_integers(*prepared.graph, npu.role, *p.options.ranges, activations));
       prepared.graph = std::move(integers.graph);

@@ -1,5 +1,8 @@
 #include "fastvlm/export/prepare_integers.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <algorithm>
 
 #include "fastvlm/base/try.h"
@@ -34,7 +37,11 @@ std::vector<PrecisionNeed> precisions_needed(const NpuOptions& options) {
   const bool float_tower = options.vision_recipe.activations == Activations::kFloat;
   std::vector<PrecisionNeed> needs = {{.what = "the tower with recipe " + options.vision_recipe.name,
                                        .precision = float_tower ? Precision::kFloat16 : Precision::kQuantised}};
-  for (const Recipe& recipe : options.recipes) needs.push_back({"recipe " + recipe.name, precision_of(recipe.activations)});
+  for (const Recipe& recipe : options.recipes) {
+    // Second factors have the bits that the chips take.
+    const bool floats = recipe.activations != Activations::kWhole;
+    needs.push_back({"recipe " + recipe.name, floats ? Precision::kFloat16 : Precision::kQuantised});
+  }
   return needs;
 }
 
@@ -68,12 +75,28 @@ Status check_integer_recipes(const ExportOptions& options) {
 }
 
 Activations activations_for(const NpuOptions& options, std::span<const ChosenChip> chips, const NpuGraph& graph) {
-  if (graph.role == GraphRole::kVision) {
-    if (options.vision_recipe.activations != Activations::kInt16) return options.vision_recipe.activations;
-    return check_precision(chips, Precision::kSixteenBits).ok() ? Activations::kInt16 : Activations::kWhole;
-  }
+  const bool tower = graph.role == GraphRole::kVision;
   const auto recipe = std::ranges::find(options.recipes, graph.extents.recipe, &Recipe::name);
-  return recipe == options.recipes.end() ? Activations::kFloat : recipe->activations;
+  const Activations wanted = tower                             ? options.vision_recipe.activations
+                             : recipe == options.recipes.end() ? Activations::kFloat
+                                                               : recipe->activations;
+  if (wanted != Activations::kInt16 || check_precision(chips, Precision::kSixteenBits).ok()) return wanted;
+  return tower ? Activations::kWhole : Activations::kInt16Int8;
+}
+
+std::vector<std::string> shortened_factors(const NpuOptions& options, std::span<const ChosenChip> chips) {
+  std::vector<std::string> few, many, sentences;
+  for (const ChosenChip& chip : chips) (check_precision({&chip, 1}, Precision::kSixteenBits).ok() ? many : few).push_back(chip.chip->name);
+  if (few.empty() || many.empty()) return sentences;
+  const auto say = [&](const std::string& what, const Recipe& recipe) {
+    if (recipe.activations == Activations::kInt16)
+      sentences.push_back(
+          fmt::format("{}: second factors of products have 8 bits, because {} takes no more; export for {} alone to have 16", what,
+                      fmt::join(few, " and "), fmt::join(many, " and ")));
+  };
+  say("the tower with recipe " + options.vision_recipe.name, options.vision_recipe);
+  for (const Recipe& recipe : options.recipes) say("recipe " + recipe.name, recipe);
+  return sentences;
 }
 
 Result<IntegerGraph> in_integers(const Graph& graph, GraphRole role, const RangeOptions& ranges, Activations activations) {

@@ -27,9 +27,12 @@ std::vector<PrecisionNeed> precisions_needed(const NpuOptions& options);
 // Whether the chips can run the recipes.
 Status check_recipe_precisions(const NpuOptions& options);
 
-// What the activations of a static graph are to be, by its recipe. The tower has no streams that need half precision, so its second factors
-// have 16 bits where every chip takes them, 8 elsewhere.
+// What the activations of a static graph are to be, by its recipe: second factors have 16 bits where every chip takes them, 8 elsewhere.
+// The tower has no streams that need half precision.
 Activations activations_for(const NpuOptions& options, std::span<const ChosenChip> chips, const NpuGraph& graph);
+
+// A sentence for each recipe whose second factors have 8 bits on account of some of the chips although others take 16.
+std::vector<std::string> shortened_factors(const NpuOptions& options, std::span<const ChosenChip> chips);
 
 // A graph with such activations, expanded and with all passes behind it, in integers.
 Result<IntegerGraph> in_integers(const Graph& graph, GraphRole role, const RangeOptions& ranges, Activations activations);

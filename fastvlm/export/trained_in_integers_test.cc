@@ -161,12 +161,12 @@ TEST_F(TrainedInIntegers, PartsAreCutByTheWeightsAsTheyAreStored) {
 
 TEST_F(TrainedInIntegers, ThePlanSaysWhichChipCannot) {
   ExportOptions old = options();
-  old.npu->targets = {"sm8450"};
+  old.npu->targets = {"sm8350"};
   auto prepared = prepare_export(old);
   ASSERT_TRUE(prepared.ok()) << prepared.error().message;
   const auto plan = npu_plan_json(**prepared);
   ASSERT_TRUE(plan.ok());
-  EXPECT_NE((*plan)[0]["findings"].dump().find("export will refuse recipe w8a16 on this chip: sm8450"), std::string::npos);
+  EXPECT_NE((*plan)[0]["findings"].dump().find("export will refuse recipe w8a16 on this chip: sm8350"), std::string::npos);
 }
 
 TEST_F(TrainedInIntegers, WhatTheyNeedIsSaid) {
@@ -175,11 +175,12 @@ TEST_F(TrainedInIntegers, WhatTheyNeedIsSaid) {
   none.ranges.reset();
   fused.npu->fused = {{16, 32}};
   half.npu->io_dtype = Dtype::kFloat16;
-  old.npu->targets = {"sm8450"};
+  old.npu->targets = {"sm8350"};
+  old.npu->recipes = {find_recipe("w8a16").value()};
   const std::pair<ExportOptions, const char*> cases[] = {{none, "needs their ranges; give `calibration`"},
                                                          {fused, "leave out `fused`"},
                                                          {half, "leave out `io_dtype`"},
-                                                         {old, "recipe w8a16: target sm8450 (Snapdragon 8 Gen 1)"}};
+                                                         {old, "the tower with recipe fp16: target sm8350 (Snapdragon 888)"}};
   for (const auto& [how, sentence] : cases) {
     auto refused = export_and_compile({.graphs = how, .compile = false}, silent);
     ASSERT_FALSE(refused.ok()) << sentence;
@@ -284,7 +285,7 @@ TEST_F(TrainedInIntegers, CompilingForAChipThatCannotNamesTheGraphTheRecipeAndTh
                      silent);
   ASSERT_FALSE(refused.ok());
   for (const char* part : {"npu/decoder_ar32_cl128_w8a16.onnx (recipe w8a16): target sm8450",
-                           "choose `recipe` w8, or a chip with HTP v73 or newer, or export", "without that recipe"})
+                           "name it among the targets of the export, or export", "without that recipe"})
     EXPECT_NE(refused.error().message.find(part), std::string::npos) << refused.error().message;
 }
 
@@ -302,6 +303,29 @@ TEST_F(TrainedInIntegers, TheEmulatedNpuAnswersAsTheCpuDoes) {
       const auto expected = cpu.run(question, {}), actual = emulated.run(question, {});
       EXPECT_GE(compare(actual[0], expected[0]).snr_db, 50) << recipe << " " << question.prompt;
     }
+  }
+}
+
+// HTP v69 takes no second factor of 16 bits.
+TEST_F(TrainedInIntegers, SecondFactorsHaveEightBitsForChipsThatTakeNoMoreAndTheEmulatedNpuAnswersAsTheCpuDoes) {
+  ExportOptions old = options();
+  old.npu->targets = {"sm8450", "sm8750"};
+  export_or_fail(old);
+  const auto folder = open_output_folder(folder_ / "out");
+  ASSERT_TRUE(folder.ok());
+  EXPECT_EQ(with_recipe(*folder, "w8a16").value().manifest.find(GraphRole::kDecoder)->activations, Activations::kInt16Int8);
+  EXPECT_NE(text_of(folder_ / "out/manifest.json").find("8 bits, because sm8450 takes no more; export for sm8750 alone"),
+            std::string::npos);
+  EXPECT_EQ(right_answers(*chat("w8a16"), questions(1)), 5);
+  const auto npu = graph_opener({.output_dir = folder_ / "out",
+                                 .chip = "sm8450",
+                                 .runtimes = {.cache_folder = default_cache_folder(std::getenv("XDG_CACHE_HOME"), std::getenv("HOME"))},
+                                 .program = FASTVLM_PROGRAM});
+  ASSERT_TRUE(npu.ok()) << npu.error().message;
+  for (const char* recipe : {"w8a16", "w4a16"}) {
+    Forced cpu(folder_ / "out", recipe), emulated(folder_ / "out", recipe, *npu);
+    const auto expected = cpu.run(questions(1)[0], {}), actual = emulated.run(questions(1)[0], {});
+    EXPECT_GE(compare(actual[0], expected[0]).snr_db, 40) << recipe;
   }
 }
 

@@ -9,8 +9,10 @@ namespace {
 
 constexpr std::int64_t kSmallestBlock = 16;
 
-constexpr std::pair<Activations, std::string_view> kActivations[] = {
-    {Activations::kFloat, "float"}, {Activations::kInt16, "int16"}, {Activations::kWhole, "integers"}};
+constexpr std::pair<Activations, std::string_view> kActivations[] = {{Activations::kFloat, "float"},
+                                                                     {Activations::kInt16, "int16"},
+                                                                     {Activations::kInt16Int8, "int16-int8"},
+                                                                     {Activations::kWhole, "integers"}};
 
 // Semantic operators whose second input is a matrix [out, in].
 bool takes_matrix(const Node& node) { return node.domain == kSemanticDomain && (node.op == "linear" || node.op == "vocabulary_logits"); }

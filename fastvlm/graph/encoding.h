@@ -23,12 +23,13 @@ struct WeightEncoding {
 
 // What the activations of a graph are.
 enum class Activations {
-  kFloat,  // half precision
-  kInt16,  // integers of 16 bits; residual streams and RMS norms in half precision
-  kWhole,  // integers throughout: of 16 bits, and of 8 where a product of two activations takes its second factor
+  kFloat,      // half precision
+  kInt16,      // integers of 16 bits; residual streams and RMS norms in half precision
+  kInt16Int8,  // the same, of 8 bits where a product of two activations takes its second factor
+  kWhole,      // integers throughout: of 16 bits, and of 8 where a product of two activations takes its second factor
 };
 
-// As recipes and the manifest spell it: "float", "int16", "integers".
+// As recipes and the manifest spell it: "float", "int16", "int16-int8", "integers".
 std::string_view name(Activations activations);
 std::optional<Activations> activations_of(std::string_view name);
 

@@ -9,6 +9,7 @@
 #include "fastvlm/base/hash.h"
 #include "fastvlm/base/interrupt.h"
 #include "fastvlm/base/parallel.h"
+#include "fastvlm/base/reused_file.h"
 #include "fastvlm/base/try.h"
 
 namespace fastvlm {
@@ -48,7 +49,7 @@ class OrderedHash {
 unsigned writer_threads(unsigned threads) { return threads > 0 ? threads : kWriters; }
 
 struct OpenFile {
-  OutputFile file;
+  std::unique_ptr<ReusedFile> file;
   std::uint64_t bytes = 0;
   OrderedHash hash;
   std::size_t pieces = 0;
@@ -103,6 +104,16 @@ std::vector<Piece> pieces_of(const DataLayout& layout, std::map<std::string, std
   return pieces;
 }
 
+constexpr std::byte kZeros[kDataAlignment] = {};
+
+// An old file might have something else where this one has padding.
+Status store(const Piece& piece, std::span<const std::byte> bytes) {
+  TRY(piece.file->file->write_at(piece.offset - piece.padding, std::span(kZeros).first(piece.padding)));
+  TRY(piece.file->file->write_at(piece.offset, bytes));
+  piece.file->hash.add(piece.index, piece.padding, bytes);
+  return {};
+}
+
 Result<CastLosses> write_piece(const Piece& piece, const std::stop_token& stop) {
   TRY(check_interrupt(stop));
   const Weight& weight = *piece.weight->weight;
@@ -111,8 +122,7 @@ Result<CastLosses> write_piece(const Piece& piece, const std::stop_token& stop) 
   if (weight.is_packed()) {
     const auto codes = narrow.bytes(static_cast<std::size_t>((piece.row_end - piece.row_begin) * weight.row_size()));
     TRY(weight.read_packed_rows(piece.row_begin, piece.row_end, codes));
-    TRY(piece.file->file.write_at(piece.offset, codes));
-    piece.file->hash.add(piece.index, piece.padding, codes);
+    TRY(store(piece, codes));
     return CastLosses{};
   }
   const auto values = wide.floats(static_cast<std::size_t>((piece.row_end - piece.row_begin) * weight.row_size()));
@@ -125,13 +135,9 @@ Result<CastLosses> write_piece(const Piece& piece, const std::stop_token& stop) 
     bytes = narrow.bytes(values.size() * byte_size(dtype));
     losses = from_float32(values, dtype, bytes);
   }
-  TRY(piece.file->file.write_at(piece.offset, bytes));
-  piece.file->hash.add(piece.index, piece.padding, bytes);
+  TRY(store(piece, bytes));
   return losses;
 }
-
-// Small files are soon read again; of large ones only a part would still be in the cache.
-PageCache cache_for(std::uint64_t bytes) { return bytes >= (std::uint64_t{64} << 20) ? PageCache::kBypass : PageCache::kUse; }
 
 }  // namespace
 
@@ -143,7 +149,7 @@ std::uint64_t writer_memory(unsigned threads) {
 Result<WrittenData> write_data_files(const DataLayout& layout, const Path& folder, const WriteOptions& options, Progress& progress) {
   std::map<std::string, std::unique_ptr<OpenFile>> files;
   for (const auto& [name, bytes] : layout.file_sizes()) {
-    TRY_ASSIGN(OutputFile file, OutputFile::create(folder / name, bytes, cache_for(bytes)));
+    TRY_ASSIGN(auto file, ReusedFile::create(folder / name, bytes, options.reuse.empty() ? Path() : options.reuse / name));
     files[name] = std::make_unique<OpenFile>(std::move(file), bytes);
   }
   const std::vector<Piece> pieces = pieces_of(layout, files);
@@ -164,15 +170,16 @@ Result<WrittenData> write_data_files(const DataLayout& layout, const Path& folde
     return {};
   }));
   for (auto& [name, file] : files) {
-    TRY(file->file.close());
-    written.files[name] = {.bytes = file->bytes, .sha256 = file->hash.hex()};
+    TRY(file->file->close());
+    written.files[name] = {.bytes = file->bytes, .sha256 = file->hash.hex(), .reused = file->file->reused()};
+    written.reused += file->file->reused();
   }
   return written;
 }
 
 Result<WrittenFile> write_in_pieces(const Path& path, std::uint64_t total, const WriteOptions& options, Progress& progress,
                                     const std::function<Status(std::size_t index, std::span<std::byte> out)>& fill) {
-  TRY_ASSIGN(OutputFile file, OutputFile::create(path, total, cache_for(total)));
+  TRY_ASSIGN(auto file, ReusedFile::create(path, total, options.reuse.empty() ? Path() : options.reuse / path.filename()));
   OrderedHash hash;
   const auto count = static_cast<std::size_t>(divided_up(total, kPieceBytes));
   TRY(parallel_for(count, options.threads, [&](std::size_t i) -> Status {
@@ -182,7 +189,7 @@ Result<WrittenFile> write_in_pieces(const Path& path, std::uint64_t total, const
       thread_local BlockBuffer buffer;
       const std::span<std::byte> bytes = buffer.bytes(static_cast<std::size_t>(std::min(kPieceBytes, total - offset)));
       TRY(fill(i, bytes));
-      TRY(file.write_at(offset, bytes));
+      TRY(file->write_at(offset, bytes));
       hash.add(i, 0, bytes);
       progress.advance(bytes.size());
       return {};
@@ -190,8 +197,8 @@ Result<WrittenFile> write_in_pieces(const Path& path, std::uint64_t total, const
     if (!status.ok()) hash.fail();
     return status;
   }));
-  TRY(file.close());
-  return WrittenFile{.bytes = total, .sha256 = hash.hex()};
+  TRY(file->close());
+  return WrittenFile{.bytes = total, .sha256 = hash.hex(), .reused = file->reused()};
 }
 
 }  // namespace fastvlm

@@ -16,16 +16,19 @@ namespace fastvlm {
 struct WrittenFile {
   std::uint64_t bytes = 0;
   std::string sha256;
+  std::uint64_t reused = 0;  // of the bytes
 };
 
 struct WrittenData {
   std::map<std::string, WrittenFile> files;
   std::map<std::string, CastLosses> losses;  // by weight name, only where something was lost or not finite
+  std::uint64_t reused = 0;                  // bytes that are those of `WriteOptions::reuse`
 };
 
 struct WriteOptions {
   unsigned threads = 0;  // 0: kWriters for data files, one per core for write_in_pieces
   std::stop_token stop;  // looked at between two pieces, as Ctrl-C is
+  Path reuse = {};       // a folder; what its file of the same name has already is not written again. Empty: none
 };
 
 // Some compute while others wait for the disk, which is fast only with several megabytes on their way.

@@ -40,7 +40,7 @@ Value ExpansionContext::add_weight(const WeightPtr& weight, std::size_t named_af
   return added;
 }
 
-std::unique_ptr<Graph> expand(const Graph& graph, const ExpansionTable& table, std::vector<int>* origin) {
+std::unique_ptr<Graph> expand(const Graph& graph, const ExpansionTable& table, std::vector<int>* origin, const GeluForms& gelus) {
   auto to = std::make_unique<Graph>(graph.name());
   std::vector<Value> mapped(graph.values().size());
   for (int input : graph.inputs()) {
@@ -56,7 +56,7 @@ std::unique_ptr<Graph> expand(const Graph& graph, const ExpansionTable& table, s
     } else {
       auto row = table.find(node.op);
       if (row == table.end()) model_error(node.op, module_of(node), "this target has no expansion for it");
-      results = row->second(ExpansionContext(*to, graph, node, mapped));
+      results = row->second(ExpansionContext(*to, graph, node, mapped, gelus));
     }
     FASTVLM_ASSERT(results.size() == node.outputs.size(), "one value for each output");
     if (origin != nullptr) origin->resize(to->nodes().size(), static_cast<int>(index));

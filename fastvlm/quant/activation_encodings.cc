@@ -133,9 +133,11 @@ class Encoder {
 }  // namespace
 
 IntegerForm form_of(Activations activations) {
-  if (activations == Activations::kWhole)
-    return {.float_streams = false, .second_operand = Dtype::kUint8, .short_factors = true, .splits_last_axis = true};
-  return {};
+  if (activations != Activations::kInt16Int8 && activations != Activations::kWhole) return {};
+  return {.float_streams = activations == Activations::kInt16Int8,
+          .second_operand = Dtype::kUint8,
+          .short_factors = true,
+          .splits_last_axis = true};
 }
 
 IntegerForm tower_form(Activations activations) {

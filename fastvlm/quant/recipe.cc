@@ -117,8 +117,8 @@ EncodingRule read_rule(const ObjectReader& row, const Json& json, Activations ac
 Activations read_activations(const ObjectReader& row) {
   const std::string text = row.text("activations");
   if (const auto known = activations_of(text)) return *known;
-  row.refuse("the key \"activations\" must be \"{}\", \"{}\" or \"{}\", but is \"{}\"", name(Activations::kFloat),
-             name(Activations::kInt16), name(Activations::kWhole), text.substr(0, kMaxPattern));
+  row.refuse("the key \"activations\" must be \"{}\", \"{}\", \"{}\" or \"{}\", but is \"{}\"", name(Activations::kFloat),
+             name(Activations::kInt16), name(Activations::kInt16Int8), name(Activations::kWhole), text.substr(0, kMaxPattern));
   return Activations::kFloat;
 }
 

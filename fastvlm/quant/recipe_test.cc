@@ -54,7 +54,7 @@ TEST(Recipe, WhatIsNotAsExpectedIsRefusedWithOneSentence) {
       {R"({"name": "w8", "rules": []})", R"("w8" is the name of a built-in recipe with other rules)"},
       {R"({"name": "mine", "rules": [], "rule": 1})", R"(the key "rule" is not known; known are "name", "about", "activations", "rules")"},
       {R"({"name": "mine", "rules": [], "activations": "int4"})",
-       R"(the key "activations" must be "float", "int16" or "integers", but is "int4")"},
+       R"(the key "activations" must be "float", "int16", "int16-int8" or "integers", but is "int4")"},
       {R"({"name": "mine", "activations": "int16", "rules": [{"match": "*", "weights": {"bits": 8, "block": 63}}]})",
        R"(the key "block" must be 16, 32, 64 or 128, but is 63)"},
       {R"({"name": "mine", "activations": "int16", "rules": [{"match": "*", "weights": {"bits": 4}}]})",

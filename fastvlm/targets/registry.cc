@@ -126,6 +126,7 @@ Precision precision_of(Activations activations) {
   switch (activations) {
     case Activations::kFloat: return Precision::kFloat16;
     case Activations::kInt16: return Precision::kSixteenBits;
+    case Activations::kInt16Int8: return Precision::kFloat16;
     case Activations::kWhole: return Precision::kQuantised;
   }
   return Precision::kFloat16;

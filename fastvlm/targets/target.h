@@ -28,7 +28,7 @@
 namespace fastvlm {
 
 // What the graphs of an export compute in on an NPU. Float graphs run in half precision, whatever their edges are. Graphs in 16-bit
-// integers keep the cache in 16 bits and some streams in half precision. Quantised ones are integers throughout.
+// integers multiply two activations of 16 bits and have some streams in half precision. Quantised ones are integers throughout.
 enum class Precision { kFloat16, kSixteenBits, kQuantised };
 
 struct Chip {

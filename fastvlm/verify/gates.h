@@ -37,10 +37,10 @@ struct NpuGates {
   Gate logits = {.min_snr_db = 36};
 };
 
-// In integers throughout, a number between two codes may fall to either on the NPU; codes of 8 bits are far apart.
+// A number between two codes may fall to either on the NPU; codes of 8 bits are far apart.
 inline constexpr Gate kIntegerNpuGate = {.min_snr_db = 30};
 inline NpuGates gates_of(Activations activations, const NpuGates& gates) {
-  if (activations != Activations::kWhole) return gates;
+  if (activations == Activations::kFloat || activations == Activations::kInt16) return gates;
   return {.features = kIntegerNpuGate, .cache = kIntegerNpuGate, .logits = kIntegerNpuGate};
 }
 

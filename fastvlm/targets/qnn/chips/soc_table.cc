@@ -61,9 +61,9 @@ const Soc* soc_of_model(std::int64_t soc_model) {
 std::optional<std::string> refuses(const Soc& soc, Precision precision) {
   if (precision == Precision::kSixteenBits && soc.htp_arch < kSixteenBitArch)
     return fmt::format(
-        "{} ({}) multiplies no activations of 16 bits, which the recipes w8a16 and w4a16 need; choose `recipe` {}, or a chip with HTP v{} "
-        "or newer",
-        soc.name, soc.marketing, soc.fp16 ? "w8" : "w8a16-int", kSixteenBitArch);
+        "{} ({}) multiplies no two activations of 16 bits, as graphs do that were made for chips with HTP v{} and newer alone; name it "
+        "among the targets of the export{}",
+        soc.name, soc.marketing, kSixteenBitArch, soc.fp16 ? "" : " and choose `recipe` w8a16-int");
   if (precision == Precision::kQuantised || soc.fp16) return std::nullopt;
   return fmt::format(
       "{} ({}) computes no half precision, so float graphs cannot run on it; choose `recipe` w8a16-int and `vision_recipe` w8a16 with "

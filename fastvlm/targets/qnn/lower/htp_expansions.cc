@@ -22,12 +22,20 @@ std::vector<Value> expand_rms_norm(const ExpansionContext& context) {
   return {simplified_layer_normalization(x, context.input(1), context.node().real("epsilon"))};
 }
 
+// HTP joins an activation with the convolution or fully connected layer in front of it and then computes it to 43-50 dB
+// instead of 64 (measured in emulation, v73 and newer). A Clip to the range of half precision changes no number and stands
+// between them. GELU is kept apart by its form.
+Value keep_apart(Value x) { return clip(x, -kLargestHalf, kLargestHalf); }
+
 // gelu(x) = relu(x) + gelu(-|x|).  HTP's Gelu is 0.1 % too large for x above 4, which adds up over the forty of a tower; below
 // zero it is not. The plug-in takes the Erf chain for one Gelu; a com.microsoft.Gelu would get a Transpose on either side.
 // A scaled x is scaled back for the second part only, which is zero below -16: cut there, nothing overflows.
+// The other forms are for inputs where they lose nothing: see export/gelu_forms.h. A scaled one is exact.
 std::vector<Value> expand_gelu(const ExpansionContext& context) {
   Value x = context.input(0);
   const float scale = scale_of(context.node());
+  if (const GeluForm form = context.gelu_form(); form != GeluForm::kExact)
+    return {gelu_of_erf(form == GeluForm::kFast ? keep_apart(x) : x)};
   Value positive = relu(x), below_zero = neg(abs(x));
   if (scale != 1) below_zero = times(clip(below_zero, -16 * scale, 0), 1 / scale);
   return {add(positive, times(gelu_of_erf(below_zero), scale))};
@@ -35,11 +43,6 @@ std::vector<Value> expand_gelu(const ExpansionContext& context) {
 
 // In integers a chain of primitives would be rounded at each step.
 std::vector<Value> expand_gelu_in_integers(const ExpansionContext& context) { return {gelu_node(context.input(0))}; }
-
-// HTP joins an activation with the convolution or fully connected layer in front of it and then computes it to 43-50 dB
-// instead of 64 (measured in emulation, v73 and newer). A Clip to the range of half precision changes no number and stands
-// between them. GELU is kept apart by its form.
-Value keep_apart(Value x) { return clip(x, -kLargestHalf, kLargestHalf); }
 
 // The sigmoid of the true number behind a scaled one. It is 0 or 1 beyond 88.
 Value sigmoid_of(Value x, float scale) {
