@@ -2,13 +2,13 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <limits>
 #include <set>
 
 #include "fastvlm/base/object_reader.h"
 #include "fastvlm/base/plain_path.h"
 #include "fastvlm/base/try.h"
 #include "fastvlm/bundle/manifest.h"
+#include "fastvlm/bundle/manifest_notes.h"
 #include "fastvlm/image/decode.h"
 
 namespace fastvlm {
@@ -292,13 +292,6 @@ WeightEntry read_weight(const ObjectReader& row) {
   return weight;
 }
 
-LossEntry read_loss(const ObjectReader& row) {
-  return {.weight = row.text("weight"),
-          .losses = {.overflowed = row.integer("overflowed", 0, INT64_MAX),
-                     .vanished = row.integer("vanished", 0, INT64_MAX),
-                     .not_finite = row.integer("not_finite", 0, INT64_MAX)}};
-}
-
 ContextEntry read_context(const ObjectReader& row) {
   ContextEntry context{.group = plain_name(row, "group"),
                        .binary = plain_name(row, "binary"),
@@ -310,16 +303,6 @@ ContextEntry read_context(const ObjectReader& row) {
   });
   return context;
 }
-
-RangeScale read_range_scale(const ObjectReader& row) {
-  return {.name = row.text("name"),
-          .largest = row.text("largest"),
-          .absmax = row.number("absmax", 0, std::numeric_limits<float>::max()),
-          .halvings = row.integer("halvings", 1, 127),
-          .modules = row.texts("modules")};
-}
-
-GeluEntry read_gelu(const ObjectReader& row) { return {.name = row.text("name"), .form = row.text("form"), .why = row.text("why")}; }
 
 std::vector<TargetEntry> read_targets(const ObjectReader& targets) {
   std::vector<TargetEntry> entries;
