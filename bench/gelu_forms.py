@@ -43,7 +43,8 @@ def make_exports(o, checkpoint, name, size):
     folders = {}
     for form in o.forms:
         folders[form] = o.work / f"{name}_{size}_{form}"
-        shutil.rmtree(folders[form], ignore_errors=True)
+        if folders[form].exists():
+            continue
         extra = ["--calibration", ranges] if form == "auto" else []
         run(o.program, "export", "--model-dir", checkpoint, "--output-dir", folders[form], "--image-size", size, "--target", o.target, "--prefill", 4,
             "--context", 32, "--no-compile", "--gelu", form, *extra)
@@ -58,13 +59,16 @@ def forms_in(folder):
 
 
 def compile_vision(o, folder):
-    """Processor seconds, wall seconds, peak MB, MB of the context; into a cache that is thrown away."""
+    """Processor seconds, wall seconds, peak MB, MB of the context, which goes into a cache that is thrown away."""
     cache = o.work / "cache"
     shutil.rmtree(cache, ignore_errors=True)
-    _, user, wall, peak = run(o.program, "compile", "--output-dir", folder, "--target", o.target, "--jobs", 1, "--shard", o.shard, "--cache", cache)
-    size = sum(file.stat().st_size for file in cache.rglob("*.bin")) / 1e6
+    library, plugin = (runtime["path"] for runtime in json.loads(run(o.program, "doctor", "--json")[0])["runtimes"])
+    output, user, wall, peak = run(o.program, "compile", "--output-dir", folder, "--target", o.target, "--jobs", 1, "--shard", o.shard, "--cache", cache,
+                                   "--ort-library", library, "--qnn-plugin", plugin, "--json")
     shutil.rmtree(cache)
-    return user, wall, peak, size
+    contexts = [row for row in json.loads(output) if row["group"] == "vision"]
+    assert len(contexts) == 1, f"--shard {o.shard} is not the vision context"
+    return user, wall, peak, contexts[0]["bytes"] / 1e6
 
 
 def accuracy(o, folder):
@@ -105,7 +109,7 @@ def main():
     parser.add_argument("--work", type=pathlib.Path, default=root / "build" / "bench-gelu")
     parser.add_argument("--program", default=str(root / "build" / "release" / "fastvlm-npu"))
     parser.add_argument("--no-accuracy", action="store_true")
-    parser.add_argument("--keep", action="store_true")
+    parser.add_argument("--keep", action="store_true", help="leave the exports; they are taken as they are the next time")
     o = parser.parse_args()
     o.forms = o.forms.split(",")
     o.work.mkdir(parents=True, exist_ok=True)

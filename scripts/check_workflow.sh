@@ -1,9 +1,14 @@
 #!/usr/bin/env bash
 # Runs workflow/Snakefile with the trained model of the tests: on this machine, and on a Slurm of one node where one job is killed.
-# Both must give the ranges of a single run, byte for byte. Needs a release build, root and the Python package index.
+# Both must give the ranges of a single run, byte for byte. Needs a release build and the Python package index; for Slurm also root.
 #
-#   scripts/check_workflow.sh [PROGRAM]
+#   scripts/check_workflow.sh [--here] [PROGRAM]      --here: without Slurm
 set -euo pipefail
+here=false
+if [[ ${1:-} == --here ]]; then
+  here=true
+  shift
+fi
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 program=$(realpath "${1:-$root/build/release/fastvlm-npu}")
 work=$root/build/workflow
@@ -55,6 +60,7 @@ check() {
 run "$work/local" -c2
 check "$work/local"
 echo "check_workflow: on this machine: as a single run"
+if $here; then exit 0; fi
 
 "$root/scripts/setup-slurm.sh"
 # Kills the first job that is seen running and does not end by itself meanwhile; Snakemake sends it again.

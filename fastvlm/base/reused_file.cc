@@ -23,9 +23,10 @@ PageCache cache_for(std::uint64_t bytes) { return bytes >= (std::uint64_t{64} <<
 bool reflink(const Path& from, const Path& to) {
   const int source = ::open(from.c_str(), O_RDONLY | O_CLOEXEC);
   if (source < 0) return false;
-  const int target = ::open(to.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  const int target = ::open(to.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
   const bool done = target >= 0 && ::ioctl(target, FICLONE, source) == 0;
   if (target >= 0) ::close(target);
+  if (target >= 0 && !done) ::unlink(to.c_str());
   ::close(source);
   return done;
 }
@@ -35,6 +36,8 @@ bool reflink(const Path& from, const Path& to) {
 Result<std::unique_ptr<ReusedFile>> ReusedFile::create(const Path& path, std::uint64_t size, const Path& old) {
   std::unique_ptr<ReusedFile> file(new ReusedFile(path, size));
   std::error_code missing;
+  // The name might be a link to the old file, which would be written through it.
+  std::filesystem::remove(path, missing);
   const Path real = old.empty() ? Path() : std::filesystem::canonical(old, missing);
   if (!old.empty() && !missing && std::filesystem::is_regular_file(real, missing)) {
     TRY_ASSIGN(InputFile opened, InputFile::open(real));
@@ -92,7 +95,7 @@ Status ReusedFile::link() {
   std::error_code failure;
   std::filesystem::create_hard_link(old_path_, path_, failure);
   if (!failure || reflink(old_path_, path_)) return {};
-  std::filesystem::copy_file(old_path_, path_, std::filesystem::copy_options::overwrite_existing, failure);
+  std::filesystem::copy_file(old_path_, path_, failure);
   if (failure) return bad_environment("{}: cannot be copied to {} ({})", old_path_.string(), path_.string(), failure.message());
   return {};
 }

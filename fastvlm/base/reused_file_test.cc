@@ -95,6 +95,18 @@ TEST(ReusedFile, BytesThatNobodyGaveAreZerosWhateverTheOldFileHasThere) {
   EXPECT_EQ((*file)->reused(), 100u);
 }
 
+TEST(ReusedFile, ANameThatIsALinkToTheOldFileAlreadyIsReplaced) {
+  FolderForTests folder;
+  const std::string text = pattern(5000), other = pattern(5001).substr(1);
+  const Path old = folder.write("old", text);
+  fs::create_hard_link(old, folder / "new");
+  EXPECT_EQ(write(folder / "new", old, other, 5000), 0u);
+  EXPECT_EQ(folder.read("new"), other);
+  EXPECT_EQ(folder.read("old"), text);
+  EXPECT_EQ(write(folder / "new", old, text, 999), text.size());
+  EXPECT_EQ(inode(folder / "new"), inode(old));
+}
+
 // As after a Ctrl-C: nothing was closed.
 TEST(ReusedFile, OneThatIsGivenUpLeavesTheOldFileAlone) {
   FolderForTests folder;

@@ -246,6 +246,13 @@ Value dequantize(Value x, const Encoding& encoding) {
              kMicrosoftDomain);
 }
 
+Value rotary_embedding(Value x, Value rows, Value cos, Value sin) {
+  const bool fits = x.rank() == 3 && cos.rank() == 2 && x.dim(2).value % (2 * cos.dim(1).value) == 0;
+  require(fits && rows.dims() == Dims{x.dim(0), x.dim(1)} && sin.dims() == cos.dims(), "RotaryEmbedding", x, "rows {} of angles {} for {}",
+          to_string(rows.dims()), to_string(cos.dims()), to_string(x.dims()));
+  return one(x.graph(), "RotaryEmbedding", {x, rows, cos, sin}, {x.dtype(), x.dims()}, {}, kMicrosoftDomain);
+}
+
 Value conv(Value x, Value weight, Value bias, const ConvOptions& o) {
   require(x.rank() == 4 && weight.rank() == 4 && x.dim(1).is_static() && weight.dim(1).value * o.groups == x.dim(1).value &&
               weight.dim(0).value % o.groups == 0,

@@ -63,6 +63,9 @@ struct BlockValues {
 // nothing: not written.
 Value matmul_in_blocks(Value x, const BlockValues& weight, BlockFormat format, std::optional<std::int64_t> accuracy_level = {});
 
+// Halves of each head turned by the angles of a row: x [B, L, heads*d], rows [B, L] int64 of cos and sin [R, d/2]. com.microsoft.
+Value rotary_embedding(Value x, Value rows, Value cos, Value sin);
+
 struct ConvOptions {
   std::int64_t stride = 1;
   std::int64_t padding = 0;

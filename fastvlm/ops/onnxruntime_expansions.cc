@@ -50,12 +50,28 @@ std::vector<Value> expand_vocabulary_logits(const ExpansionContext& context) {
   return {matmul(context.input(0), context.add_weight(context.weight(1)->transposed(), 1))};
 }
 
+std::vector<Value> expand_cached_rotary_attention(const ExpansionContext& context) {
+  Value q = context.input(0);
+  // In half precision not every ONNX Runtime has the operator.
+  if (q.dtype() != Dtype::kFloat32) return as_reference("cached_rotary_attention", context);
+  // Angles of all tokens one below the other, and which row is whose.
+  auto below = [&](Value angles) { return reshape(angles, {"tokens_of_all_rows", angles.dim(2)}); };
+  Value cos = below(context.input(3)), sin = below(context.input(4));
+  Value length = extent_of(q, 1), sequences = unsqueeze(range_along(q, 0), {1}), tokens = unsqueeze(range_along(q, 1), {0});
+  Value first = mul(sequences, length);
+  Value rows = add(first, tokens);
+  return attention_of_rotated(context, [&](Value x, std::int64_t heads) {
+    return reshape(rotary_embedding(x, rows, cos, sin), {x.dim(0), x.dim(1), heads, x.dim(2).value / heads});
+  });
+}
+
 }  // namespace
 
 const ExpansionTable& onnxruntime_expansions() {
   static const ExpansionTable table = [] {
     ExpansionTable rows = reference_expansions();
     rows["rms_norm"] = expand_rms_norm;
+    rows["cached_rotary_attention"] = expand_cached_rotary_attention;
     rows["linear"] = expand_linear;
     rows["vocabulary_logits"] = expand_vocabulary_logits;
     return rows;

@@ -1,6 +1,6 @@
-// The reference expansions in the forms that ONNX Runtime has kernels for: one operator for an RMS norm, weights of 8 bits as
-// DequantizeLinear before a MatMul, which every ONNX Runtime from 1.20 opens and newer ones multiply at once, and of 4 bits as a
-// MatMulNBits that may round the activations to 8 bits in blocks. The table of the vocabulary lies as the kernels read it fastest.
+// The reference expansions in the forms that ONNX Runtime has kernels for: one operator for an RMS norm and for a rotary embedding, weights
+// of 8 bits as DequantizeLinear before a MatMul, which every ONNX Runtime from 1.20 opens and newer ones multiply at once, and of 4 bits as
+// a MatMulNBits that may round the activations to 8 bits in blocks. The table of the vocabulary lies as the kernels read it fastest.
 #pragma once
 
 #include "fastvlm/ops/expand.h"

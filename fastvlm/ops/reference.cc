@@ -122,21 +122,10 @@ std::vector<Value> expand_cached_positions(const ExpansionContext& context) {
 
 // The growing form; the static one looks different on each target.
 std::vector<Value> expand_cached_rotary_attention(const ExpansionContext& context) {
-  const Node& node = context.node();
-  const std::int64_t kv = node.integer("key_value_heads"), d = node.integer("head_dim"), group = node.integer("heads") / kv;
-  Value q = context.input(0), k = context.input(1), v = context.input(2), mask = context.input(5);
   Value cos = unsqueeze(context.input(3), {2}), sin = unsqueeze(context.input(4), {2});
-  const Dim batch = q.dim(0), length = q.dim(1), total = mask.dim(-1);
-  auto rotated = [&](Value x, std::int64_t heads) { return rotate_half_split(reshape(x, {batch, length, heads, d}), cos, sin, -1); };
-  Value queries = transpose(reshape(rotated(q, kv * group), {batch, length, kv, group, d}), {0, 2, 3, 1, 4});
-  Value fresh_keys = transpose(rotated(k, kv), {0, 2, 1, 3});
-  Value fresh_values = transpose(reshape(v, {batch, length, kv, d}), {0, 2, 1, 3});
-  Value keys = concat({context.input(6), fresh_keys}, 2, total), values = concat({context.input(7), fresh_values}, 2, total);
-  Value columns = transpose(unsqueeze(keys, {2}), {0, 1, 2, 4, 3});
-  Value weights = softmax(add(matmul(queries, columns), mask));
-  Value shared = unsqueeze(values, {2});
-  Value mixed = transpose(matmul(weights, shared), {0, 3, 1, 2, 4});
-  return {reshape(mixed, q.dims()), keys, values};
+  return attention_of_rotated(context, [&](Value x, std::int64_t heads) {
+    return rotate_half_split(reshape(x, {x.dim(0), x.dim(1), heads, x.dim(2).value / heads}), cos, sin, -1);
+  });
 }
 
 std::vector<Value> expand_linear(const ExpansionContext& context) {
@@ -167,6 +156,22 @@ std::vector<Value> expand_sigmoid(const ExpansionContext& context) { return {sig
 std::vector<Value> expand_embedding(const ExpansionContext& context) { return {gather_rows(context.input(1), context.input(0))}; }
 
 }  // namespace
+
+std::vector<Value> attention_of_rotated(const ExpansionContext& context, const Rotate& rotated) {
+  const Node& node = context.node();
+  const std::int64_t kv = node.integer("key_value_heads"), d = node.integer("head_dim"), group = node.integer("heads") / kv;
+  Value q = context.input(0), k = context.input(1), v = context.input(2), mask = context.input(5);
+  const Dim batch = q.dim(0), length = q.dim(1), total = mask.dim(-1);
+  Value queries = transpose(reshape(rotated(q, kv * group), {batch, length, kv, group, d}), {0, 2, 3, 1, 4});
+  Value fresh_keys = transpose(rotated(k, kv), {0, 2, 1, 3});
+  Value fresh_values = transpose(reshape(v, {batch, length, kv, d}), {0, 2, 1, 3});
+  Value keys = concat({context.input(6), fresh_keys}, 2, total), values = concat({context.input(7), fresh_values}, 2, total);
+  Value columns = transpose(unsqueeze(keys, {2}), {0, 1, 2, 4, 3});
+  Value weights = softmax(add(matmul(queries, columns), mask));
+  Value shared = unsqueeze(values, {2});
+  Value mixed = transpose(matmul(weights, shared), {0, 3, 1, 2, 4});
+  return {reshape(mixed, q.dims()), keys, values};
+}
 
 Value times(Value x, float factor) {
   constexpr float kLargest = 0x1p14F;

@@ -4,6 +4,8 @@
 // call are made. So at most one argument of a call makes nodes; the others have a name.
 #pragma once
 
+#include <functional>
+
 #include "fastvlm/ops/basic.h"
 #include "fastvlm/ops/expand.h"
 
@@ -13,6 +15,10 @@ const ExpansionTable& reference_expansions();
 
 // x times a power of two; by several Muls where half precision could not hold the factor.
 Value times(Value x, float factor);
+
+// cached_rotary_attention in its growing form, with a way to turn queries and keys: [B, L, heads*d] and heads -> [B, L, heads, d].
+using Rotate = std::function<Value(Value x, std::int64_t heads)>;
+std::vector<Value> attention_of_rotated(const ExpansionContext& context, const Rotate& rotated);
 
 // The weight [out, in] of input i as its encoding says, added to the graph.
 BlockValues weight_in_blocks(const ExpansionContext& context, std::size_t i);
