@@ -1,5 +1,7 @@
 #include "fastvlm/bundle/made_from.h"
 
+#include "fastvlm/base/assert.h"
+
 #include <algorithm>
 #include <cstdint>
 
@@ -56,6 +58,19 @@ OrderedJson npu_json(const StaticGraphsMade& made) {
 }
 
 }  // namespace
+
+std::optional<MadeFrom> made_from(const Manifest& manifest) {
+  const auto section = manifest.strange.find(kMadeFrom);
+  if (section == manifest.strange.end()) return std::nullopt;
+  const Json json = Json::parse(section->second);
+  std::optional<Error> problem;
+  MadeFrom made = read_made_from(ObjectReader(json, kMadeFrom, problem), json);
+  FASTVLM_ASSERT(!problem, "a section that was found sound");
+  return made;
+}
+
+// Keys sorted, as they are when the section was read.
+void set_made_from(const MadeFrom& made, Manifest& manifest) { manifest.strange[kMadeFrom] = Json::parse(to_json(made).dump()).dump(); }
 
 OrderedJson to_json(const MadeFrom& made) {
   OrderedJson json = {{"model", made.model}};

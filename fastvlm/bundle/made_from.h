@@ -8,6 +8,7 @@
 
 #include "fastvlm/base/json.h"
 #include "fastvlm/base/object_reader.h"
+#include "fastvlm/bundle/manifest.h"
 
 namespace fastvlm {
 
@@ -37,6 +38,12 @@ struct MadeFrom {
   std::optional<StaticGraphsMade> npu;
   bool operator==(const MadeFrom&) const = default;
 };
+
+// The section of a manifest, which holds it as text: only those who make more of an export read it. parse_manifest() has found it sound.
+// Nothing: an older program wrote the manifest.
+inline constexpr const char* kMadeFrom = "made_from";
+std::optional<MadeFrom> made_from(const Manifest& manifest);
+void set_made_from(const MadeFrom& made, Manifest& manifest);
 
 OrderedJson to_json(const MadeFrom& made);
 // Strictly; what is inside recipes is left to those who read recipes.

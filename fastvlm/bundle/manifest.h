@@ -11,7 +11,6 @@
 
 #include "fastvlm/base/files.h"
 #include "fastvlm/bundle/graph_entry.h"
-#include "fastvlm/bundle/made_from.h"
 #include "fastvlm/bundle/names.h"
 #include "fastvlm/checkpoint/model_config.h"
 #include "fastvlm/image/preprocess_settings.h"
@@ -136,7 +135,6 @@ struct Manifest {
   std::vector<std::string> findings;
   std::vector<LossEntry> losses;
   std::vector<RangeScale> range_scales;
-  std::optional<MadeFrom> made_from;  // older manifests do not say
   std::vector<GeluEntry> gelus;
   std::vector<WeightEntry> weights;
   std::vector<TargetEntry> targets;            // sorted by chip

@@ -175,7 +175,6 @@ std::string manifest_text(const Manifest& m) {
                       {"prompt", to_json(m.prompt)}, {"graphs", std::move(graphs)},        {"embedding_int8", int8_json(m.embedding_int8)},
                       {"findings", m.findings},      {"losses", losses_json(m.losses)},    {"weights", to_json(m.weights)}};
   if (!m.range_scales.empty()) json["range_scales"] = to_json(m.range_scales);
-  if (m.made_from) json["made_from"] = to_json(*m.made_from);
   if (!m.gelus.empty()) json["gelus"] = to_json(m.gelus);
   if (!m.targets.empty()) json["targets"] = to_json(m.targets);
   for (const auto& [name, text] : m.strange) json[name] = OrderedJson::parse(text);

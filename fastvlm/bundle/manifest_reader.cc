@@ -7,6 +7,7 @@
 #include "fastvlm/base/object_reader.h"
 #include "fastvlm/base/plain_path.h"
 #include "fastvlm/base/try.h"
+#include "fastvlm/bundle/made_from.h"
 #include "fastvlm/bundle/manifest.h"
 #include "fastvlm/bundle/manifest_notes.h"
 #include "fastvlm/image/decode.h"
@@ -326,9 +327,9 @@ std::map<std::string, ManifestFile> read_files(const ObjectReader& manifest) {
 }
 
 void keep_strange_sections(const ObjectReader& manifest, Manifest& m) {
-  constexpr std::array kKnown = {"format",  "format_version", "versions",       "dtype",    "model",    "preprocessing",
-                                 "prompt",  "graphs",         "embedding_int8", "findings", "losses",   "weights",
-                                 "targets", "files",          "range_scales",   "gelus",    "made_from"};
+  constexpr std::array kKnown = {"format",  "format_version", "versions",       "dtype",    "model",  "preprocessing",
+                                 "prompt",  "graphs",         "embedding_int8", "findings", "losses", "weights",
+                                 "targets", "files",          "range_scales",   "gelus"};
   manifest.members([&](const std::string& key, const Json& value) {
     if (std::ranges::find(kKnown, key) == kKnown.end()) m.strange[key] = value.dump();
   });
@@ -351,7 +352,8 @@ void read_sections(const ObjectReader& row, const Json& json, Manifest& m) {
   row.each("weights", [&](const ObjectReader& weight) { m.weights.push_back(read_weight(weight)); });
   if (row.has("range_scales"))
     row.each("range_scales", [&](const ObjectReader& scale) { m.range_scales.push_back(read_range_scale(scale)); });
-  if (const Json* made = json_find(json, "made_from")) m.made_from = read_made_from(row.object("made_from"), *made);
+  // Kept as text, once it is sound; see made_from().
+  if (const Json* made = json_find(json, kMadeFrom)) read_made_from(row.object(kMadeFrom), *made);
   if (row.has("gelus")) row.each("gelus", [&](const ObjectReader& gelu) { m.gelus.push_back(read_gelu(gelu)); });
   if (row.has("targets")) m.targets = read_targets(row.object("targets"));
   m.files = read_files(row);

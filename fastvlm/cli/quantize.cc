@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "fastvlm/base/try.h"
+#include "fastvlm/bundle/made_from.h"
 #include "fastvlm/bundle/manifest_json.h"
 #include "fastvlm/cli/print.h"
 #include "fastvlm/cli/print_compiled.h"
@@ -198,9 +199,9 @@ Status add_ranges(const QuantizeArguments& a, const CommonArguments& common, Pro
                   AddRecipesOptions& options) {
   std::optional<RangesUsed> used;
   std::string chip;
-  if (manifest.made_from && manifest.made_from->npu) {
-    used = manifest.made_from->npu->ranges;
-    if (!manifest.made_from->npu->targets.empty()) chip = manifest.made_from->npu->targets.front();
+  if (const std::optional<MadeFrom> from = made_from(manifest); from && from->npu) {
+    used = from->npu->ranges;
+    if (!from->npu->targets.empty()) chip = from->npu->targets.front();
   }
   const bool wanted = wants_ranges({.recipes = options.recipes});
   const bool built_in = a.calibration.empty();

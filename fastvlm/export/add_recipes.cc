@@ -8,6 +8,7 @@
 #include "fastvlm/base/hash.h"
 #include "fastvlm/base/interrupt.h"
 #include "fastvlm/base/try.h"
+#include "fastvlm/bundle/made_from.h"
 #include "fastvlm/export/encodings_files.h"
 #include "fastvlm/export/manifest_of.h"
 #include "fastvlm/export/model_identity.h"
@@ -59,9 +60,9 @@ class Addition {
     TRY(check_folder());
     TRY_ASSIGN(Checkpoint checkpoint, Checkpoint::open(o_.model_dir, o_.base_model));
     TRY_ASSIGN(facts_.model, model_identity(checkpoint));
-    if (facts_.model != old_.made_from->model)
+    if (facts_.model != made_from(old_)->model)
       return bad_input("{}: is another checkpoint ({:.12}) than the one that {} was exported from ({:.12})", o_.model_dir.string(),
-                       facts_.model, o_.output_dir.string(), old_.made_from->model);
+                       facts_.model, o_.output_dir.string(), made_from(old_)->model);
     TRY_ASSIGN(prepared_, prepare_graphs(options, std::move(checkpoint)));
     TRY(add_side_files(*prepared_));
     TRY(check_standing_files());
@@ -185,10 +186,11 @@ class Addition {
 Result<ExportOptions> options_with_recipes(const Manifest& manifest, const AddRecipesOptions& o) {
   const std::string what = o.output_dir.string();
   if (manifest.recipes().empty()) return bad_usage("{}: has no static graphs that a recipe could be made for; export with `targets`", what);
-  if (!manifest.made_from || !manifest.made_from->npu)
+  const std::optional<MadeFrom> from = made_from(manifest);
+  if (!from || !from->npu)
     return bad_input("{}: its {} does not say what it was made of, because an earlier version wrote it; export again with all recipes",
                      what, kManifestFile);
-  const StaticGraphsMade& made = *manifest.made_from->npu;
+  const StaticGraphsMade& made = *from->npu;
   TRY(check_ranges(made, o));
   NpuOptions npu{.targets = made.targets,
                  .known_targets = o.known_targets,

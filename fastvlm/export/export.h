@@ -36,10 +36,6 @@ enum class GeluChoice {
   kExact,  // all exact
   kFast,   // all fast
 };
-// As the option and the manifest spell it.
-constexpr std::string_view name(GeluChoice choice) {
-  return choice == GeluChoice::kFast ? "fast" : choice == GeluChoice::kExact ? "exact" : "auto";
-}
 
 struct ExportOptions {
   Path model_dir;

@@ -2,6 +2,7 @@
 
 #include "fastvlm/base/hash.h"
 #include "fastvlm/base/version.h"
+#include "fastvlm/bundle/made_from.h"
 #include "fastvlm/quant/ranges.h"
 #include "fastvlm/quant/recipe.h"
 
@@ -67,11 +68,7 @@ std::vector<RangeScale> range_scales(const ops::ScalePlan& plan) {
   return scales;
 }
 
-MadeFrom made_from(const ExportOptions& options, const std::string& model) {
-  MadeFrom made{.model = model, .npu = std::nullopt};
-  if (options.npu) made.npu = static_graphs_made(options);
-  return made;
-}
+std::string_view name(GeluChoice choice) { return choice == GeluChoice::kFast ? "fast" : choice == GeluChoice::kExact ? "exact" : "auto"; }
 
 std::vector<GeluEntry> gelu_entries(const std::vector<ops::ChosenGelu>& gelus) {
   std::vector<GeluEntry> entries;
@@ -90,10 +87,12 @@ Manifest manifest_of(const PreparedExport& p, const WrittenFacts& written) {
       .embedding_int8 = {.file = kInt8TableFile, .scale = written.int8.scale, .sqnr_db = written.int8.sqnr_db},
       .findings = p.findings,
       .range_scales = range_scales(p.scales),
-      .made_from = made_from(p.options, written.model),
       .gelus = gelu_entries(p.gelus),
       .files = written.files,
   };
+  MadeFrom made{.model = written.model, .npu = std::nullopt};
+  if (p.options.npu) made.npu = static_graphs_made(p.options);
+  set_made_from(made, manifest);
   for (const PreparedGraph& graph : p.graphs) manifest.graphs.push_back(graph.entry);
   for (const auto& [weight, losses] : written.losses) manifest.losses.push_back({weight, losses});
   add_weights(p.data, /*npu=*/false, manifest.weights);
