@@ -129,7 +129,7 @@ class Addition {
     TRY(report_losses(p, facts_));
     Manifest manifest = manifest_of(p, facts_);
     manifest.targets = old_.targets;
-    manifest.strange = old_.strange;
+    manifest.strange.insert(old_.strange.begin(), old_.strange.end());  // but for what it was made of, which is new
     manifest.versions.onnxruntime = old_.versions.onnxruntime;
     manifest.versions.onnxruntime_qnn = old_.versions.onnxruntime_qnn;
     TRY(check_interrupt());

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <utility>
 
 #include "fastvlm/base/interrupt.h"
 #include "fastvlm/base/try.h"
@@ -88,7 +89,7 @@ Status measure(GraphsOfRecipe& group, const std::map<std::string, FloatWeight>& 
       TRY_ASSIGN(row.sqnr_db, sqnr(coded, plain->second, files));
     }
   }
-  std::ranges::stable_sort(accuracy.weights, {}, [](const WeightAccuracy& row) { return row.sqnr_db.value_or(kEqual + 1); });
+  std::ranges::sort(accuracy.weights, {}, [](const WeightAccuracy& row) { return std::pair(row.sqnr_db.value_or(kEqual + 1), row.name); });
   return {};
 }
 
