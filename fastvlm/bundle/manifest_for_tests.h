@@ -2,6 +2,7 @@
 #pragma once
 
 #include "fastvlm/base/hash.h"
+#include "fastvlm/bundle/made_from.h"
 #include "fastvlm/bundle/manifest.h"
 
 namespace fastvlm {
@@ -14,6 +15,18 @@ inline GraphEntry entry_for_tests(GraphRole role, const GraphExtents& extents = 
   GraphEntry entry = graph_entry(graph, role, extents, in.dtype());
   entry.macs = is_static(role) ? 12 : 0;
   return entry;
+}
+
+inline MadeFrom made_from_for_tests() {
+  return {.model = std::string(64, 'a'),
+          .npu = StaticGraphsMade{.targets = {"sm8750", "sm8650"},
+                                  .prefill_logits = false,
+                                  .part_limit_bytes = 7,
+                                  .gelu = "auto",
+                                  .encodings = "1.0.0",
+                                  .recipes = {R"({"name":"fp16","rules":[]})", R"({"name":"w4","rules":[]})"},
+                                  .vision_recipe = R"({"name":"w8a16","rules":[]})",
+                                  .ranges = RangesUsed{.sha256 = std::string(64, 'b'), .share = 0.125}}};
 }
 
 inline Manifest manifest_for_tests() {
@@ -51,6 +64,7 @@ inline Manifest manifest_for_tests() {
       .strange = {{"notes", R"({"by":"somebody else"})"}},
       .files = {{"a.data", {.bytes = 5, .sha256 = "00ff", .made = "weights"}},
                 {"npu/vision.onnx.data", {.bytes = std::uint64_t{1} << 40, .sha256 = "11", .made = "weights"}}}};
+  set_made_from(made_from_for_tests(), m);
   for (GraphRole role : {GraphRole::kVisionEncoder, GraphRole::kDecoderWithProjection, GraphRole::kTokenEmbedder})
     m.graphs.push_back(entry_for_tests(role));
   m.graphs.push_back(entry_for_tests(GraphRole::kVision, {.image_size = 64}));

@@ -2,13 +2,14 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <limits>
 #include <set>
 
 #include "fastvlm/base/object_reader.h"
 #include "fastvlm/base/plain_path.h"
 #include "fastvlm/base/try.h"
+#include "fastvlm/bundle/made_from.h"
 #include "fastvlm/bundle/manifest.h"
+#include "fastvlm/bundle/manifest_notes.h"
 #include "fastvlm/image/decode.h"
 
 namespace fastvlm {
@@ -291,13 +292,6 @@ WeightEntry read_weight(const ObjectReader& row) {
   return weight;
 }
 
-LossEntry read_loss(const ObjectReader& row) {
-  return {.weight = row.text("weight"),
-          .losses = {.overflowed = row.integer("overflowed", 0, INT64_MAX),
-                     .vanished = row.integer("vanished", 0, INT64_MAX),
-                     .not_finite = row.integer("not_finite", 0, INT64_MAX)}};
-}
-
 ContextEntry read_context(const ObjectReader& row) {
   ContextEntry context{.group = plain_name(row, "group"),
                        .binary = plain_name(row, "binary"),
@@ -309,16 +303,6 @@ ContextEntry read_context(const ObjectReader& row) {
   });
   return context;
 }
-
-RangeScale read_range_scale(const ObjectReader& row) {
-  return {.name = row.text("name"),
-          .largest = row.text("largest"),
-          .absmax = row.number("absmax", 0, std::numeric_limits<float>::max()),
-          .halvings = row.integer("halvings", 1, 127),
-          .modules = row.texts("modules")};
-}
-
-GeluEntry read_gelu(const ObjectReader& row) { return {.name = row.text("name"), .form = row.text("form"), .why = row.text("why")}; }
 
 std::vector<TargetEntry> read_targets(const ObjectReader& targets) {
   std::vector<TargetEntry> entries;
@@ -350,7 +334,7 @@ void keep_strange_sections(const ObjectReader& manifest, Manifest& m) {
   });
 }
 
-void read_sections(const ObjectReader& row, Manifest& m) {
+void read_sections(const ObjectReader& row, const Json& json, Manifest& m) {
   m.versions = read_versions(row.object("versions"));
   m.dtype = dtype(row, "dtype");
   if (m.dtype != Dtype::kFloat32 && m.dtype != Dtype::kFloat16)
@@ -367,6 +351,8 @@ void read_sections(const ObjectReader& row, Manifest& m) {
   row.each("weights", [&](const ObjectReader& weight) { m.weights.push_back(read_weight(weight)); });
   if (row.has("range_scales"))
     row.each("range_scales", [&](const ObjectReader& scale) { m.range_scales.push_back(read_range_scale(scale)); });
+  // Kept as text, once it is sound; see made_from().
+  if (const Json* made = json_find(json, kMadeFrom)) read_made_from(row.object(kMadeFrom), *made);
   if (row.has("gelus")) row.each("gelus", [&](const ObjectReader& gelu) { m.gelus.push_back(read_gelu(gelu)); });
   if (row.has("targets")) m.targets = read_targets(row.object("targets"));
   m.files = read_files(row);
@@ -384,9 +370,19 @@ Result<Manifest> parse_manifest(std::string_view text, const std::string& what) 
     return bad_input("{}: written in format version {}, this program reads {}; export again", what, version, kManifestVersion);
   std::optional<Error> problem;
   Manifest manifest;
-  read_sections(ObjectReader(json, what, problem), manifest);
+  read_sections(ObjectReader(json, what, problem), json, manifest);
   if (problem) return *std::move(problem);
   return manifest;
+}
+
+Result<Manifest> read_manifest(const Path& folder) {
+  const Path path = folder / kManifestFile;
+  std::error_code ignored;
+  if (!std::filesystem::is_directory(folder, ignored)) return bad_input("{}: there is no such folder", folder.string());
+  if (!std::filesystem::exists(path, ignored))
+    return bad_input("{}: no {} here, so this is no folder written by export", folder.string(), kManifestFile);
+  TRY_ASSIGN(const std::string text, read_file(path, std::size_t{256} << 20));
+  return parse_manifest(text, path.string());
 }
 
 }  // namespace fastvlm

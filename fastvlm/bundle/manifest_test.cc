@@ -19,6 +19,7 @@ TEST(Manifest, MakesTheRoundTripByteForByte) {
 TEST(Manifest, RolesPrecisionAndExtentsComeBack) {
   const Manifest made = manifest_for_tests(), read = parse_manifest(manifest_text(made), kWhat).value();
   EXPECT_EQ(read.graphs, made.graphs);
+  EXPECT_EQ(made_from(read), made_from_for_tests());
   EXPECT_EQ(read.find(GraphRole::kFused)->extents.text_tokens, 6);
   EXPECT_EQ(read.vision(64)->file, "npu/vision_64.onnx");
   EXPECT_EQ(read.vision(128), nullptr);
@@ -112,6 +113,14 @@ const Damage kDamages[] = {
     {"/embedding_int8/scale", "\"much\"", "embedding_int8: the key \"scale\" must be a number in a string, but is \"much\""},
     {"/findings", "[1]", "the key \"findings\" must be a list of strings, but one of them is number"},
     {"/range_scales/0/halvings", "200", "range_scales[0]: the key \"halvings\" must be from 1 to 127, but is 200"},
+    {"/made_from", "3", "the key \"made_from\" must be an object, but is number"},
+    {"/made_from/model", "\"abc\"", "made_from: the key \"model\" must be a SHA-256 in 64 hexadecimal digits, but is \"abc\""},
+    {"/made_from/npu", "[]", "made_from: the key \"npu\" must be an object, but is array"},
+    {"/made_from/npu/targets", "[1]", "made_from: npu: the key \"targets\" must be a list of strings"},
+    {"/made_from/npu/recipes", "[1]", "made_from: npu: each of \"recipes\" must be an object, but is number"},
+    {"/made_from/npu/vision_recipe", nullptr, "made_from: npu: \"vision_recipe\" must be an object, but is null"},
+    {"/made_from/npu/part_limit_bytes", "-1", "made_from: npu: the key \"part_limit_bytes\" must be from 0"},
+    {"/made_from/npu/ranges/share", "2", "made_from: npu: ranges: the key \"share\" must be from 0 to 1, but is 2"},
     {"/gelus/0/why", "3", "gelus[0]: the key \"why\" must be a string, but is number"},
     {"/losses/0/vanished", "-1", "losses[0]: the key \"vanished\" must be from 0 to 9223372036854775807, but is -1"},
     {"/weights/0/bytes", "20", "weights[0]: the key \"bytes\" must be what the shape and the type say, but is 20"},

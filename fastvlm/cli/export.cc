@@ -9,6 +9,7 @@
 #include "fastvlm/cli/export_arguments.h"
 #include "fastvlm/cli/print.h"
 #include "fastvlm/cli/print_compiled.h"
+#include "fastvlm/cli/print_recipes.h"
 #include "fastvlm/cli/verbs.h"
 #include "fastvlm/clients/export_layouts.h"
 #include "fastvlm/process/process.h"
@@ -66,6 +67,7 @@ ExitCode run(const ExportArguments& arguments, const CommonArguments& common) {
   auto progress = make_progress(common.quiet || common.json);
   TRY_ASSIGN(const auto full, export_and_compile(options, *progress));
   const ExportReport& report = full.graphs;
+  TRY_ASSIGN(const OrderedJson sizes, recipe_sizes_json(arguments.output_dir));
   if (common.json) {
     print_json({{"output_dir", arguments.output_dir.string()},
                 {"bytes", report.bytes},
@@ -73,6 +75,7 @@ ExitCode run(const ExportArguments& arguments, const CommonArguments& common) {
                 {"files", to_json(report.files)},
                 {"reused_bytes", report.reused},
                 {"findings", report.findings},
+                {"recipes", sizes},
                 {"contexts", compiled_json(full.contexts)}});
     return 0;
   }
@@ -81,6 +84,7 @@ ExitCode run(const ExportArguments& arguments, const CommonArguments& common) {
                          full.seconds));
   if (!arguments.reuse.empty())
     print_line(fmt::format("{} of these are those of {}", human_bytes(report.reused), arguments.reuse.string()));
+  print_recipe_sizes(sizes, arguments.output_dir);
   if (!full.contexts.empty()) print_compiled(full.contexts, false);
   return 0;
 }

@@ -17,12 +17,14 @@ namespace {
 struct InspectArguments {
   Path path;
   bool tensors = false;  // every tensor, not only their number
-  bool hash = false;     // SHA-256 of large files too
+  bool accuracy = false;
+  bool hash = false;  // SHA-256 of large files too
 };
 
 void add_options(OptionTable& options, InspectArguments& a, CommonArguments& common) {
   options.path("path", a.path, "Folder or file").set_required();
   options.flag("--tensors", a.tensors, "List every tensor or range, or which NPU operators each node became");
+  options.flag("--accuracy", a.accuracy, "Of an output folder: how exactly each weight is stored that is integers, the least exact first");
   options.flag("--hash", a.hash, "SHA-256 of files above 64 MiB too; check all hashes of an output folder");
   add_json(options, common);
   add_runtime_options(options, common);
@@ -251,6 +253,26 @@ void print_output_tables(const OrderedJson& facts) {
                                                     : "\nevery file has the size in the manifest; --hash checks the content");
 }
 
+// The least exact of each recipe, or all.
+void print_accuracy(const OrderedJson& accuracy, bool all) {
+  constexpr std::size_t kShown = 10;
+  for (const auto& recipe : accuracy) {
+    const auto bytes = recipe["bytes"].get<std::uint64_t>(), half = recipe["half_bytes"].get<std::uint64_t>();
+    const auto& weights = recipe["weights"];
+    const std::size_t shown = all ? weights.size() : std::min(kShown, weights.size());
+    print_line(fmt::format("\n{} {}: {} of {} in half precision ({:.3f}); {}", plain_at(recipe, "graphs"), plain_at(recipe, "recipe"),
+                           human_bytes(bytes), human_bytes(half), static_cast<double>(bytes) / static_cast<double>(half),
+                           shown < weights.size() ? fmt::format("the least exact of {} weights; --tensors lists all", weights.size())
+                                                  : std::string("its weights")));
+    Rows rows = {{"weight", "stored as", "size", "SQNR"}};
+    for (std::size_t i = 0; i < shown; ++i)
+      rows.push_back({plain_at(weights[i], "name"), plain_at(weights[i], "precision"),
+                      human_bytes(weights[i]["bytes"].get<std::uint64_t>()),
+                      weights[i]["sqnr_db"].is_number() ? fmt::format("{:.1f} dB", weights[i]["sqnr_db"].get<double>()) : "-"});
+    print_table(rows);
+  }
+}
+
 void print_facts(const OrderedJson& facts) {
   print_line(fmt::format("{}: {}", plain_at(facts, "path"), plain_at(facts, "kind")));
   Rows rows;
@@ -263,6 +285,7 @@ void print_facts(const OrderedJson& facts) {
   if (facts.contains("ranges")) print_largest(facts["ranges"]);
   const bool output_folder = facts["kind"] == "output folder";
   if (output_folder) print_output_tables(facts);
+  if (facts.contains("weight_accuracy")) print_accuracy(facts["weight_accuracy"], facts.contains("tensor_list"));
   for (const char* side : {"inputs", "outputs"})
     if (facts.contains(side)) print_rows(side, facts[side], {"name", "type", "shape"});
   if (facts.contains("external_data"))
@@ -283,6 +306,7 @@ void print_facts(const OrderedJson& facts) {
 ExitCode run(const InspectArguments& arguments, const CommonArguments& common) {
   TRY_ASSIGN(InspectReport report, inspect({.path = arguments.path,
                                             .tensors = arguments.tensors,
+                                            .accuracy = arguments.accuracy,
                                             .hashes = arguments.hash,
                                             .program = own_executable(),
                                             .runtimes = common.runtimes}));

@@ -3,9 +3,17 @@
 #include <charconv>
 
 #include "fastvlm/base/try.h"
+#include "fastvlm/bundle/made_from.h"
+#include "fastvlm/bundle/manifest_json.h"
 #include "fastvlm/cli/print.h"
+#include "fastvlm/cli/print_compiled.h"
+#include "fastvlm/cli/print_recipes.h"
 #include "fastvlm/cli/verbs.h"
+#include "fastvlm/compile/compile_output.h"
+#include "fastvlm/export/add_recipes.h"
 #include "fastvlm/export/calibrate_checkpoint.h"
+#include "fastvlm/export/prepare_integers.h"
+#include "fastvlm/process/process.h"
 #include "fastvlm/quant/recipe.h"
 #include "fastvlm/sensitivity/sensitivity.h"
 
@@ -16,7 +24,11 @@ struct QuantizeArguments {
   bool sensitivity = false;
   Path model_dir;
   Path base_model;
-  std::string recipe = "w4";
+  std::vector<std::string> recipes;
+  Path output_dir;
+  double range_share = RangeOptions().share;
+  bool compile = true;
+  unsigned jobs = 0;
   Path calibration;
   Path images;
   Path prompts;
@@ -32,14 +44,26 @@ struct QuantizeArguments {
 };
 
 void add_options(OptionTable& options, QuantizeArguments& a, CommonArguments& common) {
-  options.flag("--sensitivity", a.sensitivity, "Measure what each layer of the text decoder costs, and propose a recipe");
   options.path("--model-dir", a.model_dir, "Checkpoint folder").complete(Completes::kFolder).set_required();
   options.path("--base-model", a.base_model, "Model that a LoRA adapter in --model-dir is merged into").complete(Completes::kFolder);
-  options.value("--recipe", a.recipe, "NAME", "Recipe that is taken apart: w8, w4, w8a16, w4a16, w8a16-int, or the file of one")
-      .show_default();
-  options.choice("--by", a.by, {"modules", "layers"}, "Whether each matrix is tried by itself, or a layer as a whole, which is faster");
+  options.list("--recipe", a.recipes, "NAME,NAME",
+               "w8, w4, w8a16, w4a16, w8a16-int, or the file of a recipe; --sensitivity takes one apart, by default w4");
   options.path("--calibration", a.calibration,
                "Ranges (calibrate) or a folder of pictures, for activations in integers; default: a few made-up pictures");
+  add_json(options, common);
+  options.heading("More recipes for an export");
+  options.path("--output-dir", a.output_dir, "Folder that export wrote: the graphs of --recipe are added").complete(Completes::kFolder);
+  options.value("--range-share", a.range_share, "X", "As in export, where the folder was made without ranges")
+      .show_default()
+      .refuse_negative();
+  options.flag("--no-compile", a.compile, "Leave the contexts of chips as they are; default: chips with contexts get new ones",
+               /*given=*/false);
+  options.value("--jobs", a.jobs, "N", "Contexts compiled at a time; default: as many as memory allows");
+  const std::size_t first = options.rows().size();
+  options.heading("What layers cost");
+  options.flag("--sensitivity", a.sensitivity, "Measure what each layer of the text decoder costs, and propose a recipe").excludes =
+      "--output-dir";
+  options.choice("--by", a.by, {"modules", "layers"}, "Whether each matrix is tried by itself, or a layer as a whole, which is faster");
   options.path("--images", a.images, "Pictures to ask about; default: those of --calibration, or a few made-up ones")
       .complete(Completes::kFolder);
   options.path("--prompts", a.prompts, "Questions, one a line, asked in turn; default: six general ones");
@@ -48,11 +72,12 @@ void add_options(OptionTable& options, QuantizeArguments& a, CommonArguments& co
   options.value("--reply-tokens", a.reply_tokens, "N", "Tokens of each answer that count, at most").show_default().refuse_negative();
   options.value("--max-pixels", a.max_pixels, "N", "Largest picture that is read").show_default();
   Option& size = options.value("--size", a.size, "BYTES|SHARE", "Largest decoder, in bytes (340M) or as a share of half precision (0.35)");
-  size.excludes = "--quality";
   options.value("--quality", a.quality, "KL", "Largest mean KL divergence of a token from the float decoder, in nats").refuse_negative();
   options.path("--output", a.output, "File to write the proposed recipe to, for export --recipe");
   options.value("--name", a.name, "NAME", "Name of the proposed recipe; default: <recipe>-mixed");
-  add_json(options, common);
+  size.excludes = "--quality";
+  for (std::size_t row = first + 1; row < options.rows().size(); ++row) options.rows()[row].needs = "--sensitivity";
+  options.heading("");
   add_runtime_options(options, common);
 }
 
@@ -75,7 +100,10 @@ Status read_size(const std::string& text, SensitivityOptions& options) {
 }
 
 Status check(const QuantizeArguments& a) {
-  if (!a.sensitivity) return bad_usage("say what to do: --sensitivity");
+  if (!a.sensitivity && a.output_dir.empty())
+    return bad_usage("say what to do: --output-dir adds the recipe to an export, --sensitivity measures what layers cost");
+  if (!a.sensitivity && a.recipes.empty()) return bad_usage("--recipe is required: what is added?");
+  if (a.sensitivity && a.recipes.size() > 1) return bad_usage("--recipe: one is taken apart at a time");
   if (!a.output.empty() && a.size.empty() && !a.quality) return bad_usage("--output: for which --size or --quality?");
   return {};
 }
@@ -93,7 +121,7 @@ Result<SensitivityOptions> options_of(const QuantizeArguments& a, const CommonAr
                              .quality = a.quality,
                              .runtimes = common.runtimes,
                              .threads = common.threads};
-  TRY_ASSIGN(options.recipe, find_recipe(a.recipe));
+  TRY_ASSIGN(options.recipe, find_recipe(a.recipes.empty() ? "w4" : a.recipes.front()));
   TRY(read_size(a.size, options));
   std::error_code ignored;
   if (a.images.empty() && std::filesystem::is_directory(a.calibration, ignored)) options.pictures = a.calibration;
@@ -164,8 +192,83 @@ void print_found(const Sensitivity& found) {
   print_line(measured_line(*found.proposal, found));
 }
 
-ExitCode run(const QuantizeArguments& a, const CommonArguments& common) {
-  TRY(check(a));
+// ---- More recipes for an export -----------------------------------------------------------------------------------------
+
+// Where the export had ranges they must be the same; where only a new recipe wants some, as export has it.
+Status add_ranges(const QuantizeArguments& a, const CommonArguments& common, Progress& progress, const Manifest& manifest,
+                  AddRecipesOptions& options) {
+  std::optional<RangesUsed> used;
+  std::string chip;
+  if (const std::optional<MadeFrom> from = made_from(manifest); from && from->npu) {
+    used = from->npu->ranges;
+    if (!from->npu->targets.empty()) chip = from->npu->targets.front();
+  }
+  const bool wanted = wants_ranges({.recipes = options.recipes});
+  const bool built_in = a.calibration.empty();
+  if (chip.empty() || (built_in && (used ? !used->built_in : !wanted))) return {};
+  options.ranges.emplace(RangeOptions{.share = used ? used->share : a.range_share,
+                                      .source = built_in ? RangeOptions::Source::kBuiltIn : RangeOptions::Source::kMeasured});
+  TRY_ASSIGN(options.ranges->ranges, ranges_of(a.calibration,
+                                               {.model_dir = a.model_dir,
+                                                .base_model = a.base_model,
+                                                .image_size = manifest.preprocessing.settings.size,
+                                                .chip = chip,
+                                                .runtimes = common.runtimes,
+                                                .threads = common.threads},
+                                               progress));
+  return {};
+}
+
+// Of the chips that had some.
+Result<std::vector<CompiledTarget>> compile_again(const QuantizeArguments& a, const CommonArguments& common, const Manifest& manifest,
+                                                  Progress& progress) {
+  if (!a.compile || manifest.targets.empty()) return std::vector<CompiledTarget>();
+  CompileOptions options{.output_dir = a.output_dir,
+                         .targets = {},
+                         .runtimes = common.runtimes,
+                         .program = own_executable(),
+                         .cache_folder = common.runtimes.cache_folder,
+                         .jobs = a.jobs};
+  for (const TargetEntry& target : manifest.targets) options.targets.push_back(target.chip);
+  return compile_output(options, progress);
+}
+
+ExitCode run_addition(const QuantizeArguments& a, const CommonArguments& common) {
+  AddRecipesOptions options{.output_dir = a.output_dir,
+                            .model_dir = a.model_dir,
+                            .base_model = a.base_model,
+                            .recipes = {},
+                            .ranges = std::nullopt,
+                            .threads = common.threads};
+  for (const std::string& name : a.recipes) {
+    TRY_ASSIGN(options.recipes.emplace_back(), find_recipe(name));
+  }
+  TRY_ASSIGN(const Manifest manifest, read_manifest(a.output_dir));
+  auto progress = make_progress(common.quiet || common.json);
+  TRY(add_ranges(a, common, *progress, manifest, options));
+  TRY_ASSIGN(const ExportReport report, add_recipes(options, *progress));
+  auto compiled = compile_again(a, common, manifest, *progress);
+  if (!compiled.ok()) return std::move(compiled).error().within("the graphs are written, but not compiled");
+  TRY_ASSIGN(const OrderedJson sizes, recipe_sizes_json(a.output_dir));
+  if (common.json) {
+    print_json({{"output_dir", a.output_dir.string()},
+                {"bytes", report.bytes},
+                {"files", to_json(report.files)},
+                {"findings", report.findings},
+                {"recipes", sizes},
+                {"contexts", compiled_json(*compiled)}});
+    return 0;
+  }
+  for (const std::string& finding : report.findings) print_line("note: " + finding);
+  print_line(fmt::format("{}: {} more files, {}", a.output_dir.string(), report.files.size(), human_bytes(report.bytes)));
+  print_recipe_sizes(sizes, a.output_dir);
+  if (!compiled->empty()) print_compiled(*compiled, false);
+  return 0;
+}
+
+// ---- What layers cost ---------------------------------------------------------------------------------------------------
+
+ExitCode run_sensitivity(const QuantizeArguments& a, const CommonArguments& common) {
   TRY_ASSIGN(SensitivityOptions options, options_of(a, common));
   auto progress = make_progress(common.quiet || common.json);
   TRY(add_ranges(a, common, *progress, options));
@@ -185,21 +288,28 @@ ExitCode run(const QuantizeArguments& a, const CommonArguments& common) {
   return 0;
 }
 
+ExitCode run(const QuantizeArguments& a, const CommonArguments& common) {
+  TRY(check(a));
+  return a.sensitivity ? run_sensitivity(a, common) : run_addition(a, common);
+}
+
 }  // namespace
 
 Verb quantize_verb(CommonArguments& common) {
   return make_verb<QuantizeArguments>(
       {.name = "quantize",
        .group = kConvertGroup,
-       .summary = "Find out which layers bear few bits, and write a recipe of it",
-       .details = "Stores one matrix of the text decoder at a time as the recipe says, on the CPU, and compares the choice of every token\n"
-                  "with that of the float decoder along its own replies. The table is cost against bytes; with --size or --quality it\n"
-                  "proposes which weights to keep at 8 bits or as floats, measures that recipe as a whole, and writes it for\n"
-                  "export --recipe. The graphs lie in a temporary folder meanwhile (TMPDIR).",
-       .examples = "  fastvlm-npu quantize --sensitivity --model-dir FastVLM-0.5B --recipe w4 --images pictures\n"
-                   "  fastvlm-npu quantize --sensitivity --model-dir FastVLM-0.5B --recipe w4 --images pictures --size 0.33 --output "
-                   "./mine.json\n"
-                   "  fastvlm-npu export --model-dir FastVLM-0.5B --output-dir out --target sm8750 --recipe ./mine.json"},
+       .summary = "Add a recipe to an export, or find out which layers bear few bits",
+       .details =
+           "With --output-dir the graphs and weights of the recipe are added to an export, as if it had been made with all of them;\n"
+           "the checkpoint must be the one it was made of, and where it was made with ranges, --calibration must be the same.\n"
+           "With --sensitivity one matrix of the text decoder at a time is stored as the recipe says, on the CPU, and the choice of\n"
+           "every token is compared with that of the float decoder along its own replies. The table is cost against bytes; with\n"
+           "--size or --quality it proposes which weights to keep at 8 bits or as floats, measures that recipe as a whole, and\n"
+           "writes it for export --recipe. The graphs lie in a temporary folder meanwhile (TMPDIR).",
+       .examples = "  fastvlm-npu quantize --output-dir out --recipe w8 --model-dir FastVLM-0.5B\n"
+                   "  fastvlm-npu quantize --sensitivity --model-dir FastVLM-0.5B --recipe w4 --images pictures\n"
+                   "  fastvlm-npu quantize --sensitivity --model-dir FastVLM-0.5B --images pictures --size 0.33 --output ./mine.json"},
       common, add_options, run);
 }
 

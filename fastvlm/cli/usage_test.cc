@@ -62,6 +62,11 @@ const UsageCase kUsageCases[] = {
     {{"quantize", "--sensitivity", "--model-dir", "x", "--size", "0.3", "--quality", "1"}, 2, "excludes"},
     {{"quantize", "--sensitivity", "--model-dir", "x", "--size", "3 MB"}, 2, "--size 3 MB: must be a number of bytes such as 340M"},
     {{"quantize", "--sensitivity", "--model-dir", "x", "--recipe", "w3"}, 2, "built in are fp16, w8, w4"},
+    {{"quantize", "--sensitivity", "--model-dir", "x", "--recipe", "w4,w8"}, 2, "one is taken apart at a time"},
+    {{"quantize", "--model-dir", "x", "--output-dir", "y"}, 2, "--recipe is required"},
+    {{"quantize", "--model-dir", "x", "--output-dir", "y", "--size", "1"}, 2, "--sensitivity"},
+    {{"quantize", "--model-dir", "x", "--output-dir", "y", "--sensitivity"}, 2, "excludes"},
+    {{"quantize", "--model-dir", "x", "--output-dir", "/nowhere", "--recipe", "w8"}, 3, "/nowhere: there is no such folder"},
     {{"quantize", "--sensitivity", "--model-dir", "/nowhere", "--size", "0.3"}, 3, "/nowhere: there is no such folder"},
     {{"doctor", "--ort-library", "/nowhere"}, 2, "--ort-library /nowhere"},
 };

@@ -45,6 +45,7 @@ class Gatherer {
     if (o_.verify) {
       TRY(check());
       TRY(layers());
+      TRY(weights());
     }
     TRY(contexts());
     return std::move(sheet_);
@@ -158,6 +159,14 @@ class Gatherer {
                                    .open_npu = o_.open_npu,
                                    .pixel_values = Tensor::of_floats({1, 3, size, size}, pixels),
                                    .text_ids = tokenizer.encode(o_.question)});
+  }
+
+  Status weights() {
+    progress_.start("weights", 0);
+    auto measured = weight_accuracy(o_.output_dir, sheet_.folder.manifest);
+    if (!measured.ok()) return tell(std::move(measured).error(), sheet_.weights_problem);
+    sheet_.weights = std::move(*measured);
+    return {};
   }
 
   // ---- Contexts ----

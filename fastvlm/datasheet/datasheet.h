@@ -8,6 +8,7 @@
 
 #include "fastvlm/base/json.h"
 #include "fastvlm/base/progress.h"
+#include "fastvlm/inspect/weight_accuracy.h"
 #include "fastvlm/run/runtimes.h"
 #include "fastvlm/session/output_folder.h"
 #include "fastvlm/verify/layer_accuracy.h"
@@ -20,7 +21,7 @@ struct DatasheetOptions {
   OpenGraph open_cpu;
   OpenGraph open_npu = {};          // empty: the NPU is not run
   std::string chip = {};            // that open_npu runs on
-  bool verify = true;               // false: no gates, no accuracy of layers
+  bool verify = true;               // false: no gates, no accuracy of layers and weights
   std::vector<Path> pictures = {};  // empty: one that is made up
   std::string question = "What is in this picture?";
   std::int64_t max_new_tokens = 64;
@@ -54,7 +55,9 @@ struct Datasheet {
   std::uint64_t bytes = 0;  // of all files
   std::optional<VerifyReport> verified;
   std::vector<LayerAccuracy> layers;
-  std::string layers_problem;  // why there are none, or not all
+  std::string layers_problem;           // why there are none, or not all
+  std::vector<RecipeAccuracy> weights;  // that are integers
+  std::string weights_problem;
   std::vector<ContextSheet> contexts;
   std::string question;
   std::vector<SheetPicture> pictures;

@@ -39,6 +39,8 @@ std::vector<double> values_of(const LayerAccuracy& layers) {
   return values;
 }
 
+std::string sqnr_text(const WeightAccuracy& weight) { return weight.sqnr_db ? fmt::format("{:.1f}", *weight.sqnr_db) : "-"; }
+
 // One plot for each graph; what ran on the NPU is its second line.
 std::string layer_plots(const std::vector<LayerAccuracy>& layers) {
   std::string plots;
@@ -63,6 +65,24 @@ std::string layer_table(const LayerAccuracy& layers) {
   for (std::size_t i = 0; i < layers.rows.size(); ++i)
     rows.push_back({std::to_string(i + 1), layers.rows[i].module, fmt::format("{:.1f}", layers.rows[i].snr_db)});
   return report::folded(fmt::format("{}: {}", layers.graph, what_of(layers)), report::table(rows));
+}
+
+// Sizes before and after, the least exact weight; then all of them.
+std::string weights_part(const std::vector<RecipeAccuracy>& recipes) {
+  if (recipes.empty()) return "";
+  Rows sizes = {{"graphs", "recipe", "half precision", "as stored", "share", "least exact weight", "SQNR dB"}};
+  std::string tables;
+  for (const RecipeAccuracy& recipe : recipes) {
+    sizes.push_back(
+        {recipe.graphs, recipe.recipe, human_bytes(recipe.half_bytes), human_bytes(recipe.bytes),
+         fmt::format("{:.3f}", static_cast<double>(recipe.bytes) / static_cast<double>(std::max<std::uint64_t>(1, recipe.half_bytes))),
+         recipe.weights.empty() ? "" : recipe.weights[0].name, recipe.weights.empty() ? "" : sqnr_text(recipe.weights[0])});
+    Rows rows = {{"weight", "stored as", "size", "SQNR dB"}};
+    for (const WeightAccuracy& weight : recipe.weights)
+      rows.push_back({weight.name, weight.precision, human_bytes(weight.bytes), sqnr_text(weight)});
+    tables += report::folded(fmt::format("Weights of {} {}, the least exact first", recipe.graphs, recipe.recipe), report::table(rows));
+  }
+  return report::paragraph("Weights that are stored as integers, against the numbers of the plain graphs.") + report::table(sizes) + tables;
 }
 
 std::string missed(const VerifyReport& report) {
@@ -134,6 +154,8 @@ std::string accuracy_section(const Datasheet& sheet) {
     for (const LayerAccuracy& layers : sheet.layers) body += layer_table(layers);
   }
   if (!sheet.layers_problem.empty()) body += report::paragraph(sheet.layers_problem);
+  body += weights_part(sheet.weights);
+  if (!sheet.weights_problem.empty()) body += report::paragraph(sheet.weights_problem);
   return body + report::folded(fmt::format("All {} gates", sheet.verified->rows.size()), report::table(to_table(*sheet.verified)));
 }
 

@@ -22,6 +22,13 @@ Datasheet sheet_for_tests() {
                   {.graph = "vision_256", .on_npu = true, .rows = {{"model.stem", 60}, {kNasty, -3}}},
                   {.graph = "decoder fp16", .rows = {{"model.layers.0", 50}}}};
   sheet.layers_problem = kNasty;
+  sheet.weights = {{.graphs = "decoder",
+                    .recipe = "w4",
+                    .bytes = 300,
+                    .half_bytes = 1000,
+                    .weights = {{.name = kNasty, .precision = "4 bits", .bytes = 100, .half_bytes = 400, .sqnr_db = 18.25},
+                                {.name = "other", .precision = "4 bits", .bytes = 100, .half_bytes = 400, .sqnr_db = std::nullopt}}}};
+  sheet.weights_problem = kNasty;
   sheet.contexts = {{.chip = "sm8750",
                      .entry = {.group = "vision", .binary = kNasty, .bytes = 12, .graphs = {{kNasty, "w.onnx"}}},
                      .facts = OrderedJson::parse(R"({"build_id": "v2", "graphs": [{"spill_fill_bytes": 7}, {"spill_fill_bytes": 5}],
@@ -52,6 +59,13 @@ TEST(Datasheet, BothLinesOfAGraphAreInOnePlot) {
   EXPECT_EQ(count(page, "<svg "), 2U);
   EXPECT_EQ(count(page, "NPU against CPU</text>"), 1U);
   EXPECT_EQ(count(page, "CPU against the plain graphs</text>"), 2U);
+}
+
+TEST(Datasheet, TellsSizesBeforeAndAfterAndTheLeastExactWeight) {
+  const std::string page = datasheet_page(sheet_for_tests());
+  EXPECT_NE(page.find("<td>1000 B</td><td>300 B</td><td>0.300</td>"), std::string::npos) << page;
+  EXPECT_EQ(count(page, "<td>18.2</td>"), 2U);
+  EXPECT_EQ(count(page, "Weights of decoder w4, the least exact first"), 1U);
 }
 
 TEST(Datasheet, TellsOperatorsOfTheNpuAndWhatMissed) {

@@ -9,13 +9,14 @@
 #include "fastvlm/bundle/manifest_json.h"
 #include "fastvlm/export/encodings_files.h"
 #include "fastvlm/export/manifest_of.h"
+#include "fastvlm/export/model_identity.h"
 #include "fastvlm/export/prepare_integers.h"
 #include "fastvlm/export/reuse.h"
+#include "fastvlm/export/write_files.h"
 #include "fastvlm/onnx/data_writer.h"
 #include "fastvlm/targets/registry.h"
 
 namespace fastvlm {
-namespace {
 
 Status write_small_file(const Path& folder, const std::string& name, const std::string& bytes, const std::string& made,
                         WrittenFacts& facts) {
@@ -27,12 +28,6 @@ Status write_small_file(const Path& folder, const std::string& name, const std::
   return {};
 }
 
-struct WeightFiles {
-  const DataLayout& data;
-  Path folder;       // of the whole export
-  bool npu = false;  // they lie below npu/
-};
-
 Status write_weights(const WeightFiles& w, const WriteOptions& options, Progress& progress, WrittenFacts& facts) {
   WriteOptions below = options;
   if (w.npu && !options.reuse.empty()) below.reuse = options.reuse / kNpuFolder;
@@ -43,6 +38,8 @@ Status write_weights(const WeightFiles& w, const WriteOptions& options, Progress
   for (const auto& [weight, losses] : written.losses) facts.losses[weight].add(losses);
   return {};
 }
+
+namespace {
 
 // The large files and the side files beside each other; each leaves a core or the disk idle for a while.
 Status write_weights_and_tables(PreparedExport& p, const Path& folder, Progress& progress, WrittenFacts& facts) {
@@ -66,7 +63,8 @@ Status write_weights_and_tables(PreparedExport& p, const Path& folder, Progress&
   return {};
 }
 
-// Findings about single weights, after the fact.
+}  // namespace
+
 Status report_losses(PreparedExport& p, const WrittenFacts& facts) {
   for (const auto& [weight, loss] : facts.losses) {
     if (loss.not_finite > 0) {
@@ -81,8 +79,6 @@ Status report_losses(PreparedExport& p, const WrittenFacts& facts) {
   }
   return {};
 }
-
-}  // namespace
 
 Result<ExportReport> run_export(const ExportOptions& options, Progress& progress) {
   const StageOptions stage{.force = options.force,
@@ -109,6 +105,7 @@ Result<ExportReport> run_export(const ExportOptions& options, Progress& progress
   TRY_ASSIGN(StagedFolder staged, StagedFolder::create(options.output_dir, stage));
 
   WrittenFacts facts{.losses = p.losses};
+  TRY_ASSIGN(facts.model, model_identity(*p.checkpoint));
   for (const auto& [name, bytes] : p.onnx_files) TRY(write_small_file(staged.path(), name, bytes, "graph", facts));
   progress.start("writing weights", planned, /*bytes=*/true);
   TRY(write_weights_and_tables(p, staged.path(), progress, facts));

@@ -1,6 +1,10 @@
 #include "fastvlm/export/manifest_of.h"
 
+#include "fastvlm/base/hash.h"
 #include "fastvlm/base/version.h"
+#include "fastvlm/bundle/made_from.h"
+#include "fastvlm/quant/ranges.h"
+#include "fastvlm/quant/recipe.h"
 
 namespace fastvlm {
 namespace {
@@ -18,6 +22,26 @@ void add_weights(const DataLayout& data, bool npu, std::vector<WeightEntry>& row
                     .shape = placed.weight->shape(),
                     .from = placed.weight->from(),
                     .done = placed.weight->done()});
+}
+
+// As a manifest that was read and written again has it: keys sorted.
+std::string recipe_json(const Recipe& recipe) { return Json::parse(recipe_text(recipe)).dump(); }
+
+StaticGraphsMade static_graphs_made(const ExportOptions& o) {
+  StaticGraphsMade made{.targets = o.npu->targets,
+                        .prefill_logits = o.npu->prefill_logits,
+                        .part_limit_bytes = o.npu->part_limit_bytes,
+                        .gelu = std::string(name(o.gelu)),
+                        .encodings = o.encodings ? std::string(name(*o.encodings)) : "",
+                        .recipes = {},
+                        .vision_recipe = recipe_json(o.npu->vision_recipe),
+                        .ranges = std::nullopt};
+  for (const Recipe& recipe : o.npu->recipes) made.recipes.push_back(recipe_json(recipe));
+  if (o.ranges)
+    made.ranges = RangesUsed{.sha256 = sha256_of(ranges_text(o.ranges->ranges)),
+                             .share = o.ranges->share,
+                             .built_in = o.ranges->source != RangeOptions::Source::kMeasured};
+  return made;
 }
 
 Preprocessing preprocessing_of(const PreparedExport& p) {
@@ -44,6 +68,8 @@ std::vector<RangeScale> range_scales(const ops::ScalePlan& plan) {
   return scales;
 }
 
+std::string_view name(GeluChoice choice) { return choice == GeluChoice::kFast ? "fast" : choice == GeluChoice::kExact ? "exact" : "auto"; }
+
 std::vector<GeluEntry> gelu_entries(const std::vector<ops::ChosenGelu>& gelus) {
   std::vector<GeluEntry> entries;
   for (const ops::ChosenGelu& gelu : gelus)
@@ -64,6 +90,9 @@ Manifest manifest_of(const PreparedExport& p, const WrittenFacts& written) {
       .gelus = gelu_entries(p.gelus),
       .files = written.files,
   };
+  MadeFrom made{.model = written.model, .npu = std::nullopt};
+  if (p.options.npu) made.npu = static_graphs_made(p.options);
+  set_made_from(made, manifest);
   for (const PreparedGraph& graph : p.graphs) manifest.graphs.push_back(graph.entry);
   for (const auto& [weight, losses] : written.losses) manifest.losses.push_back({weight, losses});
   add_weights(p.data, /*npu=*/false, manifest.weights);
@@ -72,7 +101,7 @@ Manifest manifest_of(const PreparedExport& p, const WrittenFacts& written) {
 }
 
 std::uint64_t planned_manifest_bytes(const PreparedExport& p, const std::vector<PlannedFile>& files) {
-  WrittenFacts facts;
+  WrittenFacts facts{.model = std::string(64, '0')};
   facts.int8 = {.scale = 1, .sqnr_db = 1};
   for (const PlannedFile& file : files) facts.files[file.name] = {.bytes = file.bytes, .sha256 = std::string(64, '0'), .made = file.made};
   return manifest_text(manifest_of(p, facts)).size();

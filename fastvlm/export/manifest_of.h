@@ -8,6 +8,7 @@ namespace fastvlm {
 
 // What is known only after writing.
 struct WrittenFacts {
+  std::string model;  // model_identity()
   std::map<std::string, ManifestFile> files;
   Int8Table int8;
   std::map<std::string, CastLosses> losses;
@@ -18,6 +19,9 @@ Manifest manifest_of(const PreparedExport& prepared, const WrittenFacts& written
 
 // How a question is put, whoever runs the graphs.
 PromptContract prompt_of(const PreparedExport& prepared);
+
+// As the option and the manifest spell it.
+std::string_view name(GeluChoice choice);
 
 std::vector<RangeScale> range_scales(const ops::ScalePlan& plan);
 std::vector<GeluEntry> gelu_entries(const std::vector<ops::ChosenGelu>& gelus);

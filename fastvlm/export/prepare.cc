@@ -13,6 +13,7 @@
 #include "fastvlm/export/model_identity.h"
 #include "fastvlm/export/prepare_integers.h"
 #include "fastvlm/export/side_files.h"
+#include "fastvlm/export/write_files.h"
 #include "fastvlm/graph/cost.h"
 #include "fastvlm/onnx/data_writer.h"
 #include "fastvlm/onnx/writer.h"
@@ -131,11 +132,8 @@ Status add_npu_graphs(PreparedExport& p, const Weights& weights) {
 }
 
 Status write_graph_files(PreparedExport& p) {
-  OnnxOptions options{.producer_version = kVersion, .losses = &p.losses};
   for (const PreparedGraph& graph : p.graphs) {
-    const OnnxVersions versions = onnx_versions(graph.entry.activations);
-    options.opset = versions.opset, options.ir_version = versions.ir;
-    TRY_ASSIGN(p.onnx_files[graph.entry.file], to_onnx(*graph.graph, graph.entry.npu() ? p.npu_data : p.data, options));
+    TRY_ASSIGN(p.onnx_files[graph.entry.file], graph_file_bytes(p, graph, p.losses));
   }
   return {};
 }
@@ -227,6 +225,12 @@ std::vector<PlannedFile> planned_files(const PreparedExport& p) {
   std::ranges::sort(files, {}, &PlannedFile::name);
   files.push_back({kManifestFile, planned_manifest_bytes(p, files), "manifest"});
   return files;
+}
+
+Result<std::string> graph_file_bytes(const PreparedExport& p, const PreparedGraph& graph, std::map<std::string, CastLosses>& losses) {
+  const OnnxVersions versions = onnx_versions(graph.entry.activations);
+  const OnnxOptions options{.opset = versions.opset, .ir_version = versions.ir, .producer_version = kVersion, .losses = &losses};
+  return to_onnx(*graph.graph, graph.entry.npu() ? p.npu_data : p.data, options);
 }
 
 std::uint64_t planned_peak_memory(const PreparedExport& p) {

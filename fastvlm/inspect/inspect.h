@@ -14,6 +14,7 @@ inline constexpr std::uint64_t kInspectHashLimit = std::uint64_t{64} << 20;
 struct InspectOptions {
   Path path;
   bool tensors = false;    // list every tensor as well
+  bool accuracy = false;   // of an output folder: how exactly weights are stored that are integers
   bool hashes = false;     // SHA-256 of large files too; hold an output folder against its manifest
   Path program;            // fastvlm-npu itself: the vendor's reader of contexts runs in a child, because damaged ones crash it
   RuntimeSearch runtimes;  // where that reader is

@@ -5,6 +5,7 @@
 #include "fastvlm/bundle/manifest_json.h"
 #include "fastvlm/compile/speed_bound.h"
 #include "fastvlm/inspect/inspect_parts.h"
+#include "fastvlm/inspect/weight_accuracy.h"
 #include "fastvlm/targets/compile_load.h"
 #include "fastvlm/targets/registry.h"
 
@@ -45,6 +46,11 @@ Status add_output_folder(const InspectOptions& options, InspectReport& report) {
   facts["findings"] = manifest.findings;
   facts["weights"] = manifest.weights.size();
   if (options.tensors) facts["tensor_list"] = to_json(manifest.weights);
+  if (options.accuracy) {
+    TRY_ASSIGN(const auto all, weight_accuracy(options.path, manifest));
+    facts["weight_accuracy"] = OrderedJson::array();
+    for (const RecipeAccuracy& one : all) facts["weight_accuracy"].push_back(to_json(one));
+  }
   std::uint64_t bytes = 0;
   for (const auto& [name, file] : manifest.files) bytes += file.bytes;
   facts["bytes"] = bytes;

@@ -101,6 +101,7 @@ class Measurement {
                           .image_size = o_.image_size,
                           .threads = o_.threads,
                           .npu = std::move(npu),
+                          .gelu = GeluChoice::kExact,
                           .encodings = std::nullopt};
     // Nothing is scaled for half precision here, where floats have 32 bits.
     if (o_.ranges && o_.recipe.activations != Activations::kFloat) options.ranges = RangeOptions{.ranges = *o_.ranges, .share = 1};
@@ -234,7 +235,7 @@ class Measurement {
     }
   }
 
-  // HTP takes floats beside integers of 16 bits only where nothing else is to be in integers.
+  // Whether HTP takes float weights beside activations in integers was not tried.
   void add_float(std::int64_t layer, const Tried& own) {
     saved_by_own_ = own.saved;
     if (o_.recipe.activations != Activations::kFloat) return;
