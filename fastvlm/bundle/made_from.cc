@@ -1,9 +1,9 @@
 #include "fastvlm/bundle/made_from.h"
 
-#include "fastvlm/base/assert.h"
-
 #include <algorithm>
 #include <cstdint>
+
+#include "fastvlm/base/assert.h"
 
 namespace fastvlm {
 namespace {

@@ -375,14 +375,4 @@ Result<Manifest> parse_manifest(std::string_view text, const std::string& what) 
   return manifest;
 }
 
-Result<Manifest> read_manifest(const Path& folder) {
-  const Path path = folder / kManifestFile;
-  std::error_code ignored;
-  if (!std::filesystem::is_directory(folder, ignored)) return bad_input("{}: there is no such folder", folder.string());
-  if (!std::filesystem::exists(path, ignored))
-    return bad_input("{}: no {} here, so this is no folder written by export", folder.string(), kManifestFile);
-  TRY_ASSIGN(const std::string text, read_file(path, std::size_t{256} << 20));
-  return parse_manifest(text, path.string());
-}
-
 }  // namespace fastvlm
