@@ -63,8 +63,8 @@ TEST(Datasheet, BothLinesOfAGraphAreInOnePlot) {
 
 TEST(Datasheet, TellsSizesBeforeAndAfterAndTheLeastExactWeight) {
   const std::string page = datasheet_page(sheet_for_tests());
-  EXPECT_NE(page.find("<td>1000 B</td><td>300 B</td><td>0.300</td>"), std::string::npos) << page;
-  EXPECT_EQ(count(page, "<td>18.2</td>"), 2U);
+  EXPECT_NE(page.find("<td>1.0 kB</td><td>300 B</td><td class=\"number\">0.300</td>"), std::string::npos) << page;
+  EXPECT_EQ(count(page, "<td class=\"number\">18.2</td>"), 2U);
   EXPECT_EQ(count(page, "Weights of decoder w4, the least exact first"), 1U);
 }
 
