@@ -101,10 +101,13 @@ std::vector<FloatWeight> float_weights(const OnnxModel& model, const Path& folde
   for (const OnnxNode& node : model.nodes) {
     const bool matrix = node.op == "MatMul" || node.op == "Gemm" || node.op == "Conv";
     if (!matrix || node.inputs.size() < 2) continue;
-    auto numbers = stored(initializers, node.inputs[1], folder);
+    // The table of the vocabulary is the first factor, its channels are rows.
+    const bool is_table = node.op == "MatMul" && initializers.contains(node.inputs[0]);
+    const std::string& name = node.inputs[is_table ? 0 : 1];
+    auto numbers = stored(initializers, name, folder);
     if (!numbers || !is_float(numbers->dtype)) continue;
-    const bool channels_last = node.op == "MatMul" || (node.op == "Gemm" && node.integer("transB", 0) == 0);
-    weights.push_back({.name = node.inputs[1], .numbers = *std::move(numbers), .channels_last = channels_last});
+    const bool channels_last = !is_table && (node.op == "MatMul" || (node.op == "Gemm" && node.integer("transB", 0) == 0));
+    weights.push_back({.name = name, .numbers = *std::move(numbers), .channels_last = channels_last});
   }
   return weights;
 }
