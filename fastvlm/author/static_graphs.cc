@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "fastvlm/base/try.h"
+#include "fastvlm/bundle/graph_entry.h"
 #include "fastvlm/graph/cost.h"
 #include "fastvlm/models/decoder/qwen2.h"
 #include "fastvlm/models/projector/mlp2x_gelu.h"
@@ -13,17 +14,13 @@ namespace {
 
 using namespace models;
 
-// The seams between the parts of a decoder carry the scaled stream.
-constexpr const char* kSeamInput = "hidden_states_in";
-constexpr const char* kSeamOutput = "hidden_states_out";
-
 // A semantic graph as the target wants it: streams scaled, weights encoded, operators expanded. Integers have a range of their own for
-// each activation, that of the numbers as they are.
+// each activation, that of the numbers as they are. The seams between the parts of a decoder carry the scaled stream.
 std::unique_ptr<Graph> finished(Graph& semantic, const NpuOptions& options, const Target& target, const Recipe& recipe = {},
                                 std::vector<ops::ChosenGelu>* gelus = nullptr) {
   const bool integers = recipe.activations != Activations::kFloat && target.integer_expansions != nullptr;
   std::unique_ptr<Graph> scaled;
-  if (!options.scales.empty() && !integers) scaled = ops::rescaled(semantic, options.scales.halvings, {kSeamInput, kSeamOutput});
+  if (!options.scales.empty() && !integers) scaled = ops::rescaled(semantic, options.scales.halvings, {kHiddenStatesIn, kHiddenStatesOut});
   Graph& graph = scaled ? *scaled : semantic;
   if (gelus != nullptr && !integers) *gelus = ops::chosen_gelus(graph, options.gelus);
   encode_weights(graph, recipe.rules);
@@ -72,7 +69,7 @@ void add_decoder(Graph& graph, const ModelConfig& config, const Weights& w, cons
   const TextConfig& text = config.text;
   const std::int64_t past_slots = o.context - d.new_tokens, a = d.new_tokens;
   const Module model(graph, w);
-  Value hidden = graph.add_input(d.part.begin == 0 ? "inputs_embeds" : kSeamInput, o.io_dtype, {1, a, text.hidden_size});
+  Value hidden = graph.add_input(d.part.begin == 0 ? kInputsEmbeds : kHiddenStatesIn, o.io_dtype, {1, a, text.hidden_size});
   CachedInputs inputs{.begin = d.part.begin, .end = d.part.end};
   if (d.part.begin < d.part.end) inputs.positions = position_inputs(graph, config, o, a);
   for (std::int64_t i = d.part.begin; i < d.part.end; ++i)
@@ -83,7 +80,7 @@ void add_decoder(Graph& graph, const ModelConfig& config, const Weights& w, cons
   if (d.part.head && (o.prefill_logits || a == 1)) {
     graph.add_output(qwen2_lm_head(qwen2_norm(layers.hidden, text, model), text, model), "logits");
   } else if (!d.part.head) {
-    graph.add_output(layers.hidden, kSeamOutput);
+    graph.add_output(layers.hidden, kHiddenStatesOut);
   }
   for (std::size_t i = 0; i < layers.present.size(); ++i) {
     const auto layer = d.part.begin + static_cast<std::int64_t>(i);

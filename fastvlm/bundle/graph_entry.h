@@ -28,6 +28,11 @@ constexpr bool is_static(GraphRole role) { return role >= GraphRole::kVision; }
 // Of those, the ones with the text decoder are made once for each recipe.
 constexpr bool has_decoder(GraphRole role) { return role == GraphRole::kDecoder || role == GraphRole::kFused; }
 
+// What a decoder's parts take and give: the first one embeddings, the others what the part before gives.
+inline constexpr const char* kInputsEmbeds = "inputs_embeds";
+inline constexpr const char* kHiddenStatesIn = "hidden_states_in";
+inline constexpr const char* kHiddenStatesOut = "hidden_states_out";
+
 // What a static graph was made for; 0 where it does not apply.
 struct GraphExtents {
   std::int64_t image_size = 0;     // kVision: side of the picture in pixels

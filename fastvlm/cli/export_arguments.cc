@@ -5,6 +5,7 @@
 #include "fastvlm/base/try.h"
 #include "fastvlm/cli/print.h"
 #include "fastvlm/export/calibrate_checkpoint.h"
+#include "fastvlm/export/gelu_forms.h"
 #include "fastvlm/export/prepare_integers.h"
 #include "fastvlm/export/prepare_plan.h"
 #include "fastvlm/process/process.h"
@@ -71,7 +72,7 @@ void add_npu_options(OptionTable& options, NpuArguments& npu) {
                  "Version of npu/encodings_*.json, which tells the QAIRT tools and AIMET how graphs with integers are stored");
   options
       .choice(
-          "--gelu", npu.gelu, {"auto", "exact", "fast"},
+          "--gelu", npu.gelu, gelu_policy_names(),
           "Form of the tower's GELUs. exact: four more passes each; fast: a Clip, 0.1 % too large above 4; auto: by --calibration the one "
           "that loses less, else exact")
       .show_default();
@@ -131,9 +132,7 @@ Result<ExportOptions> export_options(const ExportArguments& arguments, const Com
   if (!arguments.npu.targets.empty()) {
     TRY_ASSIGN(options.npu, npu_options(arguments.npu));
     options.encodings = encodings_version(arguments.npu.encodings);
-    options.gelu = arguments.npu.gelu == "fast"    ? GeluChoice::kFast
-                   : arguments.npu.gelu == "exact" ? GeluChoice::kExact
-                                                   : GeluChoice::kAuto;
+    options.gelu = gelu_policy_of(arguments.npu.gelu).value();
   }
   return options;
 }

@@ -8,6 +8,7 @@
 #include <tuple>
 #include <utility>
 
+#include "fastvlm/base/decibels.h"
 #include "fastvlm/base/interrupt.h"
 #include "fastvlm/base/json_text.h"
 #include "fastvlm/base/try.h"
@@ -19,7 +20,6 @@ namespace {
 
 constexpr std::int64_t kNumbersAtOnce = std::int64_t{1} << 20;
 constexpr std::size_t kMaxManifestBytes = std::size_t{256} << 20;
-constexpr double kEqualDb = 300;
 
 // ---- JSON, member by member ---------------------------------------------------------------------------------------------
 
@@ -71,10 +71,7 @@ struct Sums {
       noise += (a - b) * (a - b);
     }
   }
-  double snr_db() const {
-    if (noise == 0) return kEqualDb;
-    return signal == 0 ? -kEqualDb : std::clamp(10 * std::log10(signal / noise), -kEqualDb, kEqualDb);
-  }
+  double snr_db() const { return decibels(signal, noise); }
 };
 
 Result<NumberDifference> distance(const WeightNumbers& first, const WeightNumbers& second) {

@@ -1,7 +1,6 @@
 #include "fastvlm/export/add_recipes.h"
 
 #include <algorithm>
-#include <array>
 #include <set>
 
 #include "fastvlm/base/disk_space.h"
@@ -10,6 +9,7 @@
 #include "fastvlm/base/try.h"
 #include "fastvlm/bundle/made_from.h"
 #include "fastvlm/export/encodings_files.h"
+#include "fastvlm/export/gelu_forms.h"
 #include "fastvlm/export/manifest_of.h"
 #include "fastvlm/export/model_identity.h"
 #include "fastvlm/export/prepare_integers.h"
@@ -198,9 +198,8 @@ Result<ExportOptions> options_with_recipes(const Manifest& manifest, const AddRe
                  .part_limit_bytes = made.part_limit_bytes};
   add_extents(manifest, npu);
   const std::string where = (o.output_dir / kManifestFile).string();
-  constexpr std::array kGelus = {GeluChoice::kAuto, GeluChoice::kExact, GeluChoice::kFast};
-  const auto gelu = std::ranges::find(kGelus, made.gelu, [](GeluChoice choice) { return name(choice); });
-  if (gelu == kGelus.end()) return bad_input("{}: \"{}\" is no way to choose forms of GELUs", where, made.gelu);
+  const auto gelu = gelu_policy_of(made.gelu);
+  if (!gelu) return bad_input("{}: \"{}\" is no way to choose forms of GELUs", where, made.gelu);
   npu.recipes.clear();
   for (const std::string& text : made.recipes) {
     TRY_ASSIGN(npu.recipes.emplace_back(), parse_recipe(text, where));

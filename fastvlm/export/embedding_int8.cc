@@ -5,6 +5,7 @@
 #include <limits>
 #include <mutex>
 
+#include "fastvlm/base/decibels.h"
 #include "fastvlm/base/interrupt.h"
 #include "fastvlm/base/parallel.h"
 #include "fastvlm/base/try.h"
@@ -88,7 +89,7 @@ Result<Int8Table> write_int8_table(const WeightPtr& table, const Path& path, con
              }));
   Power sum;
   for (const Power& power : powers) sum.signal += power.signal, sum.noise += power.noise;
-  result.sqnr_db = sum.noise > 0 ? 10 * std::log10(sum.signal / sum.noise) : 300;
+  result.sqnr_db = decibels(sum.signal, sum.noise);
   return result;
 }
 

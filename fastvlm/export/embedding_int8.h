@@ -10,7 +10,7 @@ namespace fastvlm {
 struct Int8Table {
   WrittenFile file;
   double scale = 0;    // x = q * scale
-  double sqnr_db = 0;  // 10 log10(sum x^2 / sum (x - q scale)^2)
+  double sqnr_db = 0;  // decibels(sum x^2, sum (x - q scale)^2)
 };
 
 // Reads the table twice, piece by piece.

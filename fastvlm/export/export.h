@@ -31,7 +31,7 @@ struct RangeOptions {
 };
 
 // Which forms the GELUs of the static graphs get; see ops/gelu_form.h.
-enum class GeluChoice {
+enum class GeluPolicy {
   kAuto,   // where ranges were measured, the quick one that loses less there; else exact
   kExact,  // all exact
   kFast,   // all fast
@@ -49,7 +49,7 @@ struct ExportOptions {
   unsigned threads = 0;                    // 0: as many as pay
   std::optional<NpuOptions> npu;           // adds npu/ with the static graphs
   std::optional<RangeOptions> ranges;      // streams of the static graphs that come too near to the limit are scaled
-  GeluChoice gelu = GeluChoice::kAuto;
+  GeluPolicy gelu = GeluPolicy::kAuto;
   // Version of the files of encodings beside static graphs with integers; nothing: none are written.
   std::optional<EncodingsVersion> encodings = EncodingsVersion::k100;
   rewrite::PipelineOptions passes;

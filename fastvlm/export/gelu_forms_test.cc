@@ -60,8 +60,9 @@ TEST(GeluForms, AutoGoesByMeasuredRangesOnly) {
 
 TEST(GeluForms, WhatIsAskedForIsTaken) {
   ExportOptions options = with_ranges(RangeOptions::Source::kMeasured);
-  for (const auto& [choice, form] : {std::pair(GeluChoice::kExact, kExact), std::pair(GeluChoice::kFast, kFast)}) {
-    options.gelu = choice;
+  for (const auto& [policy, form] : {std::pair(GeluPolicy::kExact, kExact), std::pair(GeluPolicy::kFast, kFast)}) {
+    options.gelu = policy;
+    EXPECT_EQ(gelu_policy_of(name(policy)), policy);
     const ops::GeluForms forms = gelu_forms(options);
     EXPECT_EQ(forms.otherwise.form, form);
     EXPECT_EQ(forms.otherwise.why, "asked for");

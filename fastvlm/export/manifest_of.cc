@@ -6,6 +6,7 @@
 #include "fastvlm/base/hash.h"
 #include "fastvlm/base/version.h"
 #include "fastvlm/bundle/made_from.h"
+#include "fastvlm/export/gelu_forms.h"
 #include "fastvlm/quant/ranges.h"
 #include "fastvlm/quant/recipe.h"
 
@@ -70,8 +71,6 @@ std::vector<RangeScale> range_scales(const ops::ScalePlan& plan) {
         {.name = stream.name, .largest = stream.largest, .absmax = stream.absmax, .halvings = stream.halvings, .modules = stream.modules});
   return scales;
 }
-
-std::string_view name(GeluChoice choice) { return choice == GeluChoice::kFast ? "fast" : choice == GeluChoice::kExact ? "exact" : "auto"; }
 
 std::vector<GeluEntry> gelu_entries(const std::vector<ops::ChosenGelu>& gelus) {
   std::vector<GeluEntry> entries;

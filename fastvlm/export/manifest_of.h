@@ -20,9 +20,6 @@ Manifest manifest_of(const PreparedExport& prepared, const WrittenFacts& written
 // How a question is put, whoever runs the graphs.
 PromptContract prompt_of(const PreparedExport& prepared);
 
-// As the option and the manifest spell it.
-std::string_view name(GeluChoice choice);
-
 std::vector<RangeScale> range_scales(const ops::ScalePlan& plan);
 std::vector<GeluEntry> gelu_entries(const std::vector<ops::ChosenGelu>& gelus);
 

@@ -73,7 +73,7 @@ TEST_F(TrainedInIntegers, VerifyKnowsTheirOpsetAndTheirGates) {
 TEST_F(TrainedInIntegers, FloatGraphsBesideThemAreTheSameByteForByte) {
   // Ranges choose the forms of GELUs, also in float graphs.
   ExportOptions beside = options(), alone = options("alone");
-  beside.gelu = alone.gelu = GeluChoice::kExact;
+  beside.gelu = alone.gelu = GeluPolicy::kExact;
   export_or_fail(beside);
   alone.npu->recipes = {Recipe()};
   alone.ranges.reset();

@@ -1,5 +1,6 @@
 #include "fastvlm/graph/encoding.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "fastvlm/graph/graph.h"
@@ -53,16 +54,18 @@ bool matches(std::string_view pattern, std::string_view name) {
   return p == pattern.size();
 }
 
+const EncodingRule* rule_for(const std::vector<EncodingRule>& rules, std::string_view weight) {
+  const auto rule = std::ranges::find_if(rules, [&](const EncodingRule& one) { return matches(one.match, weight); });
+  return rule == rules.end() ? nullptr : &*rule;
+}
+
 void encode_weights(Graph& graph, const std::vector<EncodingRule>& rules) {
   for (const Node& node : graph.nodes()) {
     if (!takes_matrix(node) && !takes_kernel(node)) continue;
     const ValueInfo& weight = graph.value(node.inputs[1]);
-    for (const EncodingRule& rule : rules) {
-      if (!matches(rule.match, weight.name)) continue;
-      if (rule.weights && (rule.weights->by_channel || takes_matrix(node)))
-        if (auto encoding = fitted(*rule.weights, weight.weight->shape().back())) graph.set_encoding(node.inputs[1], *encoding);
-      break;
-    }
+    const EncodingRule* rule = rule_for(rules, weight.name);
+    if (rule == nullptr || !rule->weights || (!rule->weights->by_channel && !takes_matrix(node))) continue;
+    if (auto encoding = fitted(*rule->weights, weight.weight->shape().back())) graph.set_encoding(node.inputs[1], *encoding);
   }
 }
 

@@ -50,6 +50,9 @@ struct EncodingRule {
 
 bool matches(std::string_view pattern, std::string_view name);
 
+// The rule that decides about a weight; nullptr: none speaks of it.
+const EncodingRule* rule_for(const std::vector<EncodingRule>& rules, std::string_view weight);
+
 // How the numbers of the text decoder, or of tower and projector, are stored, under a name that graphs and folders bear: "w4".
 struct Recipe {
   std::string name = "fp16";

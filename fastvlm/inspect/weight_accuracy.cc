@@ -1,10 +1,10 @@
 #include "fastvlm/inspect/weight_accuracy.h"
 
 #include <algorithm>
-#include <cmath>
 #include <map>
 #include <utility>
 
+#include "fastvlm/base/decibels.h"
 #include "fastvlm/base/interrupt.h"
 #include "fastvlm/base/try.h"
 #include "fastvlm/inspect/stored_codes.h"
@@ -17,7 +17,6 @@ using inspecting::CodedWeight;
 using inspecting::FloatWeight;
 using inspecting::OpenFiles;
 
-constexpr double kEqual = 300;  // dB, as tensor/compare.h has it
 constexpr std::int64_t kNumbersAtOnce = std::int64_t{1} << 18;
 constexpr std::uint64_t kHalfBytes = byte_size(Dtype::kFloat16);
 
@@ -63,7 +62,7 @@ Result<double> sqnr(const CodedWeight& coded, const FloatWeight& floats, OpenFil
       signal += double{expected[i]} * expected[i], noise += difference * difference;
     }
   }
-  return noise > 0 ? std::min(kEqual, 10 * std::log10(signal / noise)) : kEqual;
+  return decibels(signal, noise);
 }
 
 void add_sizes(GraphsOfRecipe& group) {
@@ -89,7 +88,8 @@ Status measure(GraphsOfRecipe& group, const std::map<std::string, FloatWeight>& 
       TRY_ASSIGN(row.sqnr_db, sqnr(coded, plain->second, files));
     }
   }
-  std::ranges::sort(accuracy.weights, {}, [](const WeightAccuracy& row) { return std::pair(row.sqnr_db.value_or(kEqual + 1), row.name); });
+  std::ranges::sort(accuracy.weights, {},
+                    [](const WeightAccuracy& row) { return std::pair(row.sqnr_db.value_or(kEqualDb + 1), row.name); });
   return {};
 }
 

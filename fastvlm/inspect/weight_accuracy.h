@@ -15,7 +15,7 @@ struct WeightAccuracy {
   std::string precision;          // "4 bits, blocks of 32", "8 bits by channel", "8 bits by channel in two parts"
   std::uint64_t bytes = 0;        // codes and scales, as the NPU keeps them
   std::uint64_t half_bytes = 0;   // in half precision
-  std::optional<double> sqnr_db;  // 10 log10(sum x^2 / sum (x - stored)^2), 300: equal; nothing: the plain graphs have no such weight
+  std::optional<double> sqnr_db;  // decibels(sum x^2, sum (x - stored)^2); nothing: the plain graphs have no such weight
 };
 
 // The decoder graphs of one recipe, or the static vision graphs.

@@ -5,30 +5,21 @@
 #include "fastvlm/base/assert.h"
 #include "fastvlm/base/interrupt.h"
 #include "fastvlm/base/try.h"
+#include "fastvlm/bundle/graph_entry.h"
 #include "fastvlm/onnx/model_file.h"
 #include "fastvlm/ops/reference.h"
+#include "fastvlm/session/decoder_session.h"
 #include "fastvlm/session/run_graph.h"
 #include "fastvlm/targets/compile_load.h"
 
 namespace fastvlm {
 namespace {
 
-constexpr const char* kFirstInput = "inputs_embeds";
-constexpr const char* kSeamInput = "hidden_states_in";
-constexpr const char* kSeamOutput = "hidden_states_out";
 constexpr const char* kLogits = "logits";
 
-// The slots of the cache in front hold nothing and are hidden; row i sees the rows up to itself.
-Tensor causal_mask(const Shape& shape) {
-  const std::int64_t rows = shape[2], slots = shape[3], past = slots - rows;
-  std::vector<float> mask(static_cast<std::size_t>(rows * slots), ops::kMaskHidden);
-  for (std::int64_t row = 0; row < rows; ++row) std::fill_n(mask.begin() + row * slots + past, row + 1, 0.0f);
-  return Tensor::of_floats(shape, mask);
-}
-
 Tensor input_of(const TensorInfo& info, std::span<const float> hidden, double rope_theta) {
-  if (info.name == kFirstInput || info.name == kSeamInput) return Tensor::of_floats(info.shape, hidden);
-  if (info.name == "attention_mask") return causal_mask(info.shape);
+  if (info.name == kInputsEmbeds || info.name == kHiddenStatesIn) return Tensor::of_floats(info.shape, hidden);
+  if (info.name == "attention_mask") return attention_mask({.new_tokens = info.shape[2], .past = info.shape[3] - info.shape[2]});
   const bool cos = info.name == "position_ids_cos";
   if (!cos && info.name != "position_ids_sin") return Tensor::zeros(Dtype::kFloat32, info.shape);  // of the cache
   const ops::RotaryTables tables = ops::rotary_tables(0, info.shape[2], 2 * info.shape[3], rope_theta);
@@ -58,7 +49,7 @@ Result<std::vector<float>> CutDecoder::run_layer(Runner& layer, std::span<const 
   TRY(check_interrupt());
   std::vector<NamedTensor> inputs;
   for (const TensorInfo& info : layer.inputs()) inputs.push_back({info.name, input_of(info, hidden, folder_->text().rope_theta)});
-  TRY_ASSIGN(const Tensor out, run_for(layer, std::move(inputs), kSeamOutput));
+  TRY_ASSIGN(const Tensor out, run_for(layer, std::move(inputs), kHiddenStatesOut));
   return std::vector<float>(out.floats().begin(), out.floats().end());
 }
 
@@ -70,7 +61,7 @@ Result<std::vector<float>> CutDecoder::run_head(Runner& head, std::span<const fl
     const std::size_t given = std::min(piece, rows.size() - begin);
     std::vector<float> padded(piece);
     std::ranges::copy(rows.subspan(begin, given), padded.begin());
-    TRY_ASSIGN(const Tensor out, run_for(head, {{kSeamInput, Tensor::of_floats({1, kHeadRows, width_}, padded)}}, kLogits));
+    TRY_ASSIGN(const Tensor out, run_for(head, {{kHiddenStatesIn, Tensor::of_floats({1, kHeadRows, width_}, padded)}}, kLogits));
     const std::span<const float> kept = out.floats().first(given / width * static_cast<std::size_t>(out.shape.back()));
     logits.insert(logits.end(), kept.begin(), kept.end());
   }

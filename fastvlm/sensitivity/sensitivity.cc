@@ -101,7 +101,7 @@ class Measurement {
                           .image_size = o_.image_size,
                           .threads = o_.threads,
                           .npu = std::move(npu),
-                          .gelu = GeluChoice::kExact,
+                          .gelu = GeluPolicy::kExact,
                           .encodings = std::nullopt};
     // Nothing is scaled for half precision here, where floats have 32 bits.
     if (o_.ranges && o_.recipe.activations != Activations::kFloat) options.ranges = RangeOptions{.ranges = *o_.ranges, .share = 1};

@@ -3,13 +3,12 @@
 #include <algorithm>
 #include <cmath>
 
+#include "fastvlm/base/decibels.h"
 #include "fastvlm/base/try.h"
 #include "fastvlm/evaluate/compare.h"
 
 namespace fastvlm {
 namespace {
-
-constexpr double kEqual = 300;  // dB, as tensor/compare.h has it
 
 // Sums over all sequences.
 class Sums {
@@ -25,9 +24,7 @@ class Sums {
     }
     return {};
   }
-  Apart apart() const {
-    return {.kl = kl_ / static_cast<double>(tokens_), .snr_db = noise_ > 0 ? std::min(kEqual, 10 * std::log10(signal_ / noise_)) : kEqual};
-  }
+  Apart apart() const { return {.kl = kl_ / static_cast<double>(tokens_), .snr_db = decibels(signal_, noise_)}; }
 
  private:
   double kl_ = 0, signal_ = 0, noise_ = 0;

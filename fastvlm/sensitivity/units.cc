@@ -30,8 +30,8 @@ bool is_wider(const Trial& trial, const std::optional<WeightEncoding>& own) {
 }  // namespace
 
 std::optional<WeightEncoding> encoding_of(const Recipe& recipe, const std::string& weight) {
-  const auto rule = std::ranges::find_if(recipe.rules, [&](const EncodingRule& one) { return matches(one.match, weight); });
-  return rule == recipe.rules.end() ? std::nullopt : rule->weights;
+  const EncodingRule* rule = rule_for(recipe.rules, weight);
+  return rule == nullptr ? std::nullopt : rule->weights;
 }
 
 std::optional<WeightEncoding> tried(const Trial& trial, const Recipe& recipe, const std::string& weight) {

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "fastvlm/base/try.h"
+#include "fastvlm/bundle/graph_entry.h"
 #include "fastvlm/ops/reference.h"
 #include "fastvlm/tensor/convert.h"
 
@@ -33,6 +34,16 @@ std::int64_t slots_for(std::int64_t tokens) { return (tokens + kSlotsAtOnce - 1)
 constexpr std::int64_t kMostRows = 512;
 
 }  // namespace
+
+Tensor attention_mask(const MaskExtents& e) {
+  const std::int64_t all = e.past + e.new_tokens;
+  std::vector<float> mask(static_cast<std::size_t>(e.new_tokens * all), kMaskHidden);
+  for (std::int64_t row = 0; row < e.new_tokens; ++row) {
+    std::fill_n(mask.begin() + row * all, e.filled, 0.0f);
+    std::fill_n(mask.begin() + row * all + e.past, row + 1, 0.0f);
+  }
+  return Tensor::of_floats({1, 1, e.new_tokens, all}, mask);
+}
 
 // One run of all parts: the inputs that they share, and what must live until it is done.
 struct DecoderSession::Chunk {
@@ -74,7 +85,7 @@ Status DecoderSession::learn(const TensorInfo& info, Part& part, std::int64_t ne
   if (any && info.name == "logits") return learn_logits(info, part, 1, graph);
   if (info.dtype != dtype_ || (dtype_ != Dtype::kFloat32 && dtype_ != Dtype::kFloat16))
     return bad_input("{}: \"{}\" is {}, expected float32 or float16 in all graphs of this decoder", graph, info.name, name(info.dtype));
-  if (info.name == "inputs_embeds" || info.name == "hidden_states_in") {
+  if (info.name == kInputsEmbeds || info.name == kHiddenStatesIn) {
     if (bad_rank(3) || info.shape[1] != rows)
       return bad_input("{}: \"{}\" has shape {}, expected [1, {}, width]", graph, info.name, to_string(info.shape), rows);
     return agree(hidden_size_, info.shape[2], graph, "width");
@@ -126,7 +137,7 @@ Status DecoderSession::check_chains() {
     std::size_t layers = 0;
     for (const auto& [index, part] : chain.parts) {
       layers += part.layers.size();
-      const char* wanted = index == 1 ? "inputs_embeds" : "hidden_states_in";
+      const char* wanted = index == 1 ? kInputsEmbeds : kHiddenStatesIn;
       if (std::ranges::none_of(part.runner->inputs(), [&](const TensorInfo& info) { return info.name == wanted; }))
         return bad_input("{}: has no input \"{}\"", part.name, wanted);
     }
@@ -200,19 +211,13 @@ Result<std::vector<float>> DecoderSession::step(std::span<const float> embed) {
 
 DecoderSession::Chunk DecoderSession::make_chunk(const Chain& chain, std::span<const float> rows) const {
   const std::int64_t given = static_cast<std::int64_t>(rows.size()) / hidden_size_;
-  const std::int64_t a = takes_any() ? given : chain.new_tokens, past = takes_any() ? cache_.slots() : context_ - a, all = past + a;
+  const std::int64_t a = takes_any() ? given : chain.new_tokens, past = takes_any() ? cache_.slots() : context_ - a;
   Chunk chunk{.new_tokens = a, .rows = given, .slots = past};
   std::vector<float> hidden(static_cast<std::size_t>(a * hidden_size_));
   std::ranges::copy(rows, hidden.begin());
-  // Row i sees the filled slots and the new tokens up to itself; so do padding rows, which keeps them finite.
-  std::vector<float> mask(static_cast<std::size_t>(a * all), kMaskHidden);
-  for (std::int64_t row = 0; row < a; ++row) {
-    std::fill_n(mask.begin() + row * all, position_, 0.0f);
-    std::fill_n(mask.begin() + row * all + past, row + 1, 0.0f);
-  }
   const ops::RotaryTables tables = ops::rotary_tables(position_, a, cache_.head_dim, options_.rope_theta);
   chunk.hidden = in_type({1, a, hidden_size_}, hidden, dtype_);
-  chunk.mask = in_type({1, 1, a, all}, mask, dtype_);
+  chunk.mask = cast_to(attention_mask({.new_tokens = a, .past = past, .filled = position_}), dtype_);
   chunk.cos = in_type({1, 1, a, cache_.head_dim / 2}, tables.cos, dtype_);
   chunk.sin = in_type({1, 1, a, cache_.head_dim / 2}, tables.sin, dtype_);
   chunk.past.reserve(2 * static_cast<std::size_t>(num_layers()));
@@ -220,7 +225,7 @@ DecoderSession::Chunk DecoderSession::make_chunk(const Chain& chain, std::span<c
 }
 
 Result<TensorView> DecoderSession::input_of(const TensorInfo& info, Chunk& chunk) const {
-  if (info.name == "inputs_embeds" || info.name == "hidden_states_in") return chunk.hidden.view();
+  if (info.name == kInputsEmbeds || info.name == kHiddenStatesIn) return chunk.hidden.view();
   if (info.name == "attention_mask") return chunk.mask.view();
   if (info.name == "position_ids_cos") return chunk.cos.view();
   if (info.name == "position_ids_sin") return chunk.sin.view();
@@ -253,7 +258,7 @@ Status DecoderSession::take_output(NamedTensor& output, const Part& part, Chunk&
     cache_.store(key, layer, tensor, {.position = position_, .count = chunk.rows});
     return {};
   }
-  const bool seam = output.name == "hidden_states_out", is_logits = output.name == "logits";
+  const bool seam = output.name == kHiddenStatesOut, is_logits = output.name == "logits";
   if (!seam && !is_logits && !options_.keep_hidden) return {};
   const std::int64_t given = takes_any() ? 1 : a;
   if (tensor.shape.size() != 3 || tensor.shape[1] != given)

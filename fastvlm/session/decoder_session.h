@@ -18,6 +18,14 @@ namespace fastvlm {
 // What the additive mask holds for slots that a token must not see.
 using ops::kMaskHidden;
 
+// The mask of one run of a decoder graph: `past` slots, of which the first ones are filled, before the new tokens.
+struct MaskExtents {
+  std::int64_t new_tokens = 1, past = 0, filled = 0;
+};
+// float32 [1, 1, new_tokens, past + new_tokens]: row i sees the filled slots and the new tokens up to itself. So do rows that only pad,
+// which keeps them finite.
+Tensor attention_mask(const MaskExtents& extents);
+
 // The decoder graph takes any number of rows behind any number of slots, and gives the logits of the last row.
 inline constexpr std::int64_t kAnyTokens = 0;
 

@@ -5,10 +5,10 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
-#include <limits>
 #include <mutex>
 
 #include "fastvlm/base/assert.h"
+#include "fastvlm/base/decibels.h"
 #include "fastvlm/base/try.h"
 
 namespace fastvlm {
@@ -169,7 +169,7 @@ Result<ChannelFacts> channel_facts(const WeightPtr& weight) {
     facts.scales.push_back(scale);
     facts.largest_sum = std::max(facts.largest_sum, static_cast<float>(sum));
   }));
-  facts.snr_db = noise == 0 ? std::numeric_limits<double>::infinity() : 10 * std::log10(signal / noise);
+  facts.snr_db = decibels(signal, noise);
   return facts;
 }
 

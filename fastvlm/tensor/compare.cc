@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "fastvlm/base/assert.h"
+#include "fastvlm/base/decibels.h"
 
 namespace fastvlm {
 
@@ -33,8 +34,8 @@ Difference compare(std::span<const float> actual, std::span<const float> expecte
     difference.cosine = dot / std::sqrt(actual_power * expected_power);
   else
     difference.cosine = actual_power == expected_power ? 1 : 0;
-  difference.snr_db = error_power == 0 ? 300 : 10 * std::log10(expected_power / error_power);
-  if (!difference.finite) difference.cosine = 0, difference.snr_db = -300;
+  difference.snr_db = decibels(expected_power, error_power);
+  if (!difference.finite) difference.cosine = 0, difference.snr_db = -kEqualDb;
   return difference;
 }
 

@@ -10,7 +10,7 @@ struct Difference {
   double max_abs = 0;       // largest |actual - expected|
   double max_relative = 0;  // max_abs over the largest |expected|
   double cosine = 1;
-  double snr_db = 0;       // 10 log10(sum expected^2 / sum (actual - expected)^2); 300 when equal
+  double snr_db = 0;       // decibels(sum expected^2, sum (actual - expected)^2)
   std::int64_t worst = 0;  // index of max_abs
   bool finite = true;      // no NaN or infinity in `actual`
 };
