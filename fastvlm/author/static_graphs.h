@@ -33,6 +33,7 @@ struct NpuOptions {
   bool prefill_logits = true;                 // false: prefill graphs end before the head
   std::vector<FusedSize> fused;
   Dtype io_dtype = Dtype::kFloat32;    // float16: the whole graph in half precision, edges included
+  IntegerEdges integer_edges;          // of graphs with integer activations
   std::vector<Recipe> recipes = {{}};  // decoder and fused graphs are made for each
   Recipe vision_recipe;                // of tower and projector: fp16, or one with activations in integers
   std::uint64_t part_limit_bytes = 0;  // 0: the SoC's own; decoders above it are cut into parts

@@ -9,11 +9,31 @@
 namespace fastvlm {
 namespace {
 
+bool is_op(const Node& node, std::string_view op) { return node.domain.empty() && node.op == op; }
+
+std::int32_t first_code(const Tensor& tensor) {
+  return tensor.dtype == Dtype::kUint8 ? static_cast<std::int32_t>(tensor.bytes[0])
+                                       : static_cast<std::int32_t>(tensor.as<std::uint16_t>(Dtype::kUint16)[0]);
+}
+
+// Scale and zero point of codes, as the QuantizeLinear has them that makes them or the first DequantizeLinear that reads them.
+std::optional<Encoding> encoding_of(const Graph& graph, int value) {
+  const ValueInfo& info = graph.value(value);
+  if (info.dtype != Dtype::kUint8 && info.dtype != Dtype::kUint16) return std::nullopt;
+  for (const Node& node : graph.nodes()) {
+    const bool reads = is_op(node, "DequantizeLinear") && node.inputs[0] == value;
+    if (!reads && !(is_op(node, "QuantizeLinear") && node.outputs[0] == value)) continue;
+    const auto &scale = graph.value(node.inputs[1]).constant, &zero = graph.value(node.inputs[2]).constant;
+    if (scale && zero) return Encoding{.dtype = info.dtype, .scale = scale->floats()[0], .zero_point = first_code(*zero)};
+  }
+  return std::nullopt;
+}
+
 std::vector<ValueEntry> values_of(const Graph& graph, const std::vector<int>& indices) {
   std::vector<ValueEntry> values;
   for (int index : indices) {
     const ValueInfo& value = graph.value(index);
-    values.push_back({.name = value.name, .type = value.dtype, .shape = value.dims});
+    values.push_back({.name = value.name, .type = value.dtype, .shape = value.dims, .encoding = encoding_of(graph, index)});
   }
   return values;
 }
@@ -34,8 +54,6 @@ int fewest_bits(const Graph& graph) {
     if (const std::int64_t bits = weight_bits_of(graph, node); bits > 0) fewest = fewest == 0 ? bits : std::min(fewest, bits);
   return static_cast<int>(fewest);
 }
-
-bool is_op(const Node& node, std::string_view op) { return node.domain.empty() && node.op == op; }
 
 // An operator on floats that were not integers before.
 bool computes_floats(const Graph& graph, const Node& node) {

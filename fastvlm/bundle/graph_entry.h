@@ -3,6 +3,7 @@
 
 #include <array>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -51,6 +52,10 @@ struct ValueEntry {
   std::string name;
   Dtype type = Dtype::kFloat32;
   Dims shape;  // symbolic extents keep their names
+  // Of numbers that are taken or given as codes of `type`.
+  std::optional<Encoding> encoding = {};
+  // What callers of with_float_edges() take and give.
+  Dtype number_type() const { return encoding ? Dtype::kFloat32 : type; }
   bool operator==(const ValueEntry&) const = default;
 };
 

@@ -8,7 +8,7 @@
 namespace fastvlm {
 namespace {
 
-constexpr const char* kNone = "none";
+constexpr const char *kNone = "none", *kCacheType = "kv_dtype", *kEdgeType = "io_dtype";
 
 std::string hash_in(const ObjectReader& row, const char* key) {
   std::string hash = row.text(key);
@@ -24,6 +24,24 @@ std::string recipe_in(const ObjectReader& row, const Json& json, const char* whe
   return {};
 }
 
+// Keys that stand there for codes only: an older program wrote none.
+IntegerEdges read_integer_edges(const ObjectReader& row) {
+  IntegerEdges edges;
+  if (row.has(kCacheType)) {
+    const std::string type = row.text(kCacheType);
+    if (type == name(Dtype::kUint8) || type == name(Dtype::kUint16))
+      edges.cache = type == name(Dtype::kUint8) ? Dtype::kUint8 : Dtype::kUint16;
+    else
+      row.refuse("the key \"{}\" must be uint8, uint16 or missing, but is \"{}\"", kCacheType, type);
+  }
+  if (row.has(kEdgeType)) {
+    const std::string type = row.text(kEdgeType);
+    edges.others = type == name(Dtype::kUint16);
+    if (!edges.others) row.refuse("the key \"{}\" must be uint16 or missing, but is \"{}\"", kEdgeType, type);
+  }
+  return edges;
+}
+
 RangesUsed read_ranges_used(const ObjectReader& row) {
   return {.sha256 = hash_in(row, "sha256"), .share = row.number("share", 0, 1), .built_in = row.boolean("built_in")};
 }
@@ -31,6 +49,7 @@ RangesUsed read_ranges_used(const ObjectReader& row) {
 StaticGraphsMade read_npu(const ObjectReader& row, const Json& json) {
   StaticGraphsMade made{.targets = row.texts("targets"),
                         .prefill_logits = row.boolean("prefill_logits"),
+                        .integer_edges = read_integer_edges(row),
                         .part_limit_bytes = static_cast<std::uint64_t>(row.integer("part_limit_bytes", 0, INT64_MAX)),
                         .gelu = row.text("gelu"),
                         .encodings = row.text("encodings")};
@@ -53,6 +72,8 @@ OrderedJson npu_json(const StaticGraphsMade& made) {
                       {"encodings", made.encodings.empty() ? kNone : made.encodings},
                       {"recipes", std::move(recipes)},
                       {"vision_recipe", OrderedJson::parse(made.vision_recipe)}};
+  if (made.integer_edges.cache) json[kCacheType] = name(*made.integer_edges.cache);
+  if (made.integer_edges.others) json[kEdgeType] = name(Dtype::kUint16);
   if (made.ranges) json["ranges"] = {{"sha256", made.ranges->sha256}, {"share", made.ranges->share}, {"built_in", made.ranges->built_in}};
   return json;
 }

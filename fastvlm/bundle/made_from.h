@@ -24,6 +24,7 @@ struct RangesUsed {
 struct StaticGraphsMade {
   std::vector<std::string> targets;  // chips, in the order they were named
   bool prefill_logits = true;
+  IntegerEdges integer_edges = {};     // of graphs with integer activations
   std::uint64_t part_limit_bytes = 0;  // 0: that of the chips
   std::string gelu;                    // how the forms of GELUs were chosen
   std::string encodings;               // version of the files of encodings; empty: there are none

@@ -21,6 +21,7 @@ inline MadeFrom made_from_for_tests() {
   return {.model = std::string(64, 'a'),
           .npu = StaticGraphsMade{.targets = {"sm8750", "sm8650"},
                                   .prefill_logits = false,
+                                  .integer_edges = {.cache = Dtype::kUint8, .others = true},
                                   .part_limit_bytes = 7,
                                   .gelu = "auto",
                                   .encodings = "1.0.0",
@@ -79,6 +80,11 @@ inline Manifest manifest_for_tests() {
   m.graphs.push_back(entry_for_tests(GraphRole::kVision, {.image_size = 192, .recipe = "w8a16"}));
   m.graphs.back().weight_bits = 8;
   m.graphs.back().activations = Activations::kWhole;
+  m.graphs.back().precision = "float32";
+  m.graphs.back().inputs[0].type = Dtype::kUint8;
+  m.graphs.back().inputs[0].encoding = Encoding{.dtype = Dtype::kUint8, .scale = 0.1F, .zero_point = 3};
+  m.graphs.back().outputs[0].type = Dtype::kUint16;
+  m.graphs.back().outputs[0].encoding = Encoding{.dtype = Dtype::kUint16, .scale = 1e-9F, .zero_point = 40000};
   return m;
 }
 

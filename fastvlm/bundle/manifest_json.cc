@@ -5,8 +5,11 @@ namespace {
 
 OrderedJson values_json(const std::vector<ValueEntry>& values) {
   OrderedJson json = OrderedJson::array();
-  for (const ValueEntry& value : values)
-    json.push_back({{"name", value.name}, {"type", name(value.type)}, {"shape", to_json(value.shape)}});
+  for (const ValueEntry& value : values) {
+    OrderedJson row = {{"name", value.name}, {"type", name(value.type)}, {"shape", to_json(value.shape)}};
+    if (value.encoding) row["scale"] = double{value.encoding->scale}, row["zero_point"] = value.encoding->zero_point;
+    json.push_back(std::move(row));
+  }
   return json;
 }
 

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <limits>
 #include <set>
 
 #include "fastvlm/base/object_reader.h"
@@ -155,6 +156,16 @@ PromptContract read_prompt(const ObjectReader& row, std::int64_t vocabulary) {
 
 // ---- Graphs -------------------------------------------------------------------------------------------------------------
 
+// How codes are numbers: (code - zero_point) * scale.
+Encoding read_encoding(const ObjectReader& row, Dtype type) {
+  const bool bytes = type == Dtype::kUint8;
+  if (!bytes && type != Dtype::kUint16) row.refuse("the key \"scale\" stands beside uint8 and uint16 only, but the type is {}", name(type));
+  constexpr double kLeast = std::numeric_limits<float>::min(), kMost = std::numeric_limits<float>::max();
+  return {.dtype = type,
+          .scale = static_cast<float>(row.number("scale", kLeast, kMost)),
+          .zero_point = static_cast<std::int32_t>(row.integer("zero_point", 0, bytes ? 255 : 65535))};
+}
+
 std::vector<ValueEntry> read_values(const ObjectReader& graph, const char* key) {
   std::vector<ValueEntry> values;
   graph.each(key, [&](const ObjectReader& row) {
@@ -168,6 +179,7 @@ std::vector<ValueEntry> read_values(const ObjectReader& graph, const char* key) 
         else
           row.refuse("the key \"shape\" must hold numbers from 0 to {} and names, but holds {}", kMaxExtent, extent.type_name());
       }
+    if (row.has("scale")) value.encoding = read_encoding(row, value.type);
     values.push_back(std::move(value));
   });
   return values;
@@ -258,7 +270,7 @@ GraphEntry read_graph(const ObjectReader& row, Dtype plain_precision) {
   if (is_npu_file(graph.file) != graph.npu())
     row.refuse("a graph lies below {}/ if and only if it has a group, but \"{}\" does not", kNpuFolder, graph.file);
   const bool typed = graph.npu() && !graph.inputs.empty();
-  graph.precision = name(typed ? graph.inputs.front().type : plain_precision);
+  graph.precision = name(typed ? graph.inputs.front().number_type() : plain_precision);
   return graph;
 }
 

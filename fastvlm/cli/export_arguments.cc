@@ -25,6 +25,10 @@ Result<FusedSize> fused_size(const std::string& text) {
   return bad_option("fused", "{}: must be vision tokens x text tokens, such as 256x512", text);
 }
 
+std::optional<Dtype> cache_type(const std::string& name) {
+  return name == "uint8" ? std::optional(Dtype::kUint8) : name == "uint16" ? std::optional(Dtype::kUint16) : std::nullopt;
+}
+
 Result<NpuOptions> npu_options(const NpuArguments& arguments) {
   NpuOptions options{.targets = arguments.targets,
                      .image_sizes = arguments.image_sizes,
@@ -32,6 +36,7 @@ Result<NpuOptions> npu_options(const NpuArguments& arguments) {
                      .context = arguments.context,
                      .prefill_logits = arguments.prefill_logits == "all",
                      .io_dtype = arguments.io_dtype == "float16" ? Dtype::kFloat16 : Dtype::kFloat32,
+                     .integer_edges = {.cache = cache_type(arguments.kv_dtype), .others = arguments.io_dtype == "uint16"},
                      .part_limit_bytes = static_cast<std::uint64_t>(arguments.part_limit_gb * 1e9)};
   options.recipes.clear();
   for (const std::string& name : arguments.recipes) {
@@ -61,7 +66,11 @@ void add_npu_options(OptionTable& options, NpuArguments& npu) {
       .show_default();
   options.value("--vision-recipe", npu.vision_recipe, "NAME", "The same of tower and projector: fp16 or w8a16 (best with --calibration)")
       .show_default();
-  options.choice("--io-dtype", npu.io_dtype, {"float32", "float16"}, "Element type of inputs and outputs");
+  options.choice("--io-dtype", npu.io_dtype, {"float32", "float16", "uint16"},
+                 "Element type of inputs and outputs; uint16: codes, where a recipe has integer activations");
+  options.choice(
+      "--kv-dtype", npu.kv_dtype, {"float32", "uint8", "uint16"},
+      "Keys and values of recipes with integer activations as they pass in and out: as codes they are half or a quarter as large");
   options
       .value("--part-limit", npu.part_limit_gb, "GB", "Cut decoders above this many GB (1e9 bytes) into parts; default: the chip's limit")
       .refuse_negative();

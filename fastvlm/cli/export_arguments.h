@@ -22,6 +22,7 @@ struct NpuArguments {
   std::vector<std::string> recipes = {"fp16"};
   std::string vision_recipe = "fp16";
   std::string io_dtype = "float32";
+  std::string kv_dtype = "float32";
   double part_limit_gb = 0;
   unsigned jobs = 0;
   bool compile = true;  // false: write the graphs only

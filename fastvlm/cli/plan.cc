@@ -49,6 +49,9 @@ void print_npu_plan(const OrderedJson& targets) {
                       human_bytes(context["estimated_compile_memory_bytes"].get<std::uint64_t>()), graphs});
     }
     print_table(rows);
+    for (const auto& cache : target["cache_at_edges"])
+      print_line(fmt::format("{}: {} of keys and values, as {}, pass in and out for each token", cache["recipe"].get<std::string>(),
+                             human_bytes(cache["bytes_per_token"].get<std::uint64_t>()), cache["type"].get<std::string>()));
     print_speed_bound(target["speed_bound"]);
     print_findings(target["findings"].get<std::vector<std::string>>());
   }

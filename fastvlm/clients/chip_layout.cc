@@ -10,6 +10,8 @@ namespace fastvlm::clients {
 Status check_chip_layout(const PreparedExport& p, const char* layout) {
   const NpuOptions& o = *p.options.npu;
   if (o.io_dtype != Dtype::kFloat32) return bad_option("io_dtype", "float16: the clients of the layout {} hand on float32", layout);
+  if (o.integer_edges.others) return bad_option("io_dtype", "uint16: the clients of the layout {} hand on float32", layout);
+  if (o.integer_edges.cache) return bad_option("kv_dtype", "the clients of the layout {} hand on float32", layout);
   if (o.image_sizes.size() > 1) return bad_option("image_sizes", "the layout {} has one picture size", layout);
   if (o.recipes.size() > 1) return bad_option("recipe", "the layout {} has one recipe; export another folder for the next", layout);
   if (!o.fused.empty()) return bad_option("fused", "the layout {} has no place for such graphs", layout);

@@ -6,6 +6,7 @@
 #include "fastvlm/bundle/manifest.h"
 #include "fastvlm/compile/compile_output.h"
 #include "fastvlm/run/ort_runner.h"
+#include "fastvlm/session/float_edges.h"
 
 namespace fastvlm {
 namespace {
@@ -55,7 +56,10 @@ Result<OpenGraph> npu_opener(const GraphOpenerOptions& options) {
 }  // namespace
 
 Result<OpenGraph> graph_opener(const GraphOpenerOptions& options) {
-  return options.chip.empty() ? cpu_opener(options) : npu_opener(options);
+  TRY_ASSIGN(OpenGraph open, options.chip.empty() ? cpu_opener(options) : npu_opener(options));
+  // What has no manifest has no such edges: whoever reads one says what is wrong with it.
+  const auto manifest = read_manifest(options.output_dir);
+  return manifest.ok() ? with_float_edges(std::move(open), *manifest) : open;
 }
 
 }  // namespace fastvlm

@@ -24,7 +24,8 @@ struct GraphOpenerOptions {
   Targets known_targets = fastvlm::known_targets();
 };
 
-// Looks for the runtimes at once, opens nothing yet.
+// Looks for the runtimes at once, opens nothing yet. Graphs whose inputs or outputs are codes have float32 there, see
+// session/float_edges.h.
 Result<OpenGraph> graph_opener(const GraphOpenerOptions& options);
 
 }  // namespace fastvlm

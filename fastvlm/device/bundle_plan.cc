@@ -75,7 +75,7 @@ std::uint64_t bytes_of(const std::vector<ValueEntry>& values, bool decoder_chunk
   std::uint64_t bytes = 0;
   for (const ValueEntry& value : values) {
     if (decoder_chunk && value.name == "logits") continue;
-    std::uint64_t count = byte_size(value.type);
+    std::uint64_t count = byte_size(value.number_type());
     for (const Dim& dim : value.shape) count *= static_cast<std::uint64_t>(dim.value);
     bytes += count;
   }

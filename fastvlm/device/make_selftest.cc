@@ -86,7 +86,7 @@ class SelfTestMaker {
   Status run_vision() {
     for (const GraphEntry& graph : f_.manifest.graphs) {
       if (graph.role != GraphRole::kVision) continue;
-      TRY_ASSIGN(const Tensor pixels, pixels_of(0, graph.extents.image_size, graph.inputs.front().type));
+      TRY_ASSIGN(const Tensor pixels, pixels_of(0, graph.extents.image_size, graph.inputs.front().number_type()));
       TRY_ASSIGN(GraphRun run, record(graph.name, graph.name, f_.path / graph.file, {{graph.inputs.front().name, pixels}}, {}));
       test_.runs.push_back(std::move(run));
     }

@@ -29,7 +29,7 @@ void add_extents(const Manifest& manifest, NpuOptions& npu) {
     if (graph.role == GraphRole::kVision) npu.image_sizes.push_back(e.image_size);
     if (graph.role == GraphRole::kDecoder) lengths.insert(e.new_tokens), npu.context = e.context;
     if (graph.role == GraphRole::kFused && graph.recipe() == first) npu.fused.push_back({e.vision_tokens, e.text_tokens});
-    if (graph.npu() && !graph.inputs.empty()) npu.io_dtype = graph.inputs.front().type;
+    if (graph.npu() && !graph.inputs.empty()) npu.io_dtype = graph.inputs.front().number_type();
   }
   npu.prefill.assign(lengths.begin(), lengths.end());
 }
@@ -195,6 +195,7 @@ Result<ExportOptions> options_with_recipes(const Manifest& manifest, const AddRe
   NpuOptions npu{.targets = made.targets,
                  .known_targets = o.known_targets,
                  .prefill_logits = made.prefill_logits,
+                 .integer_edges = made.integer_edges,
                  .part_limit_bytes = made.part_limit_bytes};
   add_extents(manifest, npu);
   const std::string where = (o.output_dir / kManifestFile).string();

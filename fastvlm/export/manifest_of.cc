@@ -34,6 +34,7 @@ std::string recipe_json(const Recipe& recipe) { return Json::parse(recipe_text(r
 StaticGraphsMade static_graphs_made(const ExportOptions& o) {
   StaticGraphsMade made{.targets = o.npu->targets,
                         .prefill_logits = o.npu->prefill_logits,
+                        .integer_edges = o.npu->integer_edges,
                         .part_limit_bytes = std::min<std::uint64_t>(o.npu->part_limit_bytes, INT64_MAX),  // JSON's integers end there
                         .gelu = std::string(name(o.gelu)),
                         .encodings = o.encodings ? std::string(name(*o.encodings)) : "",

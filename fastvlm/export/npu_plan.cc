@@ -1,5 +1,8 @@
 #include "fastvlm/export/npu_plan.h"
 
+#include <algorithm>
+#include <map>
+
 #include "fastvlm/base/machine_memory.h"
 #include "fastvlm/base/try.h"
 #include "fastvlm/compile/speed_bound.h"
@@ -55,6 +58,37 @@ OrderedJson contexts_json(const PreparedExport& p, const ChosenChip& chosen, std
   return rows;
 }
 
+bool is_cache(const ValueEntry& value) { return value.name.starts_with("past_"); }
+
+std::uint64_t bytes_of_cache(const std::vector<ValueEntry>& values) {
+  std::uint64_t bytes = 0;
+  for (const ValueEntry& value : values) {
+    if (!is_cache(value)) continue;
+    const Shape shape = *static_shape(value.shape);
+    bytes += static_cast<std::uint64_t>(element_count(shape)) * byte_size(value.type);
+  }
+  return bytes;
+}
+
+// What a host hands on of the cache, for each token: all parts, in and out.
+OrderedJson cache_at_edges(const PreparedExport& p) {
+  std::vector<std::string> recipes;
+  std::map<std::string, std::uint64_t> bytes;
+  std::map<std::string, std::string> types;
+  for (const PreparedGraph& graph : p.graphs) {
+    if (graph.entry.role != GraphRole::kDecoder || graph.entry.extents.new_tokens != 1) continue;
+    const std::string recipe(graph.entry.recipe());
+    if (!bytes.contains(recipe)) recipes.push_back(recipe);
+    bytes[recipe] += bytes_of_cache(graph.entry.inputs) + bytes_of_cache(graph.entry.outputs);
+    if (const auto one = std::ranges::find_if(graph.entry.inputs, is_cache); one != graph.entry.inputs.end())
+      types[recipe] = name(one->type);
+  }
+  OrderedJson rows = OrderedJson::array();
+  for (const std::string& recipe : recipes)
+    rows.push_back({{"recipe", recipe}, {"type", types[recipe]}, {"bytes_per_token", bytes[recipe]}});
+  return rows;
+}
+
 OrderedJson target_json(const PreparedExport& p, const ChosenChip& chosen) {
   const Chip& chip = *chosen.chip;
   const TextConfig& text = p.config.text;
@@ -77,6 +111,7 @@ OrderedJson target_json(const PreparedExport& p, const ChosenChip& chosen) {
               {"contexts", contexts},
               {"cache_bytes_per_token",
                static_cast<std::uint64_t>(2 * text.num_hidden_layers * text.num_key_value_heads * text.head_dim) * kHalfBytes},
+              {"cache_at_edges", cache_at_edges(p)},
               {"speed_bound", speed_bound_json(chip, runs_of(works))},
               {"findings", findings}});
   return row;

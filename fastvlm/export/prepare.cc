@@ -106,6 +106,7 @@ Status add_npu_graphs(PreparedExport& p, const Weights& weights) {
   TRY(check_integer_recipes(p.options));
   TRY_ASSIGN(const auto chips, find_chips(options.known_targets, options.targets));
   if (chips.empty()) return bad_usage("static graphs are made for chips; name at least one");
+  TRY(check_integer_edges(options, chips));
   if (p.options.ranges) {
     TRY(plan_scales(p, weights, *chips[0].target));
     options.scales = p.scales;
@@ -118,7 +119,7 @@ Status add_npu_graphs(PreparedExport& p, const Weights& weights) {
     PreparedGraph prepared = prepared_graph(std::move(npu.graph), kind, p.options.passes);
     add_gelus(npu.gelus, p.gelus);
     if (activations != Activations::kFloat) {
-      TRY_ASSIGN(IntegerGraph integers, in_integers(*prepared.graph, npu.role, *p.options.ranges, activations));
+      TRY_ASSIGN(IntegerGraph integers, in_integers(*prepared.graph, npu.role, *p.options.ranges, {activations, options.integer_edges}));
       prepared.graph = std::move(integers.graph);
       enter(prepared, kind);
       // Tower and projector are made of another float graph than that of fp16: their GELU is one node.

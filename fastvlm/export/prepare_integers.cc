@@ -27,7 +27,8 @@ Status check_ranges(const ExportOptions& options, const char* option, const Reci
 
 Status check_edges(const ExportOptions& options, const char* option, const Recipe& recipe) {
   if (options.npu->io_dtype == Dtype::kFloat32 || recipe.activations == Activations::kFloat) return {};
-  return bad_option(option, "{}: graphs with integer activations have float32 inputs and outputs; leave out `io_dtype`", recipe.name);
+  return bad_option(option, "{}: graphs with integer activations have float32 or uint16 at their edges, no float16; leave out `io_dtype`",
+                    recipe.name);
 }
 
 }  // namespace
@@ -80,8 +81,27 @@ Activations activations_for(const NpuOptions& options, std::span<const ChosenChi
   const Activations wanted = tower                             ? options.vision_recipe.activations
                              : recipe == options.recipes.end() ? Activations::kFloat
                                                                : recipe->activations;
-  if (wanted != Activations::kInt16 || check_precision(chips, Precision::kSixteenBits).ok()) return wanted;
+  const bool short_cache = !tower && options.integer_edges.cache == Dtype::kUint8;
+  if (wanted != Activations::kInt16 || (!short_cache && check_precision(chips, Precision::kSixteenBits).ok())) return wanted;
   return tower ? Activations::kWhole : Activations::kInt16Int8;
+}
+
+Status check_integer_edges(const NpuOptions& options, std::span<const ChosenChip> chips) {
+  const IntegerEdges& edges = options.integer_edges;
+  const auto in_integers = [](const Recipe& recipe) { return recipe.activations != Activations::kFloat; };
+  const bool decoder = std::ranges::any_of(options.recipes, in_integers);
+  if (edges.others && !decoder && !in_integers(options.vision_recipe))
+    return bad_option("io_dtype", "uint16: is for recipes with integer activations such as w8a16; no graph has one");
+  if (edges.cache && !decoder)
+    return bad_option("kv_dtype", "{}: is for recipes with integer activations such as w8a16; no decoder has one", name(*edges.cache));
+  if (edges.cache != Dtype::kUint16) return {};
+  for (const Recipe& recipe : options.recipes) {
+    const bool shortened = recipe.activations == Activations::kInt16 && !check_precision(chips, Precision::kSixteenBits).ok();
+    if (recipe.activations != Activations::kFloat && (recipe.activations != Activations::kInt16 || shortened))
+      return bad_option("kv_dtype", "uint16: the cache of recipe {} is multiplied with 8 bits{}; choose uint8", recipe.name,
+                        shortened ? " for these chips" : "");
+  }
+  return {};
 }
 
 std::vector<std::string> shortened_factors(const NpuOptions& options, std::span<const ChosenChip> chips) {
@@ -99,8 +119,9 @@ std::vector<std::string> shortened_factors(const NpuOptions& options, std::span<
   return sentences;
 }
 
-Result<IntegerGraph> in_integers(const Graph& graph, GraphRole role, const RangeOptions& ranges, Activations activations) {
-  IntegerForm form = role == GraphRole::kVision ? tower_form(activations) : form_of(activations);
+Result<IntegerGraph> in_integers(const Graph& graph, GraphRole role, const RangeOptions& ranges, const IntegersWanted& wanted) {
+  IntegerForm form = role == GraphRole::kVision ? tower_form(wanted.activations) : form_of(wanted.activations);
+  form.edges = wanted.edges;
   form.largest_float = ranges.share * kLargestHalf;
   if (ranges.source == RangeOptions::Source::kAssumed) return to_integers(graph, assumed_ranges(graph), form);
   return to_integers(graph, ranges.ranges, form);

@@ -17,6 +17,9 @@ Status check_integer_recipes(const ExportOptions& options);
 // Whether a recipe makes activations integers.
 bool wants_ranges(const NpuOptions& npu);
 
+// Refuses inputs and outputs that no graph could have as codes, and a cache of other bits than the products with it.
+Status check_integer_edges(const NpuOptions& options, std::span<const ChosenChip> chips);
+
 // What a recipe asks of a chip.
 struct PrecisionNeed {
   std::string what;  // "recipe w8a16", "the tower with recipe fp16"
@@ -27,7 +30,8 @@ std::vector<PrecisionNeed> precisions_needed(const NpuOptions& options);
 // Whether the chips can run the recipes.
 Status check_recipe_precisions(const NpuOptions& options);
 
-// What the activations of a static graph are to be, by its recipe: second factors have 16 bits where every chip takes them, 8 elsewhere.
+// What the activations of a static graph are to be, by its recipe: second factors have 16 bits where every chip takes them, 8 elsewhere
+// and where the cache is to have 8.
 // The tower has no streams that need half precision.
 Activations activations_for(const NpuOptions& options, std::span<const ChosenChip> chips, const NpuGraph& graph);
 
@@ -35,6 +39,10 @@ Activations activations_for(const NpuOptions& options, std::span<const ChosenChi
 std::vector<std::string> shortened_factors(const NpuOptions& options, std::span<const ChosenChip> chips);
 
 // A graph with such activations, expanded and with all passes behind it, in integers.
-Result<IntegerGraph> in_integers(const Graph& graph, GraphRole role, const RangeOptions& ranges, Activations activations);
+struct IntegersWanted {
+  Activations activations = Activations::kInt16;
+  IntegerEdges edges;
+};
+Result<IntegerGraph> in_integers(const Graph& graph, GraphRole role, const RangeOptions& ranges, const IntegersWanted& wanted);
 
 }  // namespace fastvlm

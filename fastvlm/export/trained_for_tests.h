@@ -15,6 +15,7 @@
 #include "fastvlm/base/json.h"
 #include "fastvlm/chat/chat.h"
 #include "fastvlm/session/decoder_session.h"
+#include "fastvlm/session/float_edges.h"
 #include "fastvlm/session/image_encoder.h"
 #include "fastvlm/session/prompt_cache.h"
 #include "fastvlm/session/runners_for_tests.h"
@@ -83,7 +84,7 @@ class Forced {
     encoder_.emplace(ImageEncoderOptions{.graph = output / folder_.vision(size)->file,
                                          .preprocess = {.settings = folder_.manifest.preprocessing.settings},
                                          .hidden_size = folder_.text().hidden_size,
-                                         .open = cpu_for_tests(),
+                                         .open = with_float_edges(cpu_for_tests(), folder_.manifest),
                                          .keep_open = true});
     cache_.emplace(PromptCache::create(open_decoder_session(folder_, open).value(), EmbeddingTable::open(folder_).value()).value());
   }

@@ -41,6 +41,16 @@ struct Encoding {
   bool operator==(const Encoding&) const = default;
 };
 
+// Which inputs and outputs of graphs with integer activations are codes; the others are float32.
+struct IntegerEdges {
+  // Keys and values, in all lengths and parts with the scale that they have inside: uint8 or uint16 around the middle.
+  std::optional<Dtype> cache;
+  // All else that has 16 bits inside, and the vectors of the tokens: uint16.
+  bool others = false;
+  bool operator==(const IntegerEdges&) const = default;
+  bool any() const { return cache.has_value() || others; }
+};
+
 // Ordered: the first rule whose pattern matches the name of a weight decides. '*' stands for any run of characters.
 struct EncodingRule {
   std::string match;                      // "model.layers.*.mlp.down_proj.weight"

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "fastvlm/base/assert.h"
 #include "fastvlm/base/try.h"
 #include "fastvlm/graph/value_classes.h"
 #include "fastvlm/tensor/dtype.h"
@@ -12,6 +13,9 @@ namespace {
 
 // exp(-100) is nothing beside the largest weight of a row. A host's mask may be lower: it saturates there.
 constexpr float kLeastMask = -100;
+
+// Names of inputs and outputs of decoders: the cache, and the vectors of the tokens.
+constexpr std::string_view kCache = "past_", kTokens = "inputs_embeds";
 
 struct Facts {
   std::optional<Extremes> seen;
@@ -29,6 +33,15 @@ Extremes gelu_of(const Extremes& x) {
   return {falls_and_rises ? gelu(kLowestAt) : std::min(ends[0], ends[1]), std::max(ends[0], ends[1])};
 }
 
+// The codes of a second factor as unsigned ones of the same scale.
+Encoding around_the_middle(Encoding encoding, Dtype dtype) {
+  if (encoding.dtype == dtype) return encoding;
+  FASTVLM_ASSERT(encoding.dtype == Dtype::kInt16 && dtype == Dtype::kUint16, "a cache has the bits that it is multiplied with");
+  encoding.dtype = dtype;
+  encoding.zero_point += 32768;
+  return encoding;
+}
+
 Extremes wider(const Extremes& seen, float margin) { return {seen.min * margin, seen.max * margin}; }
 
 class Encoder {
@@ -42,11 +55,13 @@ class Encoder {
     for (const Node& node : graph_.nodes()) note(node);
     for (const Node& node : graph_.nodes()) infer(node);
     for (const Node& node : graph_.nodes()) bound(node);
-    ActivationEncodings result{.encodings = std::vector<std::optional<Encoding>>(facts_.size()), .made_as = {}};
-    result.made_as = result.encodings;
+    ActivationEncodings result{.encodings = std::vector<std::optional<Encoding>>(facts_.size()), .made_as = {}, .edges = {}};
+    result.edges = result.made_as = result.encodings;
     for (int input : graph_.inputs()) TRY(give(input, result));
     for (const Node& node : graph_.nodes())
       for (int output : node.outputs) TRY(give(output, result));
+    for (const auto* edges : {&graph_.inputs(), &graph_.outputs()})
+      for (int value : *edges) result.edges[static_cast<std::size_t>(value)] = edge(value, result);
     return result;
   }
 
@@ -112,6 +127,18 @@ class Encoder {
     result.encodings[at] = encoding_of(wider(*known.seen, margin), form_.second_operand);
     result.made_as[at] = encoding_of(wider(*known.seen, margin), Dtype::kUint16);
     return {};
+  }
+
+  // As a host takes and gives it; nothing: as float32. Streams between parts of a decoder may be too wide for 16 bits.
+  std::optional<Encoding> edge(int value, const ActivationEncodings& given) {
+    const ValueInfo& info = graph_.value(value);
+    const std::optional<Encoding>& inside = given.encodings[static_cast<std::size_t>(value)];
+    if (info.name.starts_with(kCache))
+      return form_.edges.cache && inside ? std::optional(around_the_middle(*inside, *form_.edges.cache)) : std::nullopt;
+    if (!form_.edges.others) return std::nullopt;
+    if (inside) return inside->dtype == Dtype::kUint16 ? inside : std::nullopt;
+    const auto& seen = facts(value).seen;
+    return info.name == kTokens && seen ? std::optional(encoding_of(wider(*seen, form_.margin), Dtype::kUint16)) : std::nullopt;
   }
 
   // Streams stay in half precision and are not scaled.

@@ -23,6 +23,7 @@ struct IntegerForm {
   bool splits_last_axis = false;
   // Such a stream is not scaled; one that passes this is refused.
   double largest_float = kLargestHalf;
+  IntegerEdges edges;
 };
 IntegerForm form_of(Activations activations);
 // The same for tower and projector. Maps of another kind of picture leave the ranges that were seen, and a number that is cut costs more
@@ -35,6 +36,8 @@ struct ActivationEncodings {
   std::vector<std::optional<Encoding>> encodings;
   // What second operands have where they are made: uint16 over the same range.
   std::vector<std::optional<Encoding>> made_as;
+  // Of inputs and outputs that are codes.
+  std::vector<std::optional<Encoding>> edges;
 };
 
 // uint16 or uint8 over the range, with zero a code of its own.

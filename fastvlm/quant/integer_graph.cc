@@ -2,12 +2,10 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
-#include <cstring>
-#include <limits>
 
 #include "fastvlm/base/assert.h"
 #include "fastvlm/base/try.h"
+#include "fastvlm/quant/codes.h"
 #include "fastvlm/quant/integer_convolution.h"
 #include "fastvlm/tensor/channel_quantise.h"
 #include "fastvlm/tensor/convert.h"
@@ -18,34 +16,6 @@ namespace {
 // Nothing behind these averages their errors out, and they are small beside the tower: one of them costs as much as all its other
 // matrices (measured: with them in two parts features gain 4 to 7 dB).
 constexpr std::string_view kInTwoParts = "model.multi_modal_projector.*";
-
-template <class T>
-Tensor integer_tensor(Dtype dtype, Shape shape, const std::vector<T>& values) {
-  Tensor tensor{.dtype = dtype, .shape = std::move(shape), .bytes = std::vector<std::byte>(values.size() * sizeof(T))};
-  std::memcpy(tensor.bytes.data(), values.data(), tensor.bytes.size());
-  return tensor;
-}
-
-template <class T>
-Tensor codes_as(const std::vector<float>& numbers, const Encoding& encoding, Shape shape) {
-  constexpr double kLeast = std::numeric_limits<T>::min(), kMost = std::numeric_limits<T>::max();
-  std::vector<T> codes;
-  for (const float number : numbers)
-    codes.push_back(static_cast<T>(std::clamp(std::nearbyint(double{number} / encoding.scale) + encoding.zero_point, kLeast, kMost)));
-  return integer_tensor<T>(encoding.dtype, std::move(shape), codes);
-}
-
-Tensor codes_of(const std::vector<float>& numbers, const Encoding& encoding, Shape shape) {
-  switch (encoding.dtype) {
-    case Dtype::kUint8: return codes_as<std::uint8_t>(numbers, encoding, std::move(shape));
-    case Dtype::kInt16: return codes_as<std::int16_t>(numbers, encoding, std::move(shape));
-    case Dtype::kInt32: return codes_as<std::int32_t>(numbers, encoding, std::move(shape));
-    default: return codes_as<std::uint16_t>(numbers, encoding, std::move(shape));
-  }
-}
-
-// The code of zero.
-Tensor zero_point_tensor(const Encoding& encoding) { return codes_of({0}, encoding, {}); }
 
 class Writer {
  public:
@@ -108,7 +78,10 @@ class Writer {
   // What a product reads and makes; nothing where one is a float.
   std::optional<ProductEncodings> edges_of(const Node& node) const;
   Value added(Value product, Value of_rest, const IntegerRest& rest, const Encoding& encoding);
+  void add_input(int value);
+  Status add_output(int value);
   void store(int value, Value result);
+  void keep(int value, Value result);
   void emit(const Node& node, std::vector<Value> inputs);
 
   const Graph& from_;
@@ -219,16 +192,38 @@ Value Writer::bias_operand(const IntegerConvolution& convolution) {
 void Writer::store(int value, Value result) {
   const ValueInfo& info = from_.value(value);
   if (is_given_name(info.name) && std::ranges::find(from_.outputs(), value) == from_.outputs().end()) to_->rename(result, info.name);
-  const auto& known = encoding(value);
-  if (!known) {
-    floats_[at(value)] = result;
-    return;
-  }
   const auto& made_as = encodings_.made_as[at(value)];
   const int producer = info.producer;
   const bool moved = producer >= 0 && ties_encodings(from_.nodes()[at(producer)].op);
-  if (made_as && producer >= 0 && !moved) result = dequantize(quantize(result, *made_as), *made_as);
-  codes_[at(value)] = quantize(result, *known);
+  if (encoding(value) && made_as && producer >= 0 && !moved) result = dequantize(quantize(result, *made_as), *made_as);
+  keep(value, result);
+}
+
+void Writer::keep(int value, Value result) {
+  if (const auto& known = encoding(value))
+    codes_[at(value)] = quantize(result, *known);
+  else
+    floats_[at(value)] = result;
+}
+
+void Writer::add_input(int value) {
+  const ValueInfo& info = from_.value(value);
+  const auto& edge = encodings_.edges[at(value)];
+  if (!edge) return keep(value, to_->add_input(info.name, info.dtype, info.dims));
+  Value codes = to_->add_input(info.name, edge->dtype, info.dims);
+  if (edge == encoding(value))
+    codes_[at(value)] = codes;
+  else
+    keep(value, dequantize(codes, *edge));
+}
+
+Status Writer::add_output(int value) {
+  const std::string& name = from_.value(value).name;
+  const auto& edge = encodings_.edges[at(value)];
+  if (edge && edge == encoding(value)) return to_->add_output(codes_[at(value)], name), Status();
+  TRY_ASSIGN(Value result, read(value));
+  to_->add_output(edge ? quantize(result, *edge) : result, name);
+  return {};
 }
 
 void Writer::emit(const Node& node, std::vector<Value> inputs) {
@@ -337,18 +332,6 @@ Status Writer::convolution(const Node& node) {
   return {};
 }
 
-Encoding byte_encoding(const std::vector<float>& numbers) {
-  const auto [least, most] = std::ranges::minmax(numbers);
-  return asymmetric_encoding({least, most}, Dtype::kUint8);
-}
-
-// int32 with a bit to spare.
-Encoding bias_encoding(const std::vector<float>& numbers) {
-  float largest = 0;
-  for (const float number : numbers) largest = std::max(largest, std::fabs(number));
-  return {.dtype = Dtype::kInt32, .scale = largest > 0 ? largest / 0x1p30F : 1};
-}
-
 // Every HTP takes weights of 8 bits with a bias of 32; a bias of 16 costs 4 dB (measured).
 Status Writer::layer_norm(const Node& node) {
   TRY_ASSIGN(Value x, read(node.inputs[0]));
@@ -370,10 +353,7 @@ Status Writer::rms_norm(const Node& node) {
 }
 
 Result<IntegerGraph> Writer::write() {
-  for (int input : from_.inputs()) {
-    const ValueInfo& info = from_.value(input);
-    store(input, to_->add_input(info.name, info.dtype, info.dims));
-  }
+  for (int input : from_.inputs()) add_input(input);
   for (const Node& node : from_.nodes()) {
     Scope scope(*to_, module_of(node), /*absolute=*/true);
     const Row row = node.domain.empty() || node.domain == kMicrosoftDomain ? row_of(node.op) : nullptr;
@@ -381,10 +361,7 @@ Result<IntegerGraph> Writer::write() {
       return bad_input("{}: the operator {} of {} has no form with integer activations", from_.name(), node.op, node.name);
     TRY((this->*row)(node));
   }
-  for (int output : from_.outputs()) {
-    TRY_ASSIGN(Value value, read(output));
-    to_->add_output(value, from_.value(output).name);
-  }
+  for (int output : from_.outputs()) TRY(add_output(output));
   return IntegerGraph{.graph = std::move(to_), .encodings = encodings_of(from_, noted_)};
 }
 

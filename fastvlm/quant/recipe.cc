@@ -17,9 +17,9 @@ constexpr std::size_t kMaxRules = 1024;
 constexpr std::array<std::int64_t, 4> kBlocks = {16, 32, 64, 128};
 constexpr const char* kFloat = "float";
 
-constexpr WeightEncoding kEightBits = {.blocks = {.bits = 8, .block = 64}};
 constexpr WeightEncoding kFourBits = {.blocks = {.bits = 4, .block = 32}};
-constexpr WeightEncoding kEightBitsByChannel = {.blocks = {.bits = 8, .block = 0}, .by_channel = true};
+constexpr WeightEncoding kEightBits = eight_bits(Activations::kFloat);
+constexpr WeightEncoding kEightBitsByChannel = eight_bits(Activations::kInt16);
 
 std::vector<Recipe> built_in() {
   return {

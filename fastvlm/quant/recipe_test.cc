@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "fastvlm/base/folder_for_tests.h"
+#include "fastvlm/ops/semantic.h"
 
 namespace fastvlm {
 namespace {
@@ -90,6 +91,23 @@ TEST(Recipe, IsFoundByNameOrByTheFileOfAPath) {
       find_recipe("w5").error().message,
       "`recipe` w5: is not known; built in are fp16, w8, w4, w8a16, w4a16, w8a16-int, and a file is given by a path such as ./mine.json");
   EXPECT_EQ(find_recipe((folder / "none.json").string()).error().kind, ErrorKind::kBadInput);
+}
+
+TEST(Recipe, ABlockThatIsLongerThanTheRowsOrLeavesARestIsHalvedUntilItFits) {
+  const Recipe w8 = find_recipe("w8").value();
+  struct Case {
+    std::int64_t columns;
+    std::int64_t block;  // 0: the weight stays a float
+  };
+  for (const Case& c :
+       {Case{896, 128}, Case{4864, 128}, Case{128, 128}, Case{64, 64}, Case{96, 32}, Case{160, 32}, Case{48, 16}, Case{40, 0}}) {
+    Graph graph("rows");
+    const Value x = graph.add_input("x", Dtype::kFloat32, {1, 1, c.columns});
+    ops::linear(x, Weight::of_values({2, c.columns}, std::vector<float>(static_cast<std::size_t>(2 * c.columns), 1), "rows"));
+    encode_weights(graph, w8.rules);
+    const auto& encoding = graph.value(graph.nodes()[0].inputs[1]).encoding;
+    EXPECT_EQ(encoding ? encoding->blocks.block : 0, c.block) << c.columns;
+  }
 }
 
 TEST(Recipe, APatternMatchesWholeNamesAndTakesNoTimeWithManyStars) {

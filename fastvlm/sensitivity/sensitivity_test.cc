@@ -87,7 +87,7 @@ TEST_F(SensitivityOfTrained, ARowIsWhatARecipeOfThatLayerAloneCosts) {
   EXPECT_NEAR(row.apart.kl, expected, 0.02 * expected) << "rounded to three digits";
   EXPECT_NEAR(found.whole.apart.kl, divergence_of(find_recipe("w4").value()), 0.02 * found.whole.apart.kl);
   EXPECT_EQ(found.rows[8].layer, "head");
-  EXPECT_EQ(found.rows[8].precision, "8 bits, blocks of 64");
+  EXPECT_EQ(found.rows[8].precision, "8 bits, blocks of 128");
 }
 
 TEST_F(SensitivityOfTrained, AProposalKeepsItsSizeAndIsTheSameEachTime) {

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <array>
 
+#include "fastvlm/quant/recipe.h"
+
 namespace fastvlm {
 namespace {
 
@@ -37,11 +39,6 @@ std::optional<WeightEncoding> encoding_of(const Recipe& recipe, const std::strin
 std::optional<WeightEncoding> tried(const Trial& trial, const Recipe& recipe, const std::string& weight) {
   const auto own = encoding_of(recipe, weight);
   return is_wider(trial, own) ? trial.encoding : own;
-}
-
-WeightEncoding eight_bits(Activations activations) {
-  if (activations == Activations::kFloat) return {.blocks = {.bits = 8, .block = 64}};
-  return {.blocks = {.bits = 8, .block = 0}, .by_channel = true};
 }
 
 std::string words(const std::optional<WeightEncoding>& encoding) {

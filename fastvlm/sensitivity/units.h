@@ -36,9 +36,6 @@ std::vector<std::string> weights_of(const Trial& trial, const TextConfig& text, 
 // What the first rule that fits a weight says.
 std::optional<WeightEncoding> encoding_of(const Recipe& recipe, const std::string& weight);
 
-// 8 bits beside the activations of the recipe.
-WeightEncoding eight_bits(Activations activations);
-
 // "4 bits, blocks of 32", "8 bits by channel", "float".
 std::string words(const std::optional<WeightEncoding>& encoding);
 

@@ -68,7 +68,7 @@ TEST(Trials, HeedRulesThatTellLayersApart) {
 
 TEST(Trials, TheirEncodingsHaveWords) {
   EXPECT_EQ(words(std::nullopt), "float");
-  EXPECT_EQ(words(eight_bits(Activations::kFloat)), "8 bits, blocks of 64");
+  EXPECT_EQ(words(eight_bits(Activations::kFloat)), "8 bits, blocks of 128");
   EXPECT_EQ(words(eight_bits(Activations::kInt16)), "8 bits by channel");
 }
 

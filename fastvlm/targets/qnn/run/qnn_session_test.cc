@@ -149,7 +149,7 @@ TEST_F(EmulatedQnnSession, ActivationsKeepTheirAccuracyBehindALayer) {
 TEST_F(EmulatedQnnSession, TheEmulatedNpuComputesWithWeightsInBlocks) {
   std::vector<float> values(256 * 128);
   for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(0.2 * std::sin(static_cast<double>(3 * i * i % 1000)));
-  for (const BlockFormat format : {BlockFormat{8, 64}, BlockFormat{8, 32}, BlockFormat{4, 64}, BlockFormat{4, 32}})
+  for (const BlockFormat format : {BlockFormat{8, 128}, BlockFormat{8, 64}, BlockFormat{8, 32}, BlockFormat{4, 64}, BlockFormat{4, 32}})
     for (const char* chip : {"sm8450", "sm8550", "sm8750"}) {
       Graph graph(fmt::format("blocks_of_{}_with_{}_bits", format.block, format.bits));
       Value x = graph.add_input("x", Dtype::kFloat32, {1, 4, 128});
