@@ -121,8 +121,7 @@ TEST_F(IntegerEdgesOfTrained, EverythingAsCodesAnswersAndVerifies) {
     export_or_fail(all);
     for (const GraphEntry& graph : manifest("out").graphs)
       for (const auto* values : {&graph.inputs, &graph.outputs})
-        for (const ValueEntry& value : *values)
-          EXPECT_TRUE(value.encoding || !graph.npu()) << graph.name << " " << value.name;
+        for (const ValueEntry& value : *values) EXPECT_TRUE(value.encoding || !graph.npu()) << graph.name << " " << value.name;
     EXPECT_EQ(right_answers(*chat("", open("out")), questions(1)), 5);
     Progress silent;
     auto report = verify({.output_dir = folder_ / "out", .open_cpu = open("out")}, silent);
