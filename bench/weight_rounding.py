@@ -20,7 +20,7 @@ from transformers import AutoModelForImageTextToText, AutoTokenizer
 
 BLOCK = 32
 CLIPS = (1.0, 0.95, 0.9, 0.85, 0.8, 0.75)
-EIGHT_BITS = ("v_proj", "lm_head")  # as the recipe w4 has it
+EIGHT_BITS = ("v_proj",)  # as the recipe w4 has it, beside the head
 
 
 # ---- Questions ---------------------------------------------------------------------------------------------------------------

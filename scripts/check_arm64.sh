@@ -61,8 +61,17 @@ exports() {
   done
 }
 
+tests_pass() {
+  local test
+  for test in "${tests[@]}"; do
+    on_arm64 "$PWD/$build/$test" >"$work/log" 2>&1 || { tail -n 40 "$work/log" >&2; fail "$test"; }
+    echo "arm64: $test: $(tail -n 1 "$work/log")"
+  done
+}
+
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 build_it
 prepare_emulator
 exports
+tests_pass

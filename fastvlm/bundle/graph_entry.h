@@ -33,6 +33,8 @@ constexpr bool has_decoder(GraphRole role) { return role == GraphRole::kDecoder 
 inline constexpr const char* kInputsEmbeds = "inputs_embeds";
 inline constexpr const char* kHiddenStatesIn = "hidden_states_in";
 inline constexpr const char* kHiddenStatesOut = "hidden_states_out";
+// Keys and values: "past_key_3_in", "past_value_3_out".
+constexpr bool is_cache(std::string_view name) { return name.starts_with("past_"); }
 
 // What a static graph was made for; 0 where it does not apply.
 struct GraphExtents {

@@ -29,9 +29,8 @@ IntegerEdges read_integer_edges(const ObjectReader& row) {
   IntegerEdges edges;
   if (row.has(kCacheType)) {
     const std::string type = row.text(kCacheType);
-    if (type == name(Dtype::kUint8) || type == name(Dtype::kUint16))
-      edges.cache = type == name(Dtype::kUint8) ? Dtype::kUint8 : Dtype::kUint16;
-    else
+    edges.cache = dtype_from_name(type);
+    if (edges.cache != Dtype::kUint8 && edges.cache != Dtype::kUint16)
       row.refuse("the key \"{}\" must be uint8, uint16 or missing, but is \"{}\"", kCacheType, type);
   }
   if (row.has(kEdgeType)) {

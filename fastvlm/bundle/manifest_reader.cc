@@ -40,8 +40,7 @@ std::string plain_name(const ObjectReader& row, const char* key) {
 
 Dtype dtype(const ObjectReader& row, const char* key) {
   const std::string text = row.text(key);
-  const auto* found = std::ranges::find(kDtypes, text, &DtypeFacts::name);
-  if (found != kDtypes.end()) return found->dtype;
+  if (const auto found = dtype_from_name(text)) return *found;
   row.refuse("the key \"{}\" must be a type such as float32, but is \"{}\"", key, text);
   return Dtype::kFloat32;
 }

@@ -25,10 +25,6 @@ Result<FusedSize> fused_size(const std::string& text) {
   return bad_option("fused", "{}: must be vision tokens x text tokens, such as 256x512", text);
 }
 
-std::optional<Dtype> cache_type(const std::string& name) {
-  return name == "uint8" ? std::optional(Dtype::kUint8) : name == "uint16" ? std::optional(Dtype::kUint16) : std::nullopt;
-}
-
 Result<NpuOptions> npu_options(const NpuArguments& arguments) {
   NpuOptions options{.targets = arguments.targets,
                      .image_sizes = arguments.image_sizes,
@@ -36,8 +32,9 @@ Result<NpuOptions> npu_options(const NpuArguments& arguments) {
                      .context = arguments.context,
                      .prefill_logits = arguments.prefill_logits == "all",
                      .io_dtype = arguments.io_dtype == "float16" ? Dtype::kFloat16 : Dtype::kFloat32,
-                     .integer_edges = {.cache = cache_type(arguments.kv_dtype), .others = arguments.io_dtype == "uint16"},
+                     .integer_edges = {.others = arguments.io_dtype == "uint16"},
                      .part_limit_bytes = static_cast<std::uint64_t>(arguments.part_limit_gb * 1e9)};
+  if (const auto cache = dtype_from_name(arguments.kv_dtype); cache != Dtype::kFloat32) options.integer_edges.cache = cache;
   options.recipes.clear();
   for (const std::string& name : arguments.recipes) {
     TRY_ASSIGN(options.recipes.emplace_back(), find_recipe(name));

@@ -32,33 +32,32 @@ Status check_some_run(const Manifest& manifest, const ChosenChip& chosen) {
   return last;
 }
 
-Result<OpenGraph> npu_opener(const GraphOpenerOptions& options) {
+Result<OpenGraph> npu_opener(const GraphOpenerOptions& options, const Result<Manifest>& read) {
   TRY_ASSIGN(const ChosenChip chosen, find_chip(options.known_targets, options.chip));
   NpuRunnerRequest base{.program = options.program,
                         .chip = chosen.chip,
                         .cache_folder = options.cache_folder,
                         .log_folder = std::filesystem::temp_directory_path()};
   TRY_ASSIGN(base.runtimes, chosen.target->find_runtimes(options.runtimes));
-  TRY_ASSIGN(const Manifest manifest, read_manifest(options.output_dir));
-  TRY(check_some_run(manifest, chosen));
-  base.weights_sha256 = npu_weights_identity(manifest);
-  return OpenGraph(
-      [base, chosen, graphs = manifest.graphs, on_open = options.on_open](const Path& model) -> Result<std::unique_ptr<Runner>> {
-        const auto entry = std::ranges::find(graphs, model.stem().string(), &GraphEntry::name);
-        if (entry != graphs.end()) TRY(check_graph_runs(*entry, {&chosen, 1}));
-        NpuRunnerRequest one = base;
-        one.graph = model;
-        if (on_open) on_open(model.stem().string(), *chosen.chip);
-        return chosen.target->open_runner(one);
-      });
+  if (!read.ok()) return read.error();
+  TRY(check_some_run(*read, chosen));
+  base.weights_sha256 = npu_weights_identity(*read);
+  return OpenGraph([base, chosen, graphs = read->graphs, on_open = options.on_open](const Path& model) -> Result<std::unique_ptr<Runner>> {
+    const auto entry = std::ranges::find(graphs, model.stem().string(), &GraphEntry::name);
+    if (entry != graphs.end()) TRY(check_graph_runs(*entry, {&chosen, 1}));
+    NpuRunnerRequest one = base;
+    one.graph = model;
+    if (on_open) on_open(model.stem().string(), *chosen.chip);
+    return chosen.target->open_runner(one);
+  });
 }
 
 }  // namespace
 
 Result<OpenGraph> graph_opener(const GraphOpenerOptions& options) {
-  TRY_ASSIGN(OpenGraph open, options.chip.empty() ? cpu_opener(options) : npu_opener(options));
-  // What has no manifest has no such edges: whoever reads one says what is wrong with it.
-  const auto manifest = read_manifest(options.output_dir);
+  const Result<Manifest> manifest = read_manifest(options.output_dir);
+  TRY_ASSIGN(OpenGraph open, options.chip.empty() ? cpu_opener(options) : npu_opener(options, manifest));
+  // On the CPU what has no manifest has no such edges: whoever reads one says what is wrong with it.
   return manifest.ok() ? with_float_edges(std::move(open), *manifest) : open;
 }
 

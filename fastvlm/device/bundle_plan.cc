@@ -9,6 +9,7 @@
 #include "fastvlm/device/genie_bundle.h"
 #include "fastvlm/device/make_selftest.h"
 #include "fastvlm/device/selftest.h"
+#include "fastvlm/session/probed_graph.h"
 
 namespace fastvlm::device {
 namespace {

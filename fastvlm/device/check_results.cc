@@ -7,6 +7,7 @@
 #include "fastvlm/base/hash.h"
 #include "fastvlm/base/json.h"
 #include "fastvlm/base/try.h"
+#include "fastvlm/bundle/graph_entry.h"
 #include "fastvlm/tensor/convert.h"
 
 namespace fastvlm::device {
@@ -47,7 +48,7 @@ class Comparison {
 
  private:
   const Gate& gate_of(const std::string& output) const {
-    return output == "image_features" ? c_.gates.features : output.starts_with("past_") ? c_.gates.cache : c_.gates.logits;
+    return output == "image_features" ? c_.gates.features : is_cache(output) ? c_.gates.cache : c_.gates.logits;
   }
 
   // Nothing where the device wrote none or something of another size, which is then a row.

@@ -7,6 +7,7 @@
 #include "fastvlm/device/picture_answer.h"
 #include "fastvlm/image/made_up_picture.h"
 #include "fastvlm/image/preprocess.h"
+#include "fastvlm/session/probed_graph.h"
 #include "fastvlm/session/run_graph.h"
 #include "fastvlm/session/run_memory.h"
 #include "fastvlm/text/prompt.h"

@@ -22,8 +22,6 @@ inline constexpr const char* kSelfTestFormat = "fastvlm-npu selftest";
 inline constexpr int kSelfTestVersion = 1;
 // What a result folder of ours says about itself.
 inline constexpr const char* kResultsFile = "results.json";
-// A graph with probes has this behind its name.
-inline constexpr const char* kProbedEnd = "_probed";
 
 struct StoredTensor {
   std::string name;

@@ -1,8 +1,5 @@
 #include "fastvlm/export/npu_plan.h"
 
-#include <algorithm>
-#include <map>
-
 #include "fastvlm/base/machine_memory.h"
 #include "fastvlm/base/try.h"
 #include "fastvlm/compile/speed_bound.h"
@@ -58,34 +55,33 @@ OrderedJson contexts_json(const PreparedExport& p, const ChosenChip& chosen, std
   return rows;
 }
 
-bool is_cache(const ValueEntry& value) { return value.name.starts_with("past_"); }
+// What a host hands on of the cache.
+struct CacheAtEdges {
+  std::string recipe;
+  Dtype type = Dtype::kFloat32;
+  std::uint64_t bytes_per_token = 0;
 
-std::uint64_t bytes_of_cache(const std::vector<ValueEntry>& values) {
-  std::uint64_t bytes = 0;
-  for (const ValueEntry& value : values) {
-    if (!is_cache(value)) continue;
-    const Shape shape = *static_shape(value.shape);
-    bytes += static_cast<std::uint64_t>(element_count(shape)) * byte_size(value.type);
+  void add(const std::vector<ValueEntry>& values) {
+    for (const ValueEntry& value : values) {
+      if (!is_cache(value.name)) continue;
+      type = value.type;
+      bytes_per_token += static_cast<std::uint64_t>(element_count(*static_shape(value.shape))) * byte_size(type);
+    }
   }
-  return bytes;
-}
+};
 
-// What a host hands on of the cache, for each token: all parts, in and out.
+// For each recipe: of all parts, in and out.
 OrderedJson cache_at_edges(const PreparedExport& p) {
-  std::vector<std::string> recipes;
-  std::map<std::string, std::uint64_t> bytes;
-  std::map<std::string, std::string> types;
+  std::vector<CacheAtEdges> caches;
   for (const PreparedGraph& graph : p.graphs) {
-    if (graph.entry.role != GraphRole::kDecoder || graph.entry.extents.new_tokens != 1) continue;
-    const std::string recipe(graph.entry.recipe());
-    if (!bytes.contains(recipe)) recipes.push_back(recipe);
-    bytes[recipe] += bytes_of_cache(graph.entry.inputs) + bytes_of_cache(graph.entry.outputs);
-    if (const auto one = std::ranges::find_if(graph.entry.inputs, is_cache); one != graph.entry.inputs.end())
-      types[recipe] = name(one->type);
+    const GraphEntry& entry = graph.entry;
+    if (entry.role != GraphRole::kDecoder || entry.extents.new_tokens != 1) continue;
+    if (caches.empty() || caches.back().recipe != entry.recipe()) caches.push_back({.recipe = std::string(entry.recipe())});
+    caches.back().add(entry.inputs), caches.back().add(entry.outputs);
   }
   OrderedJson rows = OrderedJson::array();
-  for (const std::string& recipe : recipes)
-    rows.push_back({{"recipe", recipe}, {"type", types[recipe]}, {"bytes_per_token", bytes[recipe]}});
+  for (const CacheAtEdges& cache : caches)
+    rows.push_back({{"recipe", cache.recipe}, {"type", name(cache.type)}, {"bytes_per_token", cache.bytes_per_token}});
   return rows;
 }
 

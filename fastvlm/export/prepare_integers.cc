@@ -31,6 +31,8 @@ Status check_edges(const ExportOptions& options, const char* option, const Recip
                     recipe.name);
 }
 
+bool take_sixteen_bits(std::span<const ChosenChip> chips) { return check_precision(chips, Precision::kSixteenBits).ok(); }
+
 }  // namespace
 
 std::vector<PrecisionNeed> precisions_needed(const NpuOptions& options) {
@@ -82,7 +84,7 @@ Activations activations_for(const NpuOptions& options, std::span<const ChosenChi
                              : recipe == options.recipes.end() ? Activations::kFloat
                                                                : recipe->activations;
   const bool short_cache = !tower && options.integer_edges.cache == Dtype::kUint8;
-  if (wanted != Activations::kInt16 || (!short_cache && check_precision(chips, Precision::kSixteenBits).ok())) return wanted;
+  if (wanted != Activations::kInt16 || (!short_cache && take_sixteen_bits(chips))) return wanted;
   return tower ? Activations::kWhole : Activations::kInt16Int8;
 }
 
@@ -96,7 +98,7 @@ Status check_integer_edges(const NpuOptions& options, std::span<const ChosenChip
     return bad_option("kv_dtype", "{}: is for recipes with integer activations such as w8a16; no decoder has one", name(*edges.cache));
   if (edges.cache != Dtype::kUint16) return {};
   for (const Recipe& recipe : options.recipes) {
-    const bool shortened = recipe.activations == Activations::kInt16 && !check_precision(chips, Precision::kSixteenBits).ok();
+    const bool shortened = recipe.activations == Activations::kInt16 && !take_sixteen_bits(chips);
     if (recipe.activations != Activations::kFloat && (recipe.activations != Activations::kInt16 || shortened))
       return bad_option("kv_dtype", "uint16: the cache of recipe {} is multiplied with 8 bits{}; choose uint8", recipe.name,
                         shortened ? " for these chips" : "");
@@ -106,7 +108,7 @@ Status check_integer_edges(const NpuOptions& options, std::span<const ChosenChip
 
 std::vector<std::string> shortened_factors(const NpuOptions& options, std::span<const ChosenChip> chips) {
   std::vector<std::string> few, many, sentences;
-  for (const ChosenChip& chip : chips) (check_precision({&chip, 1}, Precision::kSixteenBits).ok() ? many : few).push_back(chip.chip->name);
+  for (const ChosenChip& chip : chips) (take_sixteen_bits({&chip, 1}) ? many : few).push_back(chip.chip->name);
   if (few.empty() || many.empty()) return sentences;
   const auto say = [&](const std::string& what, const Recipe& recipe) {
     if (recipe.activations == Activations::kInt16)

@@ -31,18 +31,17 @@ std::vector<PrecisionNeed> precisions_needed(const NpuOptions& options);
 Status check_recipe_precisions(const NpuOptions& options);
 
 // What the activations of a static graph are to be, by its recipe: second factors have 16 bits where every chip takes them, 8 elsewhere
-// and where the cache is to have 8.
-// The tower has no streams that need half precision.
+// and where the cache is to have 8. The tower has no streams that need half precision.
 Activations activations_for(const NpuOptions& options, std::span<const ChosenChip> chips, const NpuGraph& graph);
 
 // A sentence for each recipe whose second factors have 8 bits on account of some of the chips although others take 16.
 std::vector<std::string> shortened_factors(const NpuOptions& options, std::span<const ChosenChip> chips);
 
-// A graph with such activations, expanded and with all passes behind it, in integers.
 struct IntegersWanted {
   Activations activations = Activations::kInt16;
   IntegerEdges edges;
 };
+// A graph with such activations, expanded and with all passes behind it, in integers.
 Result<IntegerGraph> in_integers(const Graph& graph, GraphRole role, const RangeOptions& ranges, const IntegersWanted& wanted);
 
 }  // namespace fastvlm

@@ -48,7 +48,6 @@ struct IntegerEdges {
   // All else that has 16 bits inside, and the vectors of the tokens: uint16.
   bool others = false;
   bool operator==(const IntegerEdges&) const = default;
-  bool any() const { return cache.has_value() || others; }
 };
 
 // Ordered: the first rule whose pattern matches the name of a weight decides. '*' stands for any run of characters.

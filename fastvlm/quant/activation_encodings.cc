@@ -5,6 +5,7 @@
 
 #include "fastvlm/base/assert.h"
 #include "fastvlm/base/try.h"
+#include "fastvlm/bundle/graph_entry.h"
 #include "fastvlm/graph/value_classes.h"
 #include "fastvlm/tensor/dtype.h"
 
@@ -13,9 +14,6 @@ namespace {
 
 // exp(-100) is nothing beside the largest weight of a row. A host's mask may be lower: it saturates there.
 constexpr float kLeastMask = -100;
-
-// Names of inputs and outputs of decoders: the cache, and the vectors of the tokens.
-constexpr std::string_view kCache = "past_", kTokens = "inputs_embeds";
 
 struct Facts {
   std::optional<Extremes> seen;
@@ -133,12 +131,12 @@ class Encoder {
   std::optional<Encoding> edge(int value, const ActivationEncodings& given) {
     const ValueInfo& info = graph_.value(value);
     const std::optional<Encoding>& inside = given.encodings[static_cast<std::size_t>(value)];
-    if (info.name.starts_with(kCache))
+    if (is_cache(info.name))
       return form_.edges.cache && inside ? std::optional(around_the_middle(*inside, *form_.edges.cache)) : std::nullopt;
     if (!form_.edges.others) return std::nullopt;
     if (inside) return inside->dtype == Dtype::kUint16 ? inside : std::nullopt;
     const auto& seen = facts(value).seen;
-    return info.name == kTokens && seen ? std::optional(encoding_of(wider(*seen, form_.margin), Dtype::kUint16)) : std::nullopt;
+    return info.name == kInputsEmbeds && seen ? std::optional(encoding_of(wider(*seen, form_.margin), Dtype::kUint16)) : std::nullopt;
   }
 
   // Streams stay in half precision and are not scaled.

@@ -4,12 +4,11 @@
 #include <limits>
 
 #include "fastvlm/base/try.h"
+#include "fastvlm/session/probed_graph.h"
 #include "fastvlm/tensor/code_rounding.h"
 
 namespace fastvlm {
 namespace {
-
-constexpr std::string_view kProbed = "_probed";
 
 // As QuantizeLinear rounds: half to even, and to the nearest code there is.
 template <class T>
@@ -98,7 +97,7 @@ bool has_codes(const GraphEntry& graph) {
 std::string graph_of(const Path& model) {
   std::string name = model.stem().string();
   name.resize(std::min(name.size(), name.find('.')));
-  if (name.ends_with(kProbed)) name.resize(name.size() - kProbed.size());
+  if (constexpr std::string_view end = kProbedEnd; name.ends_with(end)) name.resize(name.size() - end.size());
   return name;
 }
 

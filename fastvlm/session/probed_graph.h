@@ -6,6 +6,9 @@
 
 namespace fastvlm {
 
+// A graph with probes that stays has this behind its name.
+inline constexpr const char* kProbedEnd = "_probed";
+
 // Opens `model` with these values as further outputs. The changed model lies in a temporary folder, with links to its weights, for
 // as long as the runner lives; nothing is written beside the original.
 Result<std::unique_ptr<Runner>> open_probed(const Path& model, std::span<const std::string> values, const OpenGraph& open);

@@ -1,11 +1,12 @@
 #include "fastvlm/tensor/channel_quantise.h"
-#include "fastvlm/base/decibels.h"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
+
+#include "fastvlm/base/decibels.h"
 
 namespace fastvlm {
 namespace {

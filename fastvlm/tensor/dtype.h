@@ -56,6 +56,11 @@ constexpr bool is_float(Dtype dtype) { return dtype >= Dtype::kFloat16; }
 
 inline constexpr double kLargestHalf = 65504;  // of float16
 
+constexpr std::optional<Dtype> dtype_from_name(std::string_view text) {
+  for (const DtypeFacts& row : kDtypes)
+    if (row.name == text) return row.dtype;
+  return std::nullopt;
+}
 constexpr std::optional<Dtype> dtype_from_safetensors(std::string_view text) {
   for (const DtypeFacts& row : kDtypes)
     if (row.safetensors == text) return row.dtype;
