@@ -18,6 +18,13 @@ OrderedJson fields_of(const BatchReply& reply) {
           {"prompt_tokens", reply.answer.prompt_tokens}};
 }
 
+// The next one that will be answered, or nullptr.
+const BatchItem* next_of(const std::vector<BatchItem>& items, const AnswerFile& answers, std::size_t i) {
+  for (++i; i < items.size(); ++i)
+    if (!answers.answered(i) && items[i].problem.empty()) return &items[i];
+  return nullptr;
+}
+
 }  // namespace
 
 Result<BatchReport> run_batch(const BatchOptions& options, const AnswerItem& answer, Progress& progress) {
@@ -34,7 +41,7 @@ Result<BatchReport> run_batch(const BatchOptions& options, const AnswerItem& ans
     TRY(check_interrupt());
     BatchReply reply{.answer = {}, .error = items[i].problem};
     if (reply.error.empty()) {
-      TRY_ASSIGN(reply, answer(items[i]));
+      TRY_ASSIGN(reply, answer(items[i], next_of(items, answers, i)));
     }
     TRY(answers.append(items[i], fields_of(reply)));
     ++(reply.error.empty() ? report.answered : report.failed);
@@ -44,7 +51,8 @@ Result<BatchReport> run_batch(const BatchOptions& options, const AnswerItem& ans
   return report;
 }
 
-Result<BatchReply> answer_item(Chat& chat, const BatchItem& item) {
+Result<BatchReply> answer_item(Chat& chat, const BatchItem& item, const BatchItem* next) {
+  chat.prepare(next == nullptr ? Path() : next->image_file);
   if (Status started = chat.start(item.image_file); !started.ok()) return BatchReply{.error = started.error().message};
   if (Status fits = chat.check_fits(item.prompt); !fits.ok()) return BatchReply{.error = fits.error().message};
   TRY_ASSIGN(Answer answer, chat.ask(item.prompt, nullptr));

@@ -23,8 +23,9 @@ class Batch : public testing::Test {
     const StopScope scope(stop.get_token());
     return run_batch(
         {.file = folder_ / "q.jsonl", .output = folder_ / "a.jsonl", .run = name},
-        [&](const BatchItem& item) -> Result<BatchReply> {
+        [&](const BatchItem& item, const BatchItem* next) -> Result<BatchReply> {
           asked_.push_back(item.prompt);
+          followed_by_.push_back(next == nullptr ? "" : next->prompt);
           if (item.prompt == stop_at_) {
             stop.request_stop();
             return check_interrupt().error();
@@ -36,7 +37,7 @@ class Batch : public testing::Test {
   }
 
   FolderForTests folder_;
-  std::vector<std::string> asked_;
+  std::vector<std::string> asked_, followed_by_;
   std::string stop_at_, fails_;
 };
 
@@ -89,6 +90,7 @@ TEST_F(Batch, ABadLineFailsAloneAndIsRedoneWhenItIsMended) {
   EXPECT_EQ(report->answered, 2U);
   EXPECT_EQ(report->failed, 1U);
   EXPECT_NE(folder_.read("a.jsonl").find("\"error\":\""), std::string::npos);
+  EXPECT_EQ(followed_by_, (std::vector<std::string>{"three", ""})) << "the bad line has no picture to prepare";
   asked_.clear();
   folder_.write("q.jsonl", "{\"prompt\": \"one\"}\n{\"prompt\": \"two\"}\n{\"prompt\": \"three\"}\n");
   ASSERT_TRUE(run().ok());
@@ -110,6 +112,8 @@ TEST_F(Batch, GoesOnWhereItWasStoppedAndEndsWithTheSameBytes) {
   ASSERT_TRUE(report.ok());
   EXPECT_EQ(report->answered_before, 1U);
   EXPECT_EQ(asked_, (std::vector<std::string>{"two", "three"}));
+  EXPECT_EQ(followed_by_, (std::vector<std::string>{"two", "three", "", "two", "three", "three", ""}))
+      << "three runs: whole, stopped, the rest";
   EXPECT_EQ(folder_.read("a.jsonl"), whole);
 }
 

@@ -145,8 +145,8 @@ std::optional<std::string> read_line(bool terminal) {
   return line;
 }
 
-Result<BatchReply> told_item(Chat& chat, const BatchItem& item) {
-  TRY_ASSIGN(BatchReply reply, answer_item(chat, item));
+Result<BatchReply> told_item(Chat& chat, const BatchItem& item, const BatchItem* next) {
+  TRY_ASSIGN(BatchReply reply, answer_item(chat, item, next));
   reply.error = with_flags(reply.error);
   return reply;
 }
@@ -156,7 +156,8 @@ ExitCode answer_many(Chat& chat, const ChatArguments& a, const ChatOptions& opti
   TRY_ASSIGN(batch.run, batch_run_name(options, a.runner == "cpu" ? a.runner : a.runner + " " + a.target));
   auto progress = make_progress(common.quiet || common.json);
   const auto begin = std::chrono::steady_clock::now();
-  TRY_ASSIGN(const BatchReport report, run_batch(batch, [&](const BatchItem& item) { return told_item(chat, item); }, *progress));
+  const AnswerItem told = [&](const BatchItem& item, const BatchItem* next) { return told_item(chat, item, next); };
+  TRY_ASSIGN(const BatchReport report, run_batch(batch, told, *progress));
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   if (common.json) {
     print_json({{"output", batch.output.string()},

@@ -15,6 +15,7 @@ const UsageCase kUsageCases[] = {
     {{"--help"}, 0, "Start here"},
     {{"--version"}, 0, "fastvlm-npu 0."},
     {{"export", "--help"}, 0, "Exit codes: 0 done"},
+    {{"export", "--help"}, 0, "--threads N (default: one for each core)"},
     {{"help"}, 0, "Start here"},
     {{"help", "export"}, 0, "--model-dir PATH REQUIRED"},
     {{"help", "exprot"}, 2, "did you mean export?"},

@@ -33,7 +33,8 @@ std::string verb_footer(const VerbText& text) {
   if (!footer.empty()) footer += "\n\n";
   footer += "Example:\n";
   footer += text.examples;
-  footer += "\n\nExit codes: 0 done, 1 a check failed, 2 wrong usage, 3 bad input file, 4 environment, 130 interrupted.";
+  footer += "\n\nEvery verb takes --threads N (default: one for each core) and --quiet (no progress on standard error).";
+  footer += "\nExit codes: 0 done, 1 a check failed, 2 wrong usage, 3 bad input file, 4 environment, 130 interrupted.";
   return footer;
 }
 

@@ -3,6 +3,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <map>
 
 #include "fastvlm/base/disk_space.h"
 #include "fastvlm/base/json_text.h"
@@ -99,6 +100,19 @@ std::string ranges(const Manifest& m) {
          report::table(rows);
 }
 
+std::string gelus(const Manifest& m) {
+  if (m.gelus.empty()) return "";
+  std::map<std::string, int> counts;
+  Rows rows = {{"GELU", "form", "why"}};
+  for (const GeluEntry& gelu : m.gelus) {
+    ++counts[gelu.form];
+    rows.push_back({gelu.name, gelu.form, gelu.why});
+  }
+  std::vector<std::string> forms;
+  for (const auto& [form, count] : counts) forms.push_back(fmt::format("{} {}", count, form));
+  return report::folded(fmt::format("GELUs of tower and projector in floats: {}", fmt::join(forms, ", ")), report::table(rows));
+}
+
 // ---- Graphs and files ---------------------------------------------------------------------------------------------------
 
 std::string weights_text(const GraphEntry& graph, Dtype plain) {
@@ -133,8 +147,8 @@ std::string versions(const Manifest& m) {
 std::string datasheet_page(const Datasheet& sheet) {
   const Manifest& m = sheet.folder.manifest;
   const std::string body = facts(sheet) + verdict(sheet) + findings(m) + datasheets::answers_section(sheet) +
-                           datasheets::accuracy_section(sheet) + ranges(m) + datasheets::npu_section(sheet) + graphs(m) + settings(m) +
-                           files(m) + versions(m);
+                           datasheets::accuracy_section(sheet) + ranges(m) + gelus(m) + datasheets::npu_section(sheet) + graphs(m) +
+                           settings(m) + files(m) + versions(m);
   return report::page("An exported FastVLM", body);
 }
 

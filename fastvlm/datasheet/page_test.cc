@@ -14,6 +14,8 @@ Datasheet sheet_for_tests() {
   Datasheet sheet;
   sheet.folder.manifest = manifest_for_tests();
   sheet.folder.manifest.findings = {kNasty};
+  sheet.folder.manifest.gelus = {{.name = kNasty, .form = "joined", .why = kNasty},
+                                 {.name = "b/gelu", .form = "fast", .why = "inputs reach 2"}};
   sheet.manifest_sha256 = "0123abcd";
   sheet.verified.emplace();
   sheet.verified->pass("files", kNasty, kNasty);
@@ -52,6 +54,12 @@ TEST(Datasheet, NothingOfAnExportBecomesMarkup) {
   const std::string page = datasheet_page(sheet_for_tests());
   EXPECT_EQ(report::fault_of(page), "");
   EXPECT_EQ(count(page, "&lt;script&gt;alert(&quot;x&quot;)&lt;/script&gt; &amp; &#39;y&#39;"), count(page, "alert"));
+}
+
+TEST(Datasheet, SaysWhichFormEachGeluHas) {
+  const std::string page = datasheet_page(sheet_for_tests());
+  EXPECT_EQ(count(page, "GELUs of tower and projector in floats: 1 fast, 1 joined"), 1U);
+  EXPECT_EQ(count(page, "<td>inputs reach 2</td>"), 1U);
 }
 
 TEST(Datasheet, BothLinesOfAGraphAreInOnePlot) {

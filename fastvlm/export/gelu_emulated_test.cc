@@ -1,4 +1,4 @@
-// The quick forms of GELU where ranges are known: the golden towers stay as near to the floats as with the exact one.
+// The quick forms of GELU where ranges are known: towers stay near to the floats.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -12,22 +12,33 @@
 namespace fastvlm {
 namespace {
 
-constexpr std::int64_t kSize = 128;
+struct Tower {
+  const char* name;  // of a golden folder, or "trained"
+  std::int64_t image_size;
+  std::vector<const char*> pictures;  // in the test data, to calibrate with
+  bool all_quick;                     // its inputs are small
+  double snr_db;                      // of the features, at least
+};
 
-class GeluFormsEmulated : public testing::TestWithParam<const char*> {
+class GeluFormsEmulated : public testing::TestWithParam<Tower> {
  protected:
-  ExportOptions options(const std::string& name) const {
-    ExportOptions options = golden_export(GetParam(), folder_ / name, kSize);
-    options.npu = NpuOptions{.targets = {"sm8750"}, .prefill = {4}, .context = 16};
-    return options;
+  static Path checkpoint() {
+    const Path trained = Path(FASTVLM_TEST_DATA) / "trained";
+    return (std::string_view(GetParam().name) == "trained" ? trained : golden_folder(GetParam().name)) / "checkpoint";
+  }
+  ExportOptions options() const {
+    return {.model_dir = checkpoint(),
+            .output_dir = folder_ / "quick",
+            .image_size = GetParam().image_size,
+            .npu = NpuOptions{.targets = {"sm8750"}, .prefill = {4}, .context = 16},
+            .ranges = RangeOptions{.ranges = ranges()}};
   }
   Ranges ranges() const {
     std::filesystem::create_directories(folder_ / "pictures");
-    for (const char* picture : {"exif1.jpg", "exif2.jpg"})
-      std::filesystem::copy(Path(FASTVLM_TEST_DATA) / "images/edge" / picture, folder_ / "pictures");
+    for (const char* picture : GetParam().pictures) std::filesystem::copy(Path(FASTVLM_TEST_DATA) / picture, folder_ / "pictures");
     Progress silent;
-    auto ranges = calibrate_checkpoint({.model_dir = golden_folder(GetParam()) / "checkpoint",
-                                        .image_size = kSize,
+    auto ranges = calibrate_checkpoint({.model_dir = checkpoint(),
+                                        .image_size = GetParam().image_size,
                                         .chip = "sm8750",
                                         .pictures = folder_ / "pictures",
                                         .reply_tokens = 1,
@@ -38,33 +49,40 @@ class GeluFormsEmulated : public testing::TestWithParam<const char*> {
   }
   // A picture of noise, which the ranges have not seen.
   static Tensor features_of(const Path& output, const OpenGraph& open) {
-    auto vision = open(output / open_output_folder(output).value().vision(kSize)->file).value();
-    return run_for(*vision, {{"pixel_values", random_floats({1, 3, kSize, kSize}, 0, 1, 1)}}, "image_features").value();
+    const std::int64_t size = GetParam().image_size;
+    auto vision = open(output / open_output_folder(output).value().vision(size)->file).value();
+    return run_for(*vision, {{"pixel_values", random_floats({1, 3, size, size}, 0, 1, 1)}}, "image_features").value();
   }
 
   FolderForTests folder_;
 };
 
-TEST_P(GeluFormsEmulated, AutoIsNoneOfItExactAndLosesLittle) {
-  ExportOptions quick = options("quick");
-  quick.ranges = RangeOptions{.ranges = ranges()};
-  export_or_fail(quick);
+TEST_P(GeluFormsEmulated, AutoTakesQuickFormsWhereTheyLoseLittle) {
+  export_or_fail(options());
   const Manifest manifest = read_manifest(folder_ / "quick").value();
   ASSERT_FALSE(manifest.gelus.empty());
-  for (const GeluEntry& gelu : manifest.gelus) {
-    EXPECT_NE(gelu.form, "exact") << gelu.name << ": " << gelu.why;
-    EXPECT_TRUE(gelu.why.starts_with("inputs reach ")) << gelu.why;
-  }
+  const auto exact = std::ranges::count(manifest.gelus, "exact", &GeluEntry::form);
+  EXPECT_EQ(exact == 0, GetParam().all_quick) << exact;
+  EXPECT_LT(exact, std::ssize(manifest.gelus) / 2);
+  for (const GeluEntry& gelu : manifest.gelus) EXPECT_TRUE(gelu.why.starts_with("inputs reach ")) << gelu.why;
   auto npu = graph_opener({.output_dir = folder_ / "quick",
                            .chip = "sm8750",
                            .runtimes = {.cache_folder = default_cache_folder(std::getenv("XDG_CACHE_HOME"), std::getenv("HOME"))},
                            .program = FASTVLM_PROGRAM});
   ASSERT_TRUE(npu.ok()) << npu.error().message;
-  EXPECT_GE(compare(features_of(folder_ / "quick", *npu).floats(), features_of(folder_ / "quick", cpu_for_tests()).floats()).snr_db, 55);
+  EXPECT_GE(compare(features_of(folder_ / "quick", *npu).floats(), features_of(folder_ / "quick", cpu_for_tests()).floats()).snr_db,
+            GetParam().snr_db);
 }
 
-INSTANTIATE_TEST_SUITE_P(Golden, GeluFormsEmulated, testing::Values("apple-tied", "hf-untied-sharded", "hf-unfused"), [](const auto& info) {
-  std::string name = info.param;
+// All quick the trained tower has 44 dB on its drawings, of which verify wants 45.
+const std::vector<const char*> kPhotos = {"images/edge/exif1.jpg", "images/edge/exif2.jpg"};
+const Tower kTowers[] = {{"apple-tied", 128, kPhotos, true, 55},
+                         {"hf-untied-sharded", 128, kPhotos, true, 55},
+                         {"hf-unfused", 128, kPhotos, true, 55},
+                         {"trained", 256, {"trained/eval/000.png", "trained/eval/001.png"}, false, 50}};
+
+INSTANTIATE_TEST_SUITE_P(Towers, GeluFormsEmulated, testing::ValuesIn(kTowers), [](const auto& info) {
+  std::string name = info.param.name;
   std::ranges::replace(name, '-', '_');
   return name;
 });

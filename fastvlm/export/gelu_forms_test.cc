@@ -20,29 +20,30 @@ using enum ops::GeluForm;
 
 // Of numbers that are spread evenly as many lie on both sides of 4 as it takes where they reach about 5.
 TEST(GeluForms, SmallInputsAreFastAndLargeOnesJoined) {
-  for (const float reach : {0.01F, 1.0F, 4.0F, 4.5F}) EXPECT_EQ(gelu_choice_for(spread(reach)).form, kFast) << reach;
-  for (const float reach : {6.0F, 20.0F, 71.0F, 300.0F, 20000.0F}) EXPECT_EQ(gelu_choice_for(spread(reach)).form, kJoined) << reach;
+  for (const float reach : {0.01F, 1.0F, 4.0F, 4.5F}) EXPECT_EQ(quick_gelu(spread(reach)).choice.form, kFast) << reach;
+  for (const float reach : {6.0F, 20.0F, 71.0F, 300.0F, 20000.0F}) EXPECT_EQ(quick_gelu(spread(reach)).choice.form, kJoined) << reach;
 }
 
 TEST(GeluForms, AFewOutliersDecideByWhatTheyWeigh) {
   ValueRange range = spread(1);
   for (int i = 0; i < 99; ++i) range.merge(spread(1));
   range.observe(std::vector<float>{40});
-  EXPECT_EQ(gelu_choice_for(range).form, kFast);
+  EXPECT_EQ(quick_gelu(range).choice.form, kFast);
   range.observe(std::vector<float>{4000});
-  EXPECT_EQ(gelu_choice_for(range).form, kJoined);
+  EXPECT_EQ(quick_gelu(range).choice.form, kJoined);
 }
 
 TEST(GeluForms, TheReasonIsWhatWasSeen) {
-  EXPECT_EQ(gelu_choice_for(spread(2.5F)).why, "inputs reach 2.5");
-  EXPECT_EQ(gelu_choice_for(spread(8)).why, "inputs reach 8, 50 % above 4");
+  EXPECT_EQ(quick_gelu(spread(2.5F)).choice.why, "inputs reach 2.5");
+  EXPECT_EQ(quick_gelu(spread(8)).choice.why, "inputs reach 8, 50 % above 4");
 }
 
 ExportOptions with_ranges(RangeOptions::Source source) {
   ExportOptions options;
   options.ranges = RangeOptions{.source = source};
-  options.ranges->ranges.values = {{"a", spread(1)}, {"b", spread(100)}, {"never", {}}, {"broken", spread(1)}};
-  options.ranges->ranges.values["broken"].not_finite = 1;
+  options.ranges->ranges.values = {
+      {"a/Abs:0", spread(1)}, {"b/Abs:0", spread(100)}, {"never/Abs:0", {}}, {"broken/Abs:0", spread(1)}, {"a/Conv:0", spread(100)}};
+  options.ranges->ranges.values["broken/Abs:0"].not_finite = 1;
   return options;
 }
 
@@ -56,6 +57,28 @@ TEST(GeluForms, AutoGoesByMeasuredRangesOnly) {
     EXPECT_EQ(unknown.otherwise.form, kExact);
     EXPECT_TRUE(unknown.of.empty());
   }
+}
+
+TEST(GeluForms, WhatIsLostIsAShareOfTheResult) {
+  EXPECT_EQ(quick_gelu(spread(2)).loss, 0);
+  EXPECT_NEAR(quick_gelu(spread(4.5F)).loss, 7e-4, 1e-4) << "a tenth of the inputs, with half of the power, is 0.1 % too large";
+  EXPECT_LT(quick_gelu(spread(300)).loss, 5e-6);
+  EXPECT_EQ(quick_gelu(spread(0)).loss, 0);
+}
+
+TEST(GeluForms, TheWorstAreExactWhereAllTogetherLoseTooMuch) {
+  ExportOptions options;
+  options.ranges = RangeOptions();
+  auto& values = options.ranges->ranges.values;
+  values["worst/Abs:0"] = spread(4.6F);
+  for (int i = 0; i < 8; ++i) values[fmt::format("{}/Abs:0", i)] = spread(4.2F);
+  const ops::GeluForms few = gelu_forms(options);
+  EXPECT_EQ(few.of.at("worst").form, kFast);
+  values["8/Abs:0"] = spread(4.2F);
+  const ops::GeluForms many = gelu_forms(options);
+  EXPECT_EQ(many.of.at("worst").form, kExact);
+  EXPECT_EQ(many.of.at("worst").why, "inputs reach 4.6, 13 % above 4; with the other GELUs a quick form would lose too much");
+  EXPECT_EQ(many.of.at("0").form, kFast);
 }
 
 TEST(GeluForms, WhatIsAskedForIsTaken) {

@@ -27,9 +27,7 @@ std::string_view name(GeluForm form) {
 }
 
 GeluChoice gelu_choice(const Graph& semantic, const Node& gelu, const GeluForms& forms) {
-  auto found = forms.of.find(semantic.value(gelu.inputs[0]).name);
-  // A linear layer is another operator in the graph that was measured, where the exact form begins with the size of its input.
-  if (found == forms.of.end()) found = forms.of.find(module_of(gelu) + "/Abs:0");
+  const auto found = forms.of.find(module_of(gelu));
   GeluChoice choice = found == forms.of.end() ? forms.otherwise : found->second;
   if (choice.form != GeluForm::kExact && scale_of(gelu) != 1) return {.form = GeluForm::kExact, .why = "its stream is scaled"};
   if (choice.form == GeluForm::kJoined && !is_of_layer(semantic, gelu.inputs[0]))

@@ -26,7 +26,7 @@ struct GeluChoice {
 
 struct GeluForms {
   GeluChoice otherwise;
-  std::map<std::string, GeluChoice> of;  // by the name of the input
+  std::map<std::string, GeluChoice> of;  // by module path
 };
 
 // The form of one gelu of a semantic graph. One whose stream is scaled for half precision, and one that would be joined but has no

@@ -159,7 +159,8 @@ class Encoder {
 
 IntegerForm form_of(Activations activations) {
   if (activations != Activations::kInt16Int8 && activations != Activations::kWhole) return {};
-  return {.float_streams = activations == Activations::kInt16Int8,
+  return {.margin = activations == Activations::kWhole ? 2.0F : 3.0F,
+          .float_streams = activations == Activations::kInt16Int8,
           .second_operand = Dtype::kUint8,
           .short_factors = true,
           .splits_last_axis = true};

@@ -4,18 +4,29 @@
 #include <fstream>
 
 #include "fastvlm/base/json.h"
+#include "fastvlm/base/parallel.h"
 #include "fastvlm/base/try.h"
 
 namespace fastvlm {
 namespace {
 
 constexpr std::size_t kHeadBytes = 256;
+constexpr std::size_t kReadTogether = 16;  // files, on all cores
 
 // Name of the one set that a shard was made of.
 Result<std::string> set_of(const Ranges& ranges, const Path& file) {
   if (ranges.seen.size() == 1) return ranges.seen.begin()->first;
   return bad_input("{}: holds {} sets of pictures and questions, expected a shard of one; `calibrate --merge` adds sets", file.string(),
                    ranges.seen.size());
+}
+
+Result<std::vector<Ranges>> read_together(std::span<const Path> files) {
+  std::vector<Ranges> ranges(files.size());
+  TRY(parallel_for(files.size(), 0, [&](std::size_t i) -> Status {
+    TRY_ASSIGN(ranges[i], read_ranges(files[i]));
+    return {};
+  }));
+  return ranges;
 }
 
 Status check_complete(const Ranges& ranges) {
@@ -29,18 +40,25 @@ Status check_complete(const Ranges& ranges) {
 
 Result<Ranges> merge_ranges(std::span<const Path> shards) {
   FASTVLM_ASSERT(!shards.empty(), "something to merge");
-  TRY_ASSIGN(Ranges merged, read_ranges(shards.front()));
-  TRY_ASSIGN(const std::string set, set_of(merged, shards.front()));
-  for (const Path& file : shards.subspan(1)) {
-    TRY_ASSIGN(const Ranges shard, read_ranges(file));
-    TRY_ASSIGN(const std::string other, set_of(shard, file));
-    if (other != set)
-      return bad_input("{}: does not belong to {}: other pictures or questions, or asked in another way", file.string(),
-                       shards.front().string());
-    if (Status added = merged.merge(shard); !added.ok()) return std::move(added).error().within(file.string());
+  std::optional<Ranges> merged;
+  std::string set;
+  for (std::size_t first = 0; first < shards.size(); first += kReadTogether) {
+    const std::span<const Path> files = shards.subspan(first, std::min(kReadTogether, shards.size() - first));
+    TRY_ASSIGN(std::vector<Ranges> parts, read_together(files));
+    for (std::size_t i = 0; i < files.size(); ++i) {
+      TRY_ASSIGN(const std::string set_of_part, set_of(parts[i], files[i]));
+      if (!merged) {
+        merged = std::move(parts[i]), set = set_of_part;
+        continue;
+      }
+      if (set_of_part != set)
+        return bad_input("{}: does not belong to {}: other pictures or questions, or asked in another way", files[i].string(),
+                         shards.front().string());
+      if (Status added = merged->merge(parts[i]); !added.ok()) return std::move(added).error().within(files[i].string());
+    }
   }
-  TRY(check_complete(merged));
-  return merged;
+  TRY(check_complete(*merged));
+  return *std::move(merged);
 }
 
 bool is_ranges_file(const Path& file) {

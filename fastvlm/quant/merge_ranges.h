@@ -5,7 +5,7 @@
 
 namespace fastvlm {
 
-// The files may be given in any order; one of them is in memory at a time. An Error when one is of another model, of other
+// The files may be given in any order; a few of them are in memory at a time. An Error when one is of another model, of other
 // pictures or questions, or in other shards than the first; when a shard is there twice; or when one is missing.
 Result<Ranges> merge_ranges(std::span<const Path> shards);
 

@@ -1,18 +1,19 @@
-#include <cmath>
+#include <algorithm>
 #include <limits>
 
 #include "fastvlm/base/object_reader.h"
 #include "fastvlm/base/try.h"
-#include "fastvlm/quant/ranges.h"
+#include "fastvlm/quant/range_line.h"
 
 namespace fastvlm {
 namespace {
 
 constexpr std::size_t kMaxRangesBytes = std::size_t{256} << 20;
 constexpr std::size_t kMaxChannels = std::size_t{1} << 24;
-constexpr std::int64_t kMaxCount = std::numeric_limits<std::int64_t>::max() / 4;  // the sum of two files still fits
 constexpr std::int64_t kMaxParts = 1 << 20;
 constexpr double kMaxFloat = std::numeric_limits<float>::max();
+constexpr std::string_view kValuesBegin = "\n \"values\": {";
+constexpr std::string_view kValuesEnd = "\n }\n}\n";
 
 OrderedJson to_json(const ValueRange& range) {
   OrderedJson json = {{"min", range.min},
@@ -32,7 +33,7 @@ OrderedJson to_json(const std::map<std::string, SeenParts>& seen) {
 }
 
 std::uint64_t count_in(const ObjectReader& reader, const char* key) {
-  return static_cast<std::uint64_t>(reader.integer(key, 0, kMaxCount));
+  return static_cast<std::uint64_t>(reader.integer(key, 0, kMaxRangeCount));
 }
 
 SquareSum square_sum(const ObjectReader& reader, const std::string& text) {
@@ -56,20 +57,12 @@ ValueRange value_range(const ObjectReader& reader) {
                    .count = count_in(reader, "count"),
                    .not_finite = count_in(reader, "not_finite"),
                    .square_sum = square_sum(reader, reader.text("square_sum"))};
-  const std::vector<std::int64_t> bins = reader.integers("histogram", 0, kMaxCount);
-  std::uint64_t counted = 0;
-  if (bins.size() == range.histogram.size()) {
-    for (std::size_t i = 0; i < bins.size(); ++i) {
-      range.histogram[i] = static_cast<std::uint64_t>(bins[i]);
-      // Stops before the sum can wrap round.
-      counted = std::min(counted + range.histogram[i], range.count + 1);
-    }
-  } else {
+  const std::vector<std::int64_t> bins = reader.integers("histogram", 0, kMaxRangeCount);
+  if (bins.size() == range.histogram.size())
+    std::ranges::transform(bins, range.histogram.begin(), [](std::int64_t bin) { return static_cast<std::uint64_t>(bin); });
+  else
     reader.refuse("the key \"histogram\" must have {} numbers, but has {}", kHistogramBins, bins.size());
-  }
-  if (range.min > range.max) reader.refuse("min {} is above max {}", range.min, range.max);
-  if (counted > range.count) reader.refuse("the histogram counts more numbers than there were ({})", range.count);
-  if (range.count == 0 && (range.min != 0 || range.max != 0)) reader.refuse("no number was seen, but there is a range");
+  if (const auto contradiction = contradiction_in(range)) reader.refuse("{}", *contradiction);
   if (reader.has("channel_square_sums")) {
     const std::vector<std::string> sums = reader.texts("channel_square_sums");
     if (sums.size() > kMaxChannels) reader.refuse("{} channels are too many", sums.size());
@@ -79,15 +72,13 @@ ValueRange value_range(const ObjectReader& reader) {
   return range;
 }
 
-}  // namespace
-
-Result<Ranges> parse_ranges(std::string_view text, const std::string& what) {
+Result<Ranges> parse_as_json(std::string_view text, const std::string& what) {
   TRY_ASSIGN(const Json json, parse_json(text, what));
   std::optional<Error> problem;
   const ObjectReader reader(json, what, problem);
   const std::string format = reader.text("format");
   if (!problem && format != kRangesFormat) return bad_input("{}: no file of ranges (\"format\" is \"{}\")", what, format);
-  const std::int64_t version = reader.integer("version", 0, kMaxCount);
+  const std::int64_t version = reader.integer("version", 0, kMaxRangeCount);
   if (!problem && version != kRangesVersion)
     return bad_input("{}: version {} of the format; this program reads version {}, calibrate again", what, version, kRangesVersion);
   Ranges ranges{.model = reader.text("model"),
@@ -107,6 +98,32 @@ Result<Ranges> parse_ranges(std::string_view text, const std::string& what) {
   return ranges;
 }
 
+// What ranges_text() writes; nothing for any other text, good or bad.
+std::optional<Ranges> parse_own_form(std::string_view text) {
+  const std::size_t begin = text.find(kValuesBegin);
+  if (begin == std::string_view::npos || !text.ends_with(kValuesEnd)) return std::nullopt;
+  Result<Ranges> ranges = parse_as_json(std::string(text.substr(0, begin)).append(kValuesBegin).append(kValuesEnd), "");
+  if (!ranges.ok()) return std::nullopt;
+  text.remove_suffix(kValuesEnd.size());
+  text.remove_prefix(std::min(begin + kValuesBegin.size(), text.size()));
+  while (!text.empty()) {
+    if (!text.starts_with('\n')) return std::nullopt;
+    const std::size_t end = std::min(text.find(",\n", 1), text.size());
+    std::optional<RangeLine> line = read_range_line(text.substr(1, end - 1));
+    if (!line || (!ranges->values.empty() && ranges->values.rbegin()->first >= line->key)) return std::nullopt;
+    ranges->values.emplace_hint(ranges->values.end(), line->key, std::move(line->range));
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return *std::move(ranges);
+}
+
+}  // namespace
+
+Result<Ranges> parse_ranges(std::string_view text, const std::string& what) {
+  if (std::optional<Ranges> ranges = parse_own_form(text)) return *std::move(ranges);
+  return parse_as_json(text, what);
+}
+
 Result<Ranges> read_ranges(const Path& path) {
   TRY_ASSIGN(const std::string text, read_file(path, kMaxRangesBytes));
   return parse_ranges(text, path.string());
@@ -117,13 +134,13 @@ std::string ranges_text(const Ranges& ranges) {
   std::string text = fmt::format("{{\n \"format\": {},\n \"version\": {},\n \"model\": {},\n", OrderedJson(kRangesFormat).dump(),
                                  kRangesVersion, OrderedJson(ranges.model).dump());
   text += fmt::format(" \"pictures\": {},\n \"prompts\": {},\n \"tokens\": {},\n", ranges.pictures, ranges.prompts, ranges.tokens);
-  text += fmt::format(" \"seen\": {},\n \"values\": {{", to_json(ranges.seen).dump());
+  text += fmt::format(" \"seen\": {},{}", to_json(ranges.seen).dump(), kValuesBegin);
   const char* separator = "\n";
   for (const auto& [key, range] : ranges.values) {
     text += fmt::format("{}  {}: {}", separator, OrderedJson(key).dump(), to_json(range).dump());
     separator = ",\n";
   }
-  return text + "\n }\n}\n";
+  return text.append(kValuesEnd);
 }
 
 Status write_ranges(const Path& path, const Ranges& ranges) { return write_file_atomically(path, ranges_text(ranges)); }

@@ -12,12 +12,15 @@ namespace {
 
 constexpr int kFractionBits = 52;
 constexpr std::size_t kFractionDigits = kFractionBits / 4;
-constexpr std::size_t kMostDigits = 32;  // of 128 bits
+constexpr std::size_t kMostDigits = 32;    // of 128 bits
+constexpr std::size_t kDigitsOfWord = 16;  // of 64 bits
 constexpr std::uint64_t kFull = std::numeric_limits<std::uint64_t>::max();
 constexpr double kTwo64 = 0x1p64;
 
+// At most 16 digits, as fmt writes them: no capital letters.
 std::optional<std::uint64_t> hexadecimal(std::string_view digits) {
   if (digits.empty()) return 0;
+  if (std::ranges::any_of(digits, [](char digit) { return digit >= 'A' && digit <= 'F'; })) return std::nullopt;
   std::uint64_t number = 0;
   const auto [end, failure] = std::from_chars(digits.data(), digits.data() + digits.size(), number, 16);
   if (failure != std::errc() || end != digits.data() + digits.size()) return std::nullopt;
@@ -26,8 +29,8 @@ std::optional<std::uint64_t> hexadecimal(std::string_view digits) {
 
 }  // namespace
 
-void SquareSum::add(float number) {
-  const double units = std::nearbyint(static_cast<double>(number) * number * 0x1p52);  // the square of a float is exact
+void SquareSum::add_large(double square) {
+  const double units = std::nearbyint(square * 0x1p52);
   SquareSum one;
   if (units < kTwo64) {
     one.low_ = static_cast<std::uint64_t>(units);
@@ -59,18 +62,16 @@ std::string SquareSum::text() const {
 }
 
 std::optional<SquareSum> SquareSum::parse(std::string_view text) {
-  if (text.size() < kFractionDigits + 2 || text[text.size() - kFractionDigits - 1] != '.') return std::nullopt;
-  std::string digits(text);
-  digits.erase(digits.size() - kFractionDigits - 1, 1);
-  if (digits.size() > kMostDigits) return std::nullopt;
-  const std::size_t low_digits = std::min(digits.size(), std::size_t{16});
-  const auto low = hexadecimal(std::string_view(digits).substr(digits.size() - low_digits));
-  const auto high = hexadecimal(std::string_view(digits).substr(0, digits.size() - low_digits));
-  if (!low || !high) return std::nullopt;
+  const std::size_t point = text.find('.');
+  if (point == 0 || point > kMostDigits - kFractionDigits || text.size() - point != kFractionDigits + 1) return std::nullopt;
+  if (point > 1 && text.front() == '0') return std::nullopt;  // one way to write a number
+  const std::size_t top_digits = point > kDigitsOfWord ? point - kDigitsOfWord : 0;
+  const auto top = hexadecimal(text.substr(0, top_digits)), whole = hexadecimal(text.substr(top_digits, point - top_digits)),
+             fraction = hexadecimal(text.substr(point + 1));
+  if (!top || !whole || !fraction) return std::nullopt;
   SquareSum sum;
-  sum.low_ = *low;
-  sum.high_ = *high;
-  if (sum.text() != text) return std::nullopt;  // one way to write a number
+  sum.high_ = *top << kFractionBits | *whole >> (64 - kFractionBits);
+  sum.low_ = *whole << kFractionBits | *fraction;
   return sum;
 }
 

@@ -1,8 +1,10 @@
 #include "fastvlm/quant/square_sum.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <random>
 #include <vector>
 
@@ -34,6 +36,21 @@ TEST(SquareSum, DoesNotDependOnTheOrderOrOnTheParts) {
     left.merge(sum_of({numbers.begin() + 1000 + round, numbers.end()}));
     EXPECT_EQ(left, whole);
   }
+}
+
+// Each number's square in units of 2^-52, rounded to even, in integers of 128 bits.
+TEST(SquareSum, IsTheSumOfRoundedSquares) {
+  std::mt19937 random(11);
+  unsigned __int128 expected = 0;
+  SquareSum sum;
+  for (int i = 0; i < 20000; ++i) {
+    const float number = std::ldexp(static_cast<float>(random()) * 0x1p-32F, static_cast<int>(random() % 60) - 35);
+    expected += static_cast<unsigned __int128>(std::nearbyint(static_cast<double>(number) * number * 0x1p52));
+    sum.add(number);
+  }
+  const auto high = static_cast<std::uint64_t>(expected >> 64), low = static_cast<std::uint64_t>(expected);
+  ASSERT_GT(high, 0U);
+  EXPECT_EQ(sum.text(), fmt::format("{:x}.{:013x}", high << 12 | low >> 52, low & 0xFFFFFFFFFFFFF));
 }
 
 TEST(SquareSum, StaysAtItsLargestValue) {
