@@ -29,10 +29,16 @@ Result<ExportOptions> graphs_to_measure(const CheckpointCalibration& o, const Ch
                        .npu = std::move(npu)};
 }
 
-// As large as the model sees them, so that nothing is smoothed away.
-Result<std::vector<Path>> built_in_pictures(const CheckpointCalibration& o, const Checkpoint& checkpoint, const Path& folder) {
+// Adds the built-in set, or noise to the user's pictures. As large as the model sees them, so that nothing is smoothed away.
+Status add_made_up_pictures(const CheckpointCalibration& o, const Checkpoint& checkpoint, const Path& folder, CalibrateOptions& how) {
   TRY_ASSIGN(const ModelConfig config, read_model_config(checkpoint));
-  return write_built_in_pictures(folder, static_cast<int>(o.image_size.value_or(config.preprocessing.settings.size)));
+  const int side = static_cast<int>(o.image_size.value_or(config.preprocessing.settings.size));
+  if (o.pictures.empty()) {
+    TRY_ASSIGN(how.pictures, write_built_in_pictures(folder, side));
+    return {};
+  }
+  how.noise = folder / "noise.png";
+  return write_noise_picture(how.noise, side);
 }
 
 }  // namespace
@@ -50,9 +56,7 @@ Result<Ranges> calibrate_checkpoint(const CheckpointCalibration& o, Progress& pr
   TRY_ASSIGN(TemporaryFolder work, o.work_folder.empty() ? TemporaryFolder::create() : TemporaryFolder::create_in(o.work_folder));
   how.folder = work.path() / "graphs";
   TRY_ASSIGN(how.open, graph_opener({.output_dir = how.folder, .runtimes = o.runtimes, .threads = o.threads, .share_weights = true}));
-  if (o.pictures.empty()) {
-    TRY_ASSIGN(how.pictures, built_in_pictures(o, checkpoint, work.path()));
-  }
+  TRY(add_made_up_pictures(o, checkpoint, work.path(), how));
   TRY_ASSIGN(const ExportOptions graphs, graphs_to_measure(o, checkpoint, how.folder));
   TRY_ASSIGN(const ExportReport exported, run_export(graphs, progress));
   TRY_ASSIGN(Ranges ranges, calibrate(how, progress));

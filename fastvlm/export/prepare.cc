@@ -119,7 +119,7 @@ Status add_npu_graphs(PreparedExport& p, const Weights& weights) {
     PreparedGraph prepared = prepared_graph(std::move(npu.graph), kind, p.options.passes);
     add_gelus(npu.gelus, p.gelus);
     if (activations != Activations::kFloat) {
-      TRY_ASSIGN(IntegerGraph integers, in_integers(*prepared.graph, npu.role, *p.options.ranges, {activations, options.integer_edges}));
+      TRY_ASSIGN(IntegerGraph integers, in_integers(*prepared.graph, *p.options.ranges, {activations, options.integer_edges}));
       prepared.graph = std::move(integers.graph);
       enter(prepared, kind);
       // Tower and projector are made of another float graph than that of fp16: their GELU is one node.

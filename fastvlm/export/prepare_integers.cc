@@ -121,8 +121,8 @@ std::vector<std::string> shortened_factors(const NpuOptions& options, std::span<
   return sentences;
 }
 
-Result<IntegerGraph> in_integers(const Graph& graph, GraphRole role, const RangeOptions& ranges, const IntegersWanted& wanted) {
-  IntegerForm form = role == GraphRole::kVision ? tower_form(wanted.activations) : form_of(wanted.activations);
+Result<IntegerGraph> in_integers(const Graph& graph, const RangeOptions& ranges, const IntegersWanted& wanted) {
+  IntegerForm form = form_of(wanted.activations);
   form.edges = wanted.edges;
   form.largest_float = ranges.share * kLargestHalf;
   if (ranges.source == RangeOptions::Source::kAssumed) return to_integers(graph, assumed_ranges(graph), form);

@@ -42,6 +42,6 @@ struct IntegersWanted {
   IntegerEdges edges;
 };
 // A graph with such activations, expanded and with all passes behind it, in integers.
-Result<IntegerGraph> in_integers(const Graph& graph, GraphRole role, const RangeOptions& ranges, const IntegersWanted& wanted);
+Result<IntegerGraph> in_integers(const Graph& graph, const RangeOptions& ranges, const IntegersWanted& wanted);
 
 }  // namespace fastvlm

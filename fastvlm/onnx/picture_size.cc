@@ -64,8 +64,8 @@ Status change_reshape(const OnnxModel& model, const Change& change, onnx::GraphP
   TRY_ASSIGN(const Shape target, target_of(model, node, what));
   const auto changed = changed_target(target, model.type_of(node.input(0)), change);
   if (!changed)
-    return bad_input("{}: \"{}\" makes {}, which is no map of a picture of {} pixels", what, node.output(0), to_string(target),
-                     change.from);
+    return bad_input("{}: \"{}\" makes {}, which is no map of a picture of {} pixels{}{}", what, node.output(0), to_string(target),
+                     change.from, model.inference_note.empty() ? "" : "; shapes were not inferred: ", model.inference_note);
   onnx::TensorProto& constant = *graph.add_initializer();
   constant.set_name(node.output(0) + ":extents");
   constant.set_data_type(onnx::TensorProto::INT64);

@@ -159,17 +159,10 @@ class Encoder {
 
 IntegerForm form_of(Activations activations) {
   if (activations != Activations::kInt16Int8 && activations != Activations::kWhole) return {};
-  return {.margin = activations == Activations::kWhole ? 2.0F : 3.0F,
-          .float_streams = activations == Activations::kInt16Int8,
+  return {.float_streams = activations == Activations::kInt16Int8,
           .second_operand = Dtype::kUint8,
           .short_factors = true,
           .splits_last_axis = true};
-}
-
-IntegerForm tower_form(Activations activations) {
-  IntegerForm form = form_of(activations);
-  form.margin = 3;
-  return form;
 }
 
 bool ties_encodings(std::string_view op) {

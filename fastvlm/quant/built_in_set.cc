@@ -55,6 +55,8 @@ Result<std::vector<Path>> write_built_in_pictures(const Path& folder, int side) 
   return pictures;
 }
 
+Status write_noise_picture(const Path& file, int side) { return write_png(file, noise(side)); }
+
 std::string built_in_warning(bool drawn) {
   return fmt::format(
       "the ranges of activations {} those of the built-in set, {} made-up pictures with general questions: answers about real pictures may "

@@ -10,6 +10,9 @@ inline constexpr int kBuiltInPictures = 8;
 // Writes the pictures, squares of `side` pixels, into a folder that is there: the same bytes on every machine.
 Result<std::vector<Path>> write_built_in_pictures(const Path& folder, int side);
 
+// The one of them that is noise: whatever the pictures of a user, it drives the maps of the first stages as far as pictures can.
+Status write_noise_picture(const Path& file, int side);
+
 // What to know before one trusts them; `drawn` false: where they are only planned.
 std::string built_in_warning(bool drawn);
 

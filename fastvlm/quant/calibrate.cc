@@ -54,6 +54,12 @@ class Calibration {
     return {};
   }
 
+  Status see_unasked(const Path& file) {
+    TRY_ASSIGN(const Picture picture, encoder_->load(file));
+    const auto encoded = encoder_->encode(picture);
+    return encoded.ok() ? Status() : encoded.error();
+  }
+
   Ranges take() && { return std::move(ranges_); }
 
  private:
@@ -116,6 +122,7 @@ Result<Ranges> calibrate(const CalibrateOptions& options, Progress& progress) {
   const std::size_t pairs = std::max(options.pictures.size(), options.prompts.size());
   const std::size_t begin = options.shard.begin(options.pictures.size()), end = options.shard.end(options.pictures.size());
   progress.start("calibrating", end - begin);
+  if (!options.noise.empty() && options.shard.index == 1) TRY(calibration.see_unasked(options.noise));
   for (std::size_t picture = begin; picture < end; ++picture) {
     std::vector<std::string> questions;
     for (std::size_t pair = picture; pair < pairs; pair += options.pictures.size())
@@ -130,7 +137,8 @@ Result<Ranges> calibrate(const CalibrateOptions& options, Progress& progress) {
 }
 
 Result<std::string> calibration_set(const CalibrateOptions& options) {
-  std::string text = fmt::format("reply {}, channels {}\n", options.reply_tokens, options.record.channels);
+  std::string text =
+      fmt::format("reply {}, channels {}, noise {}\n", options.reply_tokens, options.record.channels, !options.noise.empty());
   for (const std::string& prompt : options.prompts) text += fmt::format("{}\n", OrderedJson(prompt).dump());
   for (const Path& picture : options.pictures) {
     TRY_ASSIGN(const std::string hash, sha256_of_file(picture));

@@ -17,6 +17,7 @@ struct CalibrateOptions {
   Path folder;                       // of export, with float32 graphs in npu/ whose decoder is whole
   OpenGraph open;                    // on the CPU
   std::vector<Path> pictures;        // each is asked at least one question
+  Path noise;                        // a picture that only tower and projector see, in the first part; empty: none
   Shard shard;                       // which of them are seen now
   std::vector<std::string> prompts;  // used in turn
   std::int64_t reply_tokens = 16;    // of each answer, at most
