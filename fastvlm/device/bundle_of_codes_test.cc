@@ -21,6 +21,9 @@ TEST_F(TrainedInIntegers, TheSelfTestOfAnEmulatedBundleOfCodesPasses) {
   const auto compiled =
       compile_output({.output_dir = folder_ / "out", .targets = {"sm8750"}, .runtimes = kRuntimes, .program = FASTVLM_PROGRAM}, silent);
   ASSERT_TRUE(compiled.ok()) << compiled.error().message;
+  // Knows of the codes, as those of the program do.
+  const auto open_cpu = graph_opener({.output_dir = folder_ / "out", .runtimes = kRuntimes, .program = FASTVLM_PROGRAM});
+  ASSERT_TRUE(open_cpu.ok()) << open_cpu.error().message;
   const auto made = make_bundle({.output_dir = folder_ / "out",
                                  .bundle_dir = folder_ / "phone",
                                  .target = "sm8750",
@@ -30,7 +33,7 @@ TEST_F(TrainedInIntegers, TheSelfTestOfAnEmulatedBundleOfCodesPasses) {
                                  .pictures = {kTrained / "eval/000.png"},
                                  .question = "What color is the cross?",
                                  .answer_rows = 3,
-                                 .open_cpu = cpu_for_tests(),
+                                 .open_cpu = *open_cpu,
                                  .runtimes = kRuntimes,
                                  .program = FASTVLM_PROGRAM},
                                 silent);
