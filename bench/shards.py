@@ -17,6 +17,10 @@ import tempfile
 import time
 
 
+PICTURES = pathlib.Path(__file__).resolve().parent.parent / "tests/data/trained/eval"
+PARTS = 200  # of the calibration, whose first is one picture
+
+
 def run(program, *arguments):
     """Wall seconds and peak MB."""
     begin = time.monotonic()
@@ -53,15 +57,16 @@ def main():
     work = o.work or pathlib.Path(tempfile.mkdtemp())
     checkpoint, one = work / "checkpoint", work / "one.fvc"
     if not one.exists():
-        run(o.program, "make-checkpoint", "--size", o.size, "--output-dir", checkpoint)
-        seconds, peak = run(o.program, "calibrate", "--model-dir", checkpoint, "--image-size", 256, "--reply-tokens", 1, "--shard", "1/8", "--output", one)
+        run(o.program, "make-checkpoint", "--size", o.size, "--dialect", "apple", "--output-dir", checkpoint)
+        seconds, peak = run(o.program, "calibrate", "--model-dir", checkpoint, "--images", PICTURES, "--image-size", 256,
+                            "--reply-tokens", 1, "--shard", f"1/{PARTS}", "--output", one)
         print(f"calibration of one picture: {seconds:.0f} s, {peak:.0f} MB")
     text = one.read_text()
     (work / "shards").mkdir(exist_ok=True)
     files = []
     for part in range(1, o.shards + 1):
         files.append(work / "shards" / f"{part}.fvc")
-        changed = text.replace('"of":8,"parts":[1]', f'"of":{o.shards},"parts":[{part}]')
+        changed = text.replace(f'"of":{PARTS},"parts":[1]', f'"of":{o.shards},"parts":[{part}]')
         assert changed != text
         files[-1].write_text(changed)
     values = len(json.loads(text)["values"])

@@ -4,6 +4,7 @@
 
 #include "fastvlm/base/folder_for_tests.h"
 #include "fastvlm/onnx/model_file.h"
+#include "fastvlm/onnx/model_index.h"
 #include "fastvlm/onnx/text_models_for_tests.h"
 
 namespace fastvlm {
@@ -73,6 +74,31 @@ TEST(CachedDecoder, HasTheInputsAndOutputsOfAStaticDecoderWithoutItsExtents) {
   for (const OnnxInitializer& initializer : model->initializers) EXPECT_NE(initializer.name, "table") << "nothing needs it";
   const auto operators = operator_histogram(*model);
   EXPECT_FALSE(operators.contains("Gather") || operators.contains("Cos") || operators.contains("Where"));
+}
+
+TEST(CachedDecoder, ATiedHeadIsOneProductWithItsTable) {
+  FolderForTests folder;
+  const std::string tied = edited(kDecoder, "logits = MatMul(last_norm0, head)",
+                                  "stood = Transpose<perm = [0, 2, 1]>(last_norm0)\n  product = MatMul(table, stood)\n"
+                                  "  logits = Transpose<perm = [0, 2, 1]>(product)");
+  auto bytes = with_cache(decoder_file(folder, tied), kExtents);
+  ASSERT_TRUE(bytes.ok()) << bytes.error().message;
+  auto model = parse_onnx(as_bytes(*bytes), "test", {.infer_shapes = true});
+  ASSERT_TRUE(model.ok()) << model.error().message;
+  EXPECT_EQ(model->inference_note, "");
+  const OnnxIndex index(*model);
+  const OnnxNode* laid = index.producer("logits");
+  ASSERT_EQ(laid->op, "Unsqueeze");
+  const OnnxNode* product = index.producer(laid->inputs[0]);
+  ASSERT_EQ(product->op, "Gemm");
+  EXPECT_EQ(product->inputs[1], "table");
+  EXPECT_EQ(to_string(model->type_of("logits")->dims), "[1, 1, 8]");
+  // In halves nothing is rearranged.
+  CachedDecoderExtents halves = kExtents;
+  halves.dtype = Dtype::kFloat16;
+  bytes = with_cache(decoder_file(folder, tied), halves);
+  ASSERT_TRUE(bytes.ok()) << bytes.error().message;
+  EXPECT_FALSE(operator_histogram(*parse_onnx(as_bytes(*bytes), "test", {})).contains("Gemm"));
 }
 
 TEST(CachedDecoder, TheProjectorIsWhatStandsBeforeTheText) {

@@ -108,11 +108,14 @@ std::optional<Ranges> parse_own_form(std::string_view text) {
   text.remove_prefix(std::min(begin + kValuesBegin.size(), text.size()));
   while (!text.empty()) {
     if (!text.starts_with('\n')) return std::nullopt;
-    const std::size_t end = std::min(text.find(",\n", 1), text.size());
-    std::optional<RangeLine> line = read_range_line(text.substr(1, end - 1));
-    if (!line || (!ranges->values.empty() && ranges->values.rbegin()->first >= line->key)) return std::nullopt;
-    ranges->values.emplace_hint(ranges->values.end(), line->key, std::move(line->range));
-    text.remove_prefix(std::min(end + 1, text.size()));
+    const std::size_t end = std::min(text.find('\n', 1), text.size());
+    std::string_view line = text.substr(1, end - 1);
+    text.remove_prefix(end);
+    if (!text.empty() && !line.ends_with(',')) return std::nullopt;
+    if (!text.empty()) line.remove_suffix(1);
+    std::optional<RangeLine> read = read_range_line(line);
+    if (!read || (!ranges->values.empty() && ranges->values.rbegin()->first >= read->key)) return std::nullopt;
+    ranges->values.emplace_hint(ranges->values.end(), read->key, std::move(read->range));
   }
   return *std::move(ranges);
 }
