@@ -4,8 +4,10 @@
 #include <onnx/onnx_pb.h>
 
 #include <algorithm>
+#include <cstring>
 #include <limits>
 #include <map>
+#include <optional>
 #include <set>
 #include <string_view>
 #include <variant>
@@ -43,6 +45,13 @@ void set_integer(onnx::NodeProto& node, const char* attribute, std::int64_t valu
   added.set_i(value);
 }
 
+void set_float(onnx::NodeProto& node, const char* attribute, float value) {
+  onnx::AttributeProto& added = *node.add_attribute();
+  added.set_name(attribute);
+  added.set_type(onnx::AttributeProto::FLOAT);
+  added.set_f(value);
+}
+
 // ---- The graph while it is changed ----------------------------------------------------------------------------------------
 
 class Changed {
@@ -68,6 +77,19 @@ class Changed {
     constant.add_dims(static_cast<std::int64_t>(values.size()));
     for (const std::int64_t value : values) constant.add_int64_data(value);
     return name;
+  }
+
+  // Of an initializer that is one float.
+  std::optional<float> scalar(const std::string& name) const {
+    for (const auto& tensor : graph_.initializer()) {
+      if (tensor.name() != name || tensor.data_type() != onnx::TensorProto::FLOAT) continue;
+      if (tensor.float_data_size() == 1) return tensor.float_data(0);
+      float value = 0;
+      if (tensor.raw_data().size() != sizeof value) return std::nullopt;
+      std::memcpy(&value, tensor.raw_data().data(), sizeof value);
+      return value;
+    }
+    return std::nullopt;
   }
 
   // With the nodes and constants that the outputs need.
@@ -287,8 +309,30 @@ std::ptrdiff_t maker_of(const NodeList& nodes, const std::string& value, std::st
   return maker == nodes.end() ? -1 : maker - nodes.begin();
 }
 
-// A tied head is the table times the row stood on end. As a Gemm its table is rearranged when the graph is opened, as that product it is
-// not, which costs a tenth of a token's time. Any other head stays.
+std::ptrdiff_t taker_of(const NodeList& nodes, const std::string& value, std::string_view op) {
+  const auto taker = std::ranges::find_if(
+      nodes, [&](const auto& node) { return node.op_type() == op && std::ranges::find(node.input(), value) != node.input().end(); });
+  return taker == nodes.end() ? -1 : taker - nodes.begin();
+}
+
+// x / sqrt(mean(x * x) + epsilon) * weight, where `mean` is its ReduceMean, becomes one node in the place of the last.
+void join_rms_norm(Changed& graph, std::ptrdiff_t mean) {
+  NodeList& nodes = graph.nodes();
+  const std::ptrdiff_t square = maker_of(nodes, nodes[mean].input(0), "Mul"), sum = taker_of(nodes, nodes[mean].output(0), "Add");
+  const std::ptrdiff_t root = sum < 0 ? -1 : taker_of(nodes, nodes[sum].output(0), "Sqrt");
+  const std::ptrdiff_t quotient = root < 0 ? -1 : taker_of(nodes, nodes[root].output(0), "Div");
+  const std::ptrdiff_t product = quotient < 0 ? -1 : taker_of(nodes, nodes[quotient].output(0), "Mul");
+  if (square < 0 || product < 0) return;
+  const std::string x = nodes[square].input(0), unit = nodes[quotient].output(0);
+  const std::optional<float> epsilon = graph.scalar(nodes[sum].input(1));
+  if (!epsilon || nodes[square].input(1) != x || nodes[quotient].input(0) != x) return;
+  const std::string weight = nodes[product].input(nodes[product].input(0) == unit ? 1 : 0);
+  nodes[product] = node_of("SimplifiedLayerNormalization", {x, weight}, nodes[product].output(0));
+  set_integer(nodes[product], "axis", -1);
+  set_float(nodes[product], "epsilon", *epsilon);
+}
+
+// A tied head is the table times the row stood on end; any other head stays.
 void make_tied_head_a_gemm(Changed& graph, std::int64_t hidden_size) {
   NodeList& nodes = graph.nodes();
   const std::ptrdiff_t laid = maker_of(nodes, kLogits, "Transpose");
@@ -301,6 +345,13 @@ void make_tied_head_a_gemm(Changed& graph, std::int64_t hidden_size) {
   nodes[product] = node_of("Gemm", {row, table}, flat);
   set_integer(nodes[product], "transB", 1);
   nodes[laid] = node_of("Unsqueeze", {flat, "first_axis"}, kLogits);
+}
+
+// ONNX Runtime has a node for RMS norms, and rearranges the table of a Gemm when it opens the graph: 0.86 of a token's time.
+void put_quicker_nodes(Changed& graph, std::int64_t hidden_size) {
+  for (std::size_t i = 0; i < graph.nodes().size(); ++i)
+    if (graph.nodes()[i].op_type() == "ReduceMean") join_rms_norm(graph, static_cast<std::ptrdiff_t>(i));
+  make_tied_head_a_gemm(graph, hidden_size);
 }
 
 struct ReadDecoder {
@@ -328,7 +379,7 @@ Result<std::string> with_cache(const Path& decoder, const CachedDecoderExtents& 
   add_caches(graph, places, extents);
   add_positions(graph, places, extents);
   keep_last_row(graph);
-  if (extents.dtype == Dtype::kFloat32) make_tied_head_a_gemm(graph, extents.hidden_size);
+  if (extents.dtype == Dtype::kFloat32) put_quicker_nodes(graph, extents.hidden_size);
   graph.add_output(kLogits, Dtype::kFloat32, {std::int64_t{1}, std::int64_t{1}, extents.vocab_size});
   return graph.finish(read.what);
 }

@@ -1,5 +1,5 @@
 // The plain decoder in two: what makes vectors of a picture's features, and layers that are given a cache. Nodes and weights
-// stay, but for a tied head in float32.
+// stay, but for RMS norms and a tied head in float32.
 #pragma once
 
 #include <cstdint>

@@ -101,6 +101,26 @@ TEST(CachedDecoder, ATiedHeadIsOneProductWithItsTable) {
   EXPECT_FALSE(operator_histogram(*parse_onnx(as_bytes(*bytes), "test", {})).contains("Gemm"));
 }
 
+TEST(CachedDecoder, AnRmsNormIsOneNode) {
+  FolderForTests folder;
+  const std::string norm =
+      "squares = Mul(rows_again, rows_again)\n  mean = ReduceMean<axes = [-1]>(squares)\n  sum = Add(mean, one)\n"
+      "  root = Sqrt(sum)\n  unit = Div(rows_again, root)\n  last_norm0 = Mul(unit, one)";
+  const auto operators_of = [&](const std::string& text) {
+    auto bytes = with_cache(decoder_file(folder, text), kExtents);
+    EXPECT_TRUE(bytes.ok()) << bytes.error().message;
+    return operator_histogram(*parse_onnx(as_bytes(*bytes), "test", {.infer_shapes = false}));
+  };
+  const std::string normed = edited(kDecoder, "last_norm0 = Relu(rows_again)", norm);
+  const auto joined = operators_of(normed);
+  EXPECT_TRUE(joined.contains("SimplifiedLayerNormalization"));
+  EXPECT_FALSE(joined.contains("ReduceMean") || joined.contains("Sqrt") || joined.contains("Div"));
+  // What is none stays as it is.
+  for (const auto& [from, to] : {std::pair("Mul(rows_again, rows_again)", "Mul(rows_again, xs)"),
+                                 std::pair("Div(rows_again, root)", "Div(xs, root)"), std::pair("Add(mean, one)", "Add(mean, mean)")})
+    EXPECT_FALSE(operators_of(edited(normed, from, to)).contains("SimplifiedLayerNormalization")) << to;
+}
+
 TEST(CachedDecoder, TheProjectorIsWhatStandsBeforeTheText) {
   FolderForTests folder;
   auto bytes = projector_of(decoder_file(folder, kDecoder), kExtents);
