@@ -15,6 +15,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   FASTVLM_ASSERT(*ranges == *as_json, "both ways read the same");
   auto again = parse_ranges(ranges_text(*ranges), "written");
   FASTVLM_ASSERT(again.ok() && *again == *ranges, "it stays the same");
+  again->seen.clear();  // a part is not added twice
   FASTVLM_ASSERT(ranges->merge(*again).ok(), "it adds up with itself");
   return 0;
 }
