@@ -51,8 +51,7 @@ Result<BatchReport> run_batch(const BatchOptions& options, const AnswerItem& ans
   return report;
 }
 
-Result<BatchReply> answer_item(Chat& chat, const BatchItem& item, const BatchItem* next) {
-  chat.prepare(next == nullptr ? Path() : next->image_file);
+Result<BatchReply> answer_item(Chat& chat, const BatchItem& item) {
   if (Status started = chat.start(item.image_file); !started.ok()) return BatchReply{.error = started.error().message};
   if (Status fits = chat.check_fits(item.prompt); !fits.ok()) return BatchReply{.error = fits.error().message};
   TRY_ASSIGN(Answer answer, chat.ask(item.prompt, nullptr));

@@ -34,9 +34,8 @@ using AnswerItem = std::function<Result<BatchReply>(const BatchItem& item, const
 // Each question is a conversation of its own. An Error of `answer` ends the run; what is written stays.
 Result<BatchReport> run_batch(const BatchOptions& options, const AnswerItem& answer, Progress& progress);
 
-// Through a chat: pictures that cannot be read and prompts that are too long become BatchReply::error. The picture of the next item is
-// encoded beside the decoding of this one.
-Result<BatchReply> answer_item(Chat& chat, const BatchItem& item, const BatchItem* next = nullptr);
+// Through a chat: pictures that cannot be read and prompts that are too long become BatchReply::error.
+Result<BatchReply> answer_item(Chat& chat, const BatchItem& item);
 
 // The name of a run, from the manifest's bytes and everything that changes answers.
 Result<std::string> batch_run_name(const ChatOptions& options, std::string_view runner);

@@ -146,7 +146,8 @@ std::optional<std::string> read_line(bool terminal) {
 }
 
 Result<BatchReply> told_item(Chat& chat, const BatchItem& item, const BatchItem* next) {
-  TRY_ASSIGN(BatchReply reply, answer_item(chat, item, next));
+  chat.prepare(next == nullptr ? Path() : next->image_file);
+  TRY_ASSIGN(BatchReply reply, answer_item(chat, item));
   reply.error = with_flags(reply.error);
   return reply;
 }

@@ -4,23 +4,29 @@
 #include "fastvlm/device/check_results.h"
 #include "fastvlm/device/make_bundle.h"
 #include "fastvlm/device/run_selftest.h"
-#include "fastvlm/export/golden_export_for_tests.h"
+#include "fastvlm/export/trained_in_integers_for_tests.h"
 #include "fastvlm/process/process.h"
 
 namespace fastvlm::device {
 namespace {
 
-const Path kTrained = Path(FASTVLM_TEST_DATA) / "trained";
 const RuntimeSearch kRuntimes = {.cache_folder = default_cache_folder(std::getenv("XDG_CACHE_HOME"), std::getenv("HOME"))};
+
+// Vision, chunk and single token with keys and values of four layers, an answer, and two graphs with probes.
+constexpr std::size_t kSelfTestRows = 1 + 8 + 9 + 4 + 2;
 
 class EmulatedBundle : public testing::Test {
  protected:
-  void export_trained() {
-    export_or_fail({.model_dir = kTrained / "checkpoint",
-                    .output_dir = folder_ / "out",
-                    .image_size = 256,
-                    .threads = 2,
-                    .npu = NpuOptions{.targets = {"sm8750"}, .image_sizes = {256}, .prefill = {32}, .context = 128}});
+  ExportOptions exported() const {
+    return {.model_dir = kTrained / "checkpoint",
+            .output_dir = folder_ / "out",
+            .image_size = 256,
+            .threads = 2,
+            .npu = NpuOptions{.targets = {"sm8750"}, .image_sizes = {256}, .prefill = {32}, .context = 128}};
+  }
+  void export_trained() { export_trained(exported()); }
+  void export_trained(const ExportOptions& options) {
+    export_or_fail(options);
     Progress silent;
     const auto compiled =
         compile_output({.output_dir = folder_ / "out", .targets = {"sm8750"}, .runtimes = kRuntimes, .program = FASTVLM_PROGRAM}, silent);
@@ -87,8 +93,7 @@ TEST_F(EmulatedBundle, TheSelfTestPassesAndADamagedLayerIsNamed) {
   const VerifyReport good = compare("phone", "results");
   EXPECT_TRUE(good.passed()) << missed(good);
   EXPECT_EQ(good.count(Outcome::kNotCompared), 0);
-  // Vision, chunk and single token with keys and values of four layers, an answer, and two graphs with probes.
-  EXPECT_EQ(good.rows.size(), 1u + 8 + 9 + 4 + 2);
+  EXPECT_EQ(good.rows.size(), kSelfTestRows);
 
   // The same weights but one, compiled, and put in the place of the bundle's contexts.
   std::filesystem::copy(folder_ / "out", folder_ / "bad", std::filesystem::copy_options::recursive);
@@ -101,6 +106,27 @@ TEST_F(EmulatedBundle, TheSelfTestPassesAndADamagedLayerIsNamed) {
   ASSERT_NO_FATAL_FAILURE(run_or_fail("phone", "damaged"));
   const std::string sentences = missed(compare("phone", "damaged"));
   EXPECT_NE(sentences.find("the first tensor that departs is \"model.layers.2\" of layer 2"), std::string::npos) << sentences;
+}
+
+// A folder whose edges are codes: the self-test is in float32 all the same.
+TEST_F(EmulatedBundle, TheSelfTestOfCodesPasses) {
+  ExportOptions codes = exported();
+  codes.npu->recipes = {find_recipe("w8a16").value()};
+  codes.npu->vision_recipe = find_recipe("w8a16").value();
+  codes.npu->integer_edges = {.cache = Dtype::kUint16, .others = true};
+  codes.ranges = RangeOptions{.ranges = ranges_of_trained()};
+  ASSERT_NO_FATAL_FAILURE(export_trained(codes));
+  BundleOptions bundle = options("out", "phone");
+  bundle.recipe = "w8a16";
+  // Knows of the codes, as those of the program do.
+  const auto open_cpu = graph_opener({.output_dir = folder_ / "out", .runtimes = kRuntimes, .program = FASTVLM_PROGRAM});
+  ASSERT_TRUE(open_cpu.ok()) << open_cpu.error().message;
+  bundle.open_cpu = *open_cpu;
+  ASSERT_NO_FATAL_FAILURE(bundle_or_fail(bundle));
+  ASSERT_NO_FATAL_FAILURE(run_or_fail("phone", "results"));
+  const VerifyReport report = compare("phone", "results");
+  for (const VerifyRow& row : report.rows) EXPECT_EQ(row.outcome, Outcome::kPassed) << row.subject << ": " << row.sentence;
+  EXPECT_EQ(report.rows.size(), kSelfTestRows);
 }
 
 TEST_F(EmulatedBundle, IsTalkedToThroughItsOwnScript) {

@@ -85,9 +85,9 @@ Result<EvaluationReport> run_evaluation(const QuestionSet& set, const ResultsHea
 }
 
 Result<Answered> answer_question(Chat& chat, const Question& question, const Question* next) {
+  chat.prepare(next == nullptr ? Path() : next->image_file);
   const BatchItem item{.image = question.image, .image_file = question.image_file, .prompt = question.prompt};
-  const BatchItem following{.image_file = next == nullptr ? Path() : next->image_file};
-  TRY_ASSIGN(BatchReply reply, answer_item(chat, item, &following));
+  TRY_ASSIGN(BatchReply reply, answer_item(chat, item));
   // The folder of the pictures is another one on another machine.
   if (!reply.error.empty()) return Answered{.error = replaced(reply.error, question.image_file.string(), question.image)};
   return Answered{.reply = {.answer = std::move(reply.answer.text),

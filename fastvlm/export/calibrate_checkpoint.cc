@@ -14,8 +14,7 @@ namespace {
 
 constexpr std::int64_t kPromptTokens = 1024;  // at most, beside the picture
 
-Result<ExportOptions> graphs_to_measure(const CheckpointCalibration& o, const Checkpoint& checkpoint, const Path& output) {
-  TRY_ASSIGN(const ModelConfig config, read_model_config(checkpoint));
+ExportOptions graphs_to_measure(const CheckpointCalibration& o, const ModelConfig& config, const Path& output) {
   const std::int64_t size = o.image_size.value_or(config.preprocessing.settings.size), side = size / kVisionStride;
   NpuOptions npu{.targets = {o.chip}, .known_targets = o.known_targets};
   npu.prefill = kCalibrationPrefill;
@@ -30,8 +29,7 @@ Result<ExportOptions> graphs_to_measure(const CheckpointCalibration& o, const Ch
 }
 
 // Adds the built-in set, or noise to the user's pictures. As large as the model sees them, so that nothing is smoothed away.
-Status add_made_up_pictures(const CheckpointCalibration& o, const Checkpoint& checkpoint, const Path& folder, CalibrateOptions& how) {
-  TRY_ASSIGN(const ModelConfig config, read_model_config(checkpoint));
+Status add_made_up_pictures(const CheckpointCalibration& o, const ModelConfig& config, const Path& folder, CalibrateOptions& how) {
   const int side = static_cast<int>(o.image_size.value_or(config.preprocessing.settings.size));
   if (o.pictures.empty()) {
     TRY_ASSIGN(how.pictures, write_built_in_pictures(folder, side));
@@ -53,12 +51,12 @@ Result<Ranges> calibrate_checkpoint(const CheckpointCalibration& o, Progress& pr
     TRY_ASSIGN(how.prompts, read_prompts(o.prompts));
   }
   TRY_ASSIGN(const Checkpoint checkpoint, Checkpoint::open(o.model_dir, o.base_model));
+  TRY_ASSIGN(const ModelConfig config, read_model_config(checkpoint));
   TRY_ASSIGN(TemporaryFolder work, o.work_folder.empty() ? TemporaryFolder::create() : TemporaryFolder::create_in(o.work_folder));
   how.folder = work.path() / "graphs";
   TRY_ASSIGN(how.open, graph_opener({.output_dir = how.folder, .runtimes = o.runtimes, .threads = o.threads, .share_weights = true}));
-  TRY(add_made_up_pictures(o, checkpoint, work.path(), how));
-  TRY_ASSIGN(const ExportOptions graphs, graphs_to_measure(o, checkpoint, how.folder));
-  TRY_ASSIGN(const ExportReport exported, run_export(graphs, progress));
+  TRY(add_made_up_pictures(o, config, work.path(), how));
+  TRY_ASSIGN(const ExportReport exported, run_export(graphs_to_measure(o, config, how.folder), progress));
   TRY_ASSIGN(Ranges ranges, calibrate(how, progress));
   TRY_ASSIGN(ranges.model, model_identity(checkpoint));
   return ranges;

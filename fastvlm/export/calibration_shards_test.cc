@@ -2,24 +2,18 @@
 #include <gtest/gtest.h>
 
 #include "fastvlm/base/folder_for_tests.h"
-#include "fastvlm/export/calibrate_checkpoint.h"
+#include "fastvlm/export/calibrated_for_tests.h"
 #include "fastvlm/quant/merge_ranges.h"
-#include "fastvlm/run/runtimes_for_tests.h"
 
 namespace fastvlm {
 namespace {
 
 Ranges measured(const Path& pictures, const Shard& shard) {
-  Progress silent;
-  auto ranges = calibrate_checkpoint({.model_dir = Path(FASTVLM_TEST_DATA) / "trained/checkpoint",
-                                      .chip = "sm8750",
-                                      .pictures = pictures,
-                                      .reply_tokens = 2,
-                                      .shard = shard,
-                                      .runtimes = {.onnxruntime_library = runtimes_for_tests().onnxruntime_library}},
-                                     silent);
-  EXPECT_TRUE(ranges.ok()) << ranges.error().message;
-  return ranges.ok() ? *ranges : Ranges();
+  return calibrated({.model_dir = Path(FASTVLM_TEST_DATA) / "trained/checkpoint",
+                     .chip = "sm8750",
+                     .pictures = pictures,
+                     .reply_tokens = 2,
+                     .shard = shard});
 }
 
 TEST(CalibrationShards, MakeTheBytesOfTheSingleRun) {

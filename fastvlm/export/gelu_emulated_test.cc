@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "fastvlm/compile/graph_opener.h"
-#include "fastvlm/export/calibrate_checkpoint.h"
+#include "fastvlm/export/calibrated_for_tests.h"
 #include "fastvlm/export/golden_export_for_tests.h"
 #include "fastvlm/session/run_graph.h"
 #include "fastvlm/tensor/compare.h"
@@ -34,18 +34,11 @@ class GeluFormsEmulated : public testing::TestWithParam<Tower> {
             .ranges = RangeOptions{.ranges = ranges()}};
   }
   Ranges ranges() const {
-    std::filesystem::create_directories(folder_ / "pictures");
-    for (const char* picture : GetParam().pictures) std::filesystem::copy(Path(FASTVLM_TEST_DATA) / picture, folder_ / "pictures");
-    Progress silent;
-    auto ranges = calibrate_checkpoint({.model_dir = checkpoint(),
-                                        .image_size = GetParam().image_size,
-                                        .chip = "sm8750",
-                                        .pictures = folder_ / "pictures",
-                                        .reply_tokens = 1,
-                                        .runtimes = {.onnxruntime_library = runtimes_for_tests().onnxruntime_library}},
-                                       silent);
-    EXPECT_TRUE(ranges.ok()) << ranges.error().message;
-    return ranges.ok() ? *ranges : Ranges();
+    return calibrated({.model_dir = checkpoint(),
+                       .image_size = GetParam().image_size,
+                       .chip = "sm8750",
+                       .pictures = with_pictures(folder_ / "pictures", GetParam().pictures),
+                       .reply_tokens = 1});
   }
   // A picture of noise, which the ranges have not seen.
   static Tensor features_of(const Path& output, const OpenGraph& open) {

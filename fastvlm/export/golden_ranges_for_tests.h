@@ -2,7 +2,7 @@
 #pragma once
 
 #include "fastvlm/base/folder_for_tests.h"
-#include "fastvlm/export/calibrate_checkpoint.h"
+#include "fastvlm/export/calibrated_for_tests.h"
 #include "fastvlm/export/golden_export_for_tests.h"
 #include "fastvlm/quant/built_in_set.h"
 
@@ -14,18 +14,13 @@ inline Ranges golden_ranges(const std::string& name, std::int64_t image_size, co
   const std::vector<Path> drawn = write_built_in_pictures(pictures, static_cast<int>(image_size)).value();
   for (std::size_t i = 1; i < drawn.size(); ++i) std::filesystem::remove(drawn[i]);
   folder.write("prompts.txt", "What is it?\n");
-  Progress silent;
-  auto ranges = calibrate_checkpoint({.model_dir = golden_folder(name) / "checkpoint",
-                                      .image_size = image_size,
-                                      .chip = "sm8750",
-                                      .pictures = pictures,
-                                      .prompts = folder / "prompts.txt",
-                                      .reply_tokens = 1,
-                                      .runtimes = {.onnxruntime_library = runtimes_for_tests().onnxruntime_library},
-                                      .threads = 2},
-                                     silent);
-  EXPECT_TRUE(ranges.ok()) << ranges.error().message;
-  return ranges.ok() ? *std::move(ranges) : Ranges();
+  return calibrated({.model_dir = golden_folder(name) / "checkpoint",
+                     .image_size = image_size,
+                     .chip = "sm8750",
+                     .pictures = pictures,
+                     .prompts = folder / "prompts.txt",
+                     .reply_tokens = 1,
+                     .threads = 2});
 }
 
 }  // namespace fastvlm

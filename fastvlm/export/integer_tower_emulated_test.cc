@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "fastvlm/compile/graph_opener.h"
-#include "fastvlm/export/calibrate_checkpoint.h"
+#include "fastvlm/export/calibrated_for_tests.h"
 #include "fastvlm/export/golden_export_for_tests.h"
 #include "fastvlm/image/preprocess.h"
 #include "fastvlm/session/run_graph.h"
@@ -14,7 +14,7 @@ namespace fastvlm {
 namespace {
 
 constexpr std::int64_t kSize = 256;
-const Path kDrawings = Path(FASTVLM_TEST_DATA) / "trained/eval";
+const Path kDrawing = Path(FASTVLM_TEST_DATA) / "trained/eval/000.png";
 
 struct Tower {
   const char* name;
@@ -26,18 +26,12 @@ class IntegerTowerEmulated : public testing::TestWithParam<Tower> {
  protected:
   // Drawings only: that the noise stays near, too, is due to what calibrating adds.
   Ranges ranges() const {
-    std::filesystem::create_directories(folder_ / "pictures");
-    for (const char* picture : {"000.png", "001.png", "002.png"}) std::filesystem::copy(kDrawings / picture, folder_ / "pictures");
-    Progress silent;
-    auto ranges = calibrate_checkpoint({.model_dir = golden_folder(GetParam().name) / "checkpoint",
-                                        .image_size = kSize,
-                                        .chip = GetParam().chip,
-                                        .pictures = folder_ / "pictures",
-                                        .reply_tokens = 1,
-                                        .runtimes = {.onnxruntime_library = runtimes_for_tests().onnxruntime_library}},
-                                       silent);
-    EXPECT_TRUE(ranges.ok()) << ranges.error().message;
-    return ranges.ok() ? *ranges : Ranges();
+    constexpr const char* kPictures[] = {"trained/eval/000.png", "trained/eval/001.png", "trained/eval/002.png"};
+    return calibrated({.model_dir = golden_folder(GetParam().name) / "checkpoint",
+                       .image_size = kSize,
+                       .chip = GetParam().chip,
+                       .pictures = with_pictures(folder_ / "pictures", kPictures),
+                       .reply_tokens = 1});
   }
   Path exported(const std::string& name, const NpuOptions& npu, const std::optional<RangeOptions>& ranges) const {
     ExportOptions options = golden_export(GetParam().name, folder_ / name, kSize);
@@ -67,8 +61,8 @@ TEST_P(IntegerTowerEmulated, IsNearTheFloatTowerOnNoiseAndOnADrawing) {
                                     .program = FASTVLM_PROGRAM});
   ASSERT_TRUE(on_npu.ok()) << on_npu.error().message;
   const Shape shape = {1, 3, kSize, kSize};
-  for (const Tensor& pixels : {random_floats(shape, 0, 1, 1),
-                               Tensor::of_floats(shape, load_pixel_values(kDrawings / "000.png", {.settings = {.size = kSize}}).value())}) {
+  for (const Tensor& pixels :
+       {random_floats(shape, 0, 1, 1), Tensor::of_floats(shape, load_pixel_values(kDrawing, {.settings = {.size = kSize}}).value())}) {
     const auto expected = features(floats, cpu_for_tests(), pixels), cpu = features(integers, cpu_for_tests(), pixels),
                npu_features = features(integers, *on_npu, pixels);
     EXPECT_GE(compare(cpu, expected).snr_db, 45);

@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "fastvlm/compile/graph_opener.h"
-#include "fastvlm/export/calibrate_checkpoint.h"
+#include "fastvlm/export/calibrated_for_tests.h"
 #include "fastvlm/export/edited_checkpoint_for_tests.h"
 #include "fastvlm/quant/recipe.h"
 #include "fastvlm/session/decoder_session.h"
@@ -50,17 +50,7 @@ class RangeScaling : public testing::Test {
   }
 
   Ranges measure(const Path& model) const {
-    const RuntimePaths paths = runtimes_for_tests();
-    Progress silent;
-    auto ranges = calibrate_checkpoint({.model_dir = model,
-                                        .image_size = kSize,
-                                        .chip = "sm8750",
-                                        .pictures = folder_ / "pictures",
-                                        .reply_tokens = 2,
-                                        .runtimes = {.onnxruntime_library = paths.onnxruntime_library}},
-                                       silent);
-    EXPECT_TRUE(ranges.ok()) << ranges.error().message;
-    return ranges.ok() ? *ranges : Ranges();
+    return calibrated({.model_dir = model, .image_size = kSize, .chip = "sm8750", .pictures = folder_ / "pictures", .reply_tokens = 2});
   }
 
   ExportOptions options(const std::string& name, bool scaled, std::uint64_t part_limit = 0) const {

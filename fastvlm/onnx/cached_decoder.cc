@@ -4,7 +4,6 @@
 #include <onnx/onnx_pb.h>
 
 #include <algorithm>
-#include <cstring>
 #include <limits>
 #include <map>
 #include <optional>
@@ -14,7 +13,9 @@
 #include <vector>
 
 #include "fastvlm/base/try.h"
+#include "fastvlm/onnx/attribute.h"
 #include "fastvlm/onnx/model_file.h"
+#include "fastvlm/onnx/model_index.h"
 #include "fastvlm/onnx/parse.h"
 
 namespace fastvlm {
@@ -36,20 +37,6 @@ onnx::NodeProto node_of(const char* op, std::vector<std::string> inputs, const s
   for (std::string& input : inputs) node.add_input(std::move(input));
   node.add_output(output);
   return node;
-}
-
-void set_integer(onnx::NodeProto& node, const char* attribute, std::int64_t value) {
-  onnx::AttributeProto& added = *node.add_attribute();
-  added.set_name(attribute);
-  added.set_type(onnx::AttributeProto::INT);
-  added.set_i(value);
-}
-
-void set_float(onnx::NodeProto& node, const char* attribute, float value) {
-  onnx::AttributeProto& added = *node.add_attribute();
-  added.set_name(attribute);
-  added.set_type(onnx::AttributeProto::FLOAT);
-  added.set_f(value);
 }
 
 // ---- The graph while it is changed ----------------------------------------------------------------------------------------
@@ -77,19 +64,6 @@ class Changed {
     constant.add_dims(static_cast<std::int64_t>(values.size()));
     for (const std::int64_t value : values) constant.add_int64_data(value);
     return name;
-  }
-
-  // Of an initializer that is one float.
-  std::optional<float> scalar(const std::string& name) const {
-    for (const auto& tensor : graph_.initializer()) {
-      if (tensor.name() != name || tensor.data_type() != onnx::TensorProto::FLOAT) continue;
-      if (tensor.float_data_size() == 1) return tensor.float_data(0);
-      float value = 0;
-      if (tensor.raw_data().size() != sizeof value) return std::nullopt;
-      std::memcpy(&value, tensor.raw_data().data(), sizeof value);
-      return value;
-    }
-    return std::nullopt;
   }
 
   // With the nodes and constants that the outputs need.
@@ -193,12 +167,20 @@ class Finder {
     return places.mask == nodes_[*sum].input(1);
   }
 
- private:
+  // The node that makes the value, when it is this operator; or nullptr.
   const std::size_t* maker(const std::string& value, std::string_view op) const {
     const auto found = makers_.find(value);
     return found == makers_.end() || nodes_[found->second].op_type() != op ? nullptr : &found->second;
   }
+  // The first of this operator that takes what the node makes; nullptr for none, and for nullptr.
+  const std::size_t* taker(const std::size_t* node, std::string_view op) const {
+    const auto found = node == nullptr ? takers_.end() : takers_.find(nodes_[*node].output(0));
+    if (found == takers_.end()) return nullptr;
+    const auto taker = std::ranges::find_if(found->second, [&](std::size_t i) { return nodes_[i].op_type() == op; });
+    return taker == found->second.end() ? nullptr : &*taker;
+  }
 
+ private:
   const NodeList& nodes_;
   std::map<std::string, std::size_t> makers_;
   std::map<std::string, std::vector<std::size_t>> takers_;
@@ -241,7 +223,7 @@ void add_cache(const CacheEntry& entry, onnx::NodeProto& product, NodeList& befo
   before.push_back(node_of("Squeeze", {fresh, "first_axis"}, entry.output));
   before.push_back(node_of("Unsqueeze", {entry.input, "first_axis"}, past));
   onnx::NodeProto concat = node_of("Concat", {past, fresh}, all);
-  set_integer(concat, "axis", entry.axis + 1);
+  add_attribute(concat, "axis", entry.axis + 1);
   before.push_back(std::move(concat));
   product.set_input(1, all);
 }
@@ -304,54 +286,43 @@ void keep_last_row(Changed& graph) {
   nodes.insert(maker + 1, node_of("Slice", {kLastNorm, "last_row", "all_rows", "row_axis"}, last));
 }
 
-std::ptrdiff_t maker_of(const NodeList& nodes, const std::string& value, std::string_view op) {
-  const auto maker = std::ranges::find_if(nodes, [&](const auto& node) { return node.op_type() == op && node.output(0) == value; });
-  return maker == nodes.end() ? -1 : maker - nodes.begin();
-}
-
-std::ptrdiff_t taker_of(const NodeList& nodes, const std::string& value, std::string_view op) {
-  const auto taker = std::ranges::find_if(
-      nodes, [&](const auto& node) { return node.op_type() == op && std::ranges::find(node.input(), value) != node.input().end(); });
-  return taker == nodes.end() ? -1 : taker - nodes.begin();
-}
-
 // x / sqrt(mean(x * x) + epsilon) * weight, where `mean` is its ReduceMean, becomes one node in the place of the last.
-void join_rms_norm(Changed& graph, std::ptrdiff_t mean) {
-  NodeList& nodes = graph.nodes();
-  const std::ptrdiff_t square = maker_of(nodes, nodes[mean].input(0), "Mul"), sum = taker_of(nodes, nodes[mean].output(0), "Add");
-  const std::ptrdiff_t root = sum < 0 ? -1 : taker_of(nodes, nodes[sum].output(0), "Sqrt");
-  const std::ptrdiff_t quotient = root < 0 ? -1 : taker_of(nodes, nodes[root].output(0), "Div");
-  const std::ptrdiff_t product = quotient < 0 ? -1 : taker_of(nodes, nodes[quotient].output(0), "Mul");
-  if (square < 0 || product < 0) return;
-  const std::string x = nodes[square].input(0), unit = nodes[quotient].output(0);
-  const std::optional<float> epsilon = graph.scalar(nodes[sum].input(1));
-  if (!epsilon || nodes[square].input(1) != x || nodes[quotient].input(0) != x) return;
-  const std::string weight = nodes[product].input(nodes[product].input(0) == unit ? 1 : 0);
-  nodes[product] = node_of("SimplifiedLayerNormalization", {x, weight}, nodes[product].output(0));
-  set_integer(nodes[product], "axis", -1);
-  set_float(nodes[product], "epsilon", *epsilon);
+void join_rms_norm(NodeList& nodes, std::size_t mean, const Finder& finder, const OnnxIndex& given) {
+  const std::size_t *square = finder.maker(nodes[mean].input(0), "Mul"), *sum = finder.taker(&mean, "Add");
+  const std::size_t *quotient = finder.taker(finder.taker(sum, "Sqrt"), "Div"), *product = finder.taker(quotient, "Mul");
+  if (square == nullptr || product == nullptr) return;
+  const std::string x = nodes[*square].input(0), unit = nodes[*quotient].output(0);
+  const std::optional<double> epsilon = given.scalar(nodes[*sum].input(1));
+  if (!epsilon || nodes[*square].input(1) != x || nodes[*quotient].input(0) != x) return;
+  const std::string weight = nodes[*product].input(nodes[*product].input(0) == unit ? 1 : 0);
+  nodes[*product] = node_of("SimplifiedLayerNormalization", {x, weight}, nodes[*product].output(0));
+  add_attribute(nodes[*product], "axis", std::int64_t{-1});
+  add_attribute(nodes[*product], "epsilon", static_cast<float>(*epsilon));
 }
 
 // A tied head is the table times the row stood on end; any other head stays.
-void make_tied_head_a_gemm(Changed& graph, std::int64_t hidden_size) {
+void make_tied_head_a_gemm(Changed& graph, std::int64_t hidden_size, const Finder& finder) {
   NodeList& nodes = graph.nodes();
-  const std::ptrdiff_t laid = maker_of(nodes, kLogits, "Transpose");
-  const std::ptrdiff_t product = laid < 0 ? -1 : maker_of(nodes, nodes[laid].input(0), "MatMul");
-  const std::ptrdiff_t stood = product < 0 ? -1 : maker_of(nodes, nodes[product].input(1), "Transpose");
-  if (stood < 0) return;
+  const std::size_t* laid = finder.maker(kLogits, "Transpose");
+  const std::size_t* product = laid == nullptr ? nullptr : finder.maker(nodes[*laid].input(0), "MatMul");
+  const std::size_t* stood = product == nullptr ? nullptr : finder.maker(nodes[*product].input(1), "Transpose");
+  if (stood == nullptr) return;
   graph.constant("one_row", {1, hidden_size});
-  const std::string row = std::string(kLogits) + "/Reshape", flat = std::string(kLogits) + "/Gemm", table = nodes[product].input(0);
-  nodes[stood] = node_of("Reshape", {nodes[stood].input(0), "one_row"}, row);
-  nodes[product] = node_of("Gemm", {row, table}, flat);
-  set_integer(nodes[product], "transB", 1);
-  nodes[laid] = node_of("Unsqueeze", {flat, "first_axis"}, kLogits);
+  const std::string row = std::string(kLogits) + "/Reshape", flat = std::string(kLogits) + "/Gemm", table = nodes[*product].input(0);
+  nodes[*stood] = node_of("Reshape", {nodes[*stood].input(0), "one_row"}, row);
+  nodes[*product] = node_of("Gemm", {row, table}, flat);
+  add_attribute(nodes[*product], "transB", std::int64_t{1});
+  nodes[*laid] = node_of("Unsqueeze", {flat, "first_axis"}, kLogits);
 }
 
 // ONNX Runtime has a node for RMS norms, and rearranges the table of a Gemm when it opens the graph: 0.86 of a token's time.
-void put_quicker_nodes(Changed& graph, std::int64_t hidden_size) {
-  for (std::size_t i = 0; i < graph.nodes().size(); ++i)
-    if (graph.nodes()[i].op_type() == "ReduceMean") join_rms_norm(graph, static_cast<std::ptrdiff_t>(i));
-  make_tied_head_a_gemm(graph, hidden_size);
+// `given` has the constants of the graph as it was. Nodes stay in their places, so that the finder finds them all the while.
+void put_quicker_nodes(Changed& graph, std::int64_t hidden_size, const OnnxIndex& given) {
+  NodeList& nodes = graph.nodes();
+  const Finder finder(nodes);
+  for (std::size_t i = 0; i < nodes.size(); ++i)
+    if (nodes[i].op_type() == "ReduceMean") join_rms_norm(nodes, i, finder, given);
+  make_tied_head_a_gemm(graph, hidden_size, finder);
 }
 
 struct ReadDecoder {
@@ -372,6 +343,7 @@ Status read_decoder(const Path& decoder, ReadDecoder& read) {
 Result<std::string> with_cache(const Path& decoder, const CachedDecoderExtents& extents) {
   ReadDecoder read;
   TRY(read_decoder(decoder, read));
+  TRY_ASSIGN(const OnnxModel given, summarize(read.model, read.what));
   Changed graph(read.model);
   TRY_ASSIGN(const Places places, find_places(graph.nodes(), read.what));
   graph.constant("first_axis", {0});
@@ -379,7 +351,7 @@ Result<std::string> with_cache(const Path& decoder, const CachedDecoderExtents& 
   add_caches(graph, places, extents);
   add_positions(graph, places, extents);
   keep_last_row(graph);
-  if (extents.dtype == Dtype::kFloat32) put_quicker_nodes(graph, extents.hidden_size);
+  if (extents.dtype == Dtype::kFloat32) put_quicker_nodes(graph, extents.hidden_size, OnnxIndex(given));
   graph.add_output(kLogits, Dtype::kFloat32, {std::int64_t{1}, std::int64_t{1}, extents.vocab_size});
   return graph.finish(read.what);
 }

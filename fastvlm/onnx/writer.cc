@@ -6,6 +6,7 @@
 #include <set>
 
 #include "fastvlm/base/try.h"
+#include "fastvlm/onnx/attribute.h"
 #include "fastvlm/tensor/convert.h"
 
 namespace fastvlm {
@@ -24,27 +25,6 @@ void write_value_info(const ValueInfo& value, onnx::ValueInfoProto& to) {
   }
 }
 
-struct WriteAttribute {
-  onnx::AttributeProto& to;
-  void operator()(std::int64_t value) const {
-    to.set_type(onnx::AttributeProto::INT);
-    to.set_i(value);
-  }
-  void operator()(float value) const {
-    to.set_type(onnx::AttributeProto::FLOAT);
-    to.set_f(value);
-  }
-  void operator()(double) const { FASTVLM_ASSERT(false, "doubles are for semantic nodes, which are expanded"); }
-  void operator()(const std::string& value) const {
-    to.set_type(onnx::AttributeProto::STRING);
-    to.set_s(value);
-  }
-  void operator()(const std::vector<std::int64_t>& values) const {
-    to.set_type(onnx::AttributeProto::INTS);
-    for (std::int64_t value : values) to.add_ints(value);
-  }
-};
-
 void write_node(const Graph& graph, const Node& node, onnx::NodeProto& to) {
   FASTVLM_ASSERT(node.domain != kSemanticDomain, "every semantic node is expanded before it is written");
   to.set_op_type(node.op);
@@ -52,11 +32,7 @@ void write_node(const Graph& graph, const Node& node, onnx::NodeProto& to) {
   to.set_name(node.name);
   for (int input : node.inputs) to.add_input(input < 0 ? std::string() : graph.value(input).name);
   for (int output : node.outputs) to.add_output(graph.value(output).name);
-  for (const auto& [name, attribute] : node.attributes) {
-    auto* written = to.add_attribute();
-    written->set_name(name);
-    std::visit(WriteAttribute{*written}, attribute);
-  }
+  for (const auto& [name, attribute] : node.attributes) add_attribute(to, name, attribute);
 }
 
 void add_entry(onnx::TensorProto& tensor, const char* key, const std::string& value) {

@@ -49,15 +49,8 @@ class Calibration {
   Status see(const Path& file, const std::vector<std::string>& questions) {
     TRY_ASSIGN(const Picture picture, encoder_->load(file));
     TRY_ASSIGN(const std::vector<float> vectors, encoder_->encode(picture));
-    ++ranges_.pictures;
     for (const std::string& question : questions) TRY(ask(question, picture, vectors));
     return {};
-  }
-
-  Status see_unasked(const Path& file) {
-    TRY_ASSIGN(const Picture picture, encoder_->load(file));
-    const auto encoded = encoder_->encode(picture);
-    return encoded.ok() ? Status() : encoded.error();
   }
 
   Ranges take() && { return std::move(ranges_); }
@@ -122,7 +115,7 @@ Result<Ranges> calibrate(const CalibrateOptions& options, Progress& progress) {
   const std::size_t pairs = std::max(options.pictures.size(), options.prompts.size());
   const std::size_t begin = options.shard.begin(options.pictures.size()), end = options.shard.end(options.pictures.size());
   progress.start("calibrating", end - begin);
-  if (!options.noise.empty() && options.shard.index == 1) TRY(calibration.see_unasked(options.noise));
+  if (!options.noise.empty() && options.shard.index == 1) TRY(calibration.see(options.noise, {}));
   for (std::size_t picture = begin; picture < end; ++picture) {
     std::vector<std::string> questions;
     for (std::size_t pair = picture; pair < pairs; pair += options.pictures.size())
@@ -131,6 +124,7 @@ Result<Ranges> calibrate(const CalibrateOptions& options, Progress& progress) {
     progress.advance(1);
   }
   Ranges ranges = std::move(calibration).take();
+  ranges.pictures = end - begin;
   TRY_ASSIGN(const std::string set, calibration_set(options));
   ranges.seen[set] = {.of = options.shard.count, .parts = {options.shard.index}};
   return ranges;

@@ -40,25 +40,21 @@ Status check_complete(const Ranges& ranges) {
 
 Result<Ranges> merge_ranges(std::span<const Path> shards) {
   FASTVLM_ASSERT(!shards.empty(), "something to merge");
-  std::optional<Ranges> merged;
-  std::string set;
-  for (std::size_t first = 0; first < shards.size(); first += kReadTogether) {
+  TRY_ASSIGN(Ranges merged, read_ranges(shards.front()));
+  TRY_ASSIGN(const std::string set, set_of(merged, shards.front()));
+  for (std::size_t first = 1; first < shards.size(); first += kReadTogether) {
     const std::span<const Path> files = shards.subspan(first, std::min(kReadTogether, shards.size() - first));
-    TRY_ASSIGN(std::vector<Ranges> parts, read_together(files));
+    TRY_ASSIGN(const std::vector<Ranges> parts, read_together(files));
     for (std::size_t i = 0; i < files.size(); ++i) {
-      TRY_ASSIGN(const std::string set_of_part, set_of(parts[i], files[i]));
-      if (!merged) {
-        merged = std::move(parts[i]), set = set_of_part;
-        continue;
-      }
-      if (set_of_part != set)
+      TRY_ASSIGN(const std::string other, set_of(parts[i], files[i]));
+      if (other != set)
         return bad_input("{}: does not belong to {}: other pictures or questions, or asked in another way", files[i].string(),
                          shards.front().string());
-      if (Status added = merged->merge(parts[i]); !added.ok()) return std::move(added).error().within(files[i].string());
+      if (Status added = merged.merge(parts[i]); !added.ok()) return std::move(added).error().within(files[i].string());
     }
   }
-  TRY(check_complete(*merged));
-  return *std::move(merged);
+  TRY(check_complete(merged));
+  return merged;
 }
 
 bool is_ranges_file(const Path& file) {
