@@ -14,7 +14,8 @@ namespace {
 Result<OpenGraph> cpu_opener(const GraphOpenerOptions& options) {
   TRY_ASSIGN(const RuntimePaths paths, require_runtimes(options.runtimes, /*with_qnn=*/false));
   TRY_ASSIGN(std::shared_ptr<OrtRuntime> runtime, OrtRuntime::load(paths.onnxruntime_library));
-  const OrtRunnerOptions how{.threads = static_cast<int>(options.threads), .disable_prepacking = options.share_weights};
+  const OrtRunnerOptions how{
+      .threads = static_cast<int>(options.threads), .disable_prepacking = options.share_weights, .watcher = options.watcher};
   return OpenGraph([runtime, how](const Path& model) -> Result<std::unique_ptr<Runner>> {
     TRY_ASSIGN(std::unique_ptr<Runner> runner, OrtRunner::open(runtime, model, how));
     return runner;

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "fastvlm/run/runtimes.h"
+#include "fastvlm/run/watcher.h"
 #include "fastvlm/session/output_folder.h"
 #include "fastvlm/targets/registry.h"
 
@@ -19,6 +20,7 @@ struct GraphOpenerOptions {
   unsigned threads = 0;  // on the CPU; 0: one per core
   // On the CPU: weights stay in the mapped file, shared between the graphs, instead of a rearranged copy for each.
   bool share_weights = false;
+  Watcher watcher;  // on the CPU: see run/watcher.h
   // Called before a graph is opened on a chip, which may compile it and take minutes.
   std::function<void(const std::string& graph, const Chip& chip)> on_open;
   Targets known_targets = fastvlm::known_targets();

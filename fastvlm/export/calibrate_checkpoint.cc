@@ -42,7 +42,8 @@ Status add_made_up_pictures(const CheckpointCalibration& o, const ModelConfig& c
 }  // namespace
 
 Result<Ranges> calibrate_checkpoint(const CheckpointCalibration& o, Progress& progress) {
-  CalibrateOptions how{.shard = o.shard, .reply_tokens = o.reply_tokens, .record = {.channels = o.channels}, .decode = o.decode};
+  CalibrateOptions how{
+      .shard = o.shard, .reply_tokens = o.reply_tokens, .record = {.channels = o.channels, .threads = o.threads}, .decode = o.decode};
   if (!o.pictures.empty()) {
     TRY_ASSIGN(how.pictures, pictures_in(o.pictures));
   }
@@ -54,7 +55,11 @@ Result<Ranges> calibrate_checkpoint(const CheckpointCalibration& o, Progress& pr
   TRY_ASSIGN(const ModelConfig config, read_model_config(checkpoint));
   TRY_ASSIGN(TemporaryFolder work, o.work_folder.empty() ? TemporaryFolder::create() : TemporaryFolder::create_in(o.work_folder));
   how.folder = work.path() / "graphs";
-  TRY_ASSIGN(how.open, graph_opener({.output_dir = how.folder, .runtimes = o.runtimes, .threads = o.threads, .share_weights = true}));
+  TRY(require_runtimes(o.runtimes, /*with_qnn=*/false));  // before the work
+  how.open = [&](const Watcher& watcher) {
+    return graph_opener(
+        {.output_dir = how.folder, .runtimes = o.runtimes, .threads = o.threads, .share_weights = true, .watcher = watcher});
+  };
   TRY(add_made_up_pictures(o, config, work.path(), how));
   TRY_ASSIGN(const ExportReport exported, run_export(graphs_to_measure(o, config, how.folder), progress));
   TRY_ASSIGN(Ranges ranges, calibrate(how, progress));

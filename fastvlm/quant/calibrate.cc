@@ -22,13 +22,13 @@ constexpr std::size_t kMaxPromptsBytes = std::size_t{16} << 20;
 
 class Calibration {
  public:
-  explicit Calibration(const CalibrateOptions& options) : options_(options) {}
+  explicit Calibration(const CalibrateOptions& options) : options_(options), recorder_(options.open, options.record) {}
 
   Status open() {
     TRY_ASSIGN(folder_, open_output_folder(options_.folder));
     const GraphEntry* vision = folder_.vision(folder_.image_size());
     if (vision == nullptr) return bad_input("{}: has no static vision graph", options_.folder.string());
-    const OpenGraph recorded = [this](const Path& model) { return open_recorded(model, options_.open, ranges_, options_.record); };
+    const OpenGraph recorded = [this](const Path& model) { return recorder_.open(model); };
     encoder_.emplace(ImageEncoderOptions{.graph = folder_.path / vision->file,
                                          .preprocess = {.settings = folder_.manifest.preprocessing.settings, .decode = options_.decode},
                                          .hidden_size = folder_.text().hidden_size,
@@ -53,7 +53,7 @@ class Calibration {
     return {};
   }
 
-  Ranges take() && { return std::move(ranges_); }
+  Ranges take() && { return std::move(recorder_.ranges()); }
 
  private:
   Status ask(const std::string& question, const Picture& picture, const std::vector<float>& vectors) {
@@ -65,7 +65,7 @@ class Calibration {
     }
     session_->reset();
     TRY_ASSIGN(std::vector<float> logits, feed(rows));
-    ++ranges_.prompts;
+    ++recorder_.ranges().prompts;
     for (std::int64_t i = 0; i < options_.reply_tokens && session_->position() < session_->context(); ++i) {
       const auto id = static_cast<std::int32_t>(index_of_largest(logits));
       if (prompt_->ends_reply(id)) break;
@@ -85,14 +85,14 @@ class Calibration {
         if (static_cast<std::size_t>(fits) <= rows.size() / width) length = std::max(length, static_cast<std::size_t>(fits));
       TRY_ASSIGN(logits, session_->prefill(rows.first(length * width)));
       rows = rows.subspan(length * width);
-      ranges_.tokens += length;
+      recorder_.ranges().tokens += length;
     }
     return logits;
   }
 
   const CalibrateOptions& options_;
   OutputFolder folder_;
-  Ranges ranges_;
+  Recorder recorder_;  // before the graphs that it opened
   std::unique_ptr<Tokenizer> tokenizer_;
   std::optional<ChatPrompt> prompt_;
   std::optional<ImageEncoder> encoder_;

@@ -5,7 +5,7 @@
 #include "fastvlm/base/progress.h"
 #include "fastvlm/base/shard.h"
 #include "fastvlm/image/decode.h"
-#include "fastvlm/quant/recorded_graph.h"
+#include "fastvlm/quant/recorder.h"
 
 namespace fastvlm {
 
@@ -14,8 +14,8 @@ namespace fastvlm {
 inline const std::vector<std::int64_t> kCalibrationPrefill = {32, 4};
 
 struct CalibrateOptions {
-  Path folder;                       // of export, with float32 graphs in npu/ whose decoder is whole
-  OpenGraph open;                    // on the CPU
+  Path folder;  // of export, with float32 graphs in npu/ whose decoder is whole
+  OpenWatched open;
   std::vector<Path> pictures;        // each is asked at least one question
   Path noise;                        // a picture that only tower and projector see, in the first part; empty: none
   Shard shard;                       // which of them are seen now

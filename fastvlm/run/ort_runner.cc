@@ -12,6 +12,7 @@
 #include "fastvlm/base/interrupt.h"
 #include "fastvlm/base/try.h"
 #include "fastvlm/run/linked_data.h"
+#include "fastvlm/run/watch_operator.h"
 
 namespace fastvlm {
 namespace {
@@ -103,8 +104,9 @@ Result<Tensor> copy_out(const Ort::Value& value, const TensorInfo& info) {
 }  // namespace
 
 struct OrtRunner::State {
-  std::shared_ptr<OrtRuntime> runtime;  // before the session: it goes last
-  std::string what;                     // the model, in messages
+  std::shared_ptr<OrtRuntime> runtime;         // before the session: it goes last
+  std::string what;                            // the model, in messages
+  std::shared_ptr<OrtCustomOpDomain> watches;  // likewise
   Ort::Session session{nullptr};
   Ort::MemoryInfo memory{nullptr};
   std::vector<TensorInfo> inputs;
@@ -118,6 +120,7 @@ struct OrtRunner::State {
       BorrowedEnv env(*runtime);
       Ort::SessionOptions session_options;
       TRY(configure(session_options, env.get(), options));
+      if (options.watcher) session_options.Add((watches = watch_domain(options.watcher)).get());
       session = create(env.get(), session_options);
       memory = Ort::MemoryInfo::CreateCpu(OrtArenaAllocator, OrtMemTypeDefault);
       if (Status status = describe(); !status.ok()) return std::move(status).error().within(what);
@@ -235,6 +238,7 @@ Result<std::vector<NamedTensor>> OrtRunner::run(std::span<const NamedTensorView>
     if (!results.ok()) return std::move(results).error().within(state_->what);
     return results;
   } catch (const std::exception& failure) {
+    TRY(check_interrupt());
     return bad_input("{}: ONNX Runtime {} cannot run it ({})", state_->what, state_->runtime->version(), failure.what());
   }
 }

@@ -10,6 +10,7 @@
 #include "fastvlm/run/linked_data.h"
 #include "fastvlm/run/ort_runtime.h"
 #include "fastvlm/run/runner.h"
+#include "fastvlm/run/watcher.h"
 
 namespace fastvlm {
 
@@ -27,6 +28,7 @@ struct OrtRunnerOptions {
   GraphOptimization optimization = GraphOptimization::kAll;
   std::optional<ExecutionProvider> provider;           // none: the CPU
   std::map<std::string, std::string> session_entries;  // "ep.context_enable", "session.disable_cpu_ep_fallback", …
+  Watcher watcher;                                     // what the graph's nodes of kWatchOperator show their values to, on the CPU
 };
 
 class OrtRunner final : public Runner {
