@@ -76,12 +76,34 @@ TEST_F(CheckResults, WrongNumbersIdsAndSizesAreMisses) {
     EXPECT_NE(sentences.find(words), std::string::npos) << words << "\n" << sentences;
 }
 
-TEST_F(CheckResults, WhatTheDeviceDidNotWriteIsNotComparedAndNothingAtAllIsAMiss) {
+// Far above the gate, and yet it is where 12 dB went.
+TEST_F(CheckResults, WhenAnOutputIsWrongTheLayerWhereTheNumbersFallIsNamed) {
+  const std::vector<float> near = {1, 2, 3, 4.003f}, fallen = {1, 2, 3, 4.02f};
+  result("decoder_probed/model.layers.0.raw", near);
+  for (const char* name : {"model.layers.1", "model.norm"}) result(std::string("decoder_probed/") + name + ".raw", fallen);
+  EXPECT_TRUE(check().passed());
+  result("picture_1/logits.raw", {4, 1, 0, 0, 1, 1, 2, 6});
+  const std::string sentences = missed(check());
+  EXPECT_NE(sentences.find("the first tensor that departs is \"model.layers.1\" of layer 1"), std::string::npos) << sentences;
+}
+
+TEST_F(CheckResults, AChoiceMayBeAnotherWhereTheLogitsAreNoFurtherApartThanTheyMoved) {
+  put("picture_1/logits.raw", {4, 1, 0, 0, 0, 1, 5.99f, 6});
+  result("picture_1/logits.raw", {4, 1, 0, 0, 0, 1, 6.01f, 6});
+  write_ids({0, 2});
+  EXPECT_TRUE(check().passed()) << missed(check());
+  write_ids({0, 1});
+  EXPECT_NE(missed(check()).find("choice 2 is 1 on the device, 3 on the CPU"), std::string::npos);
+}
+
+TEST_F(CheckResults, WhatTheDeviceDidNotWriteIsNotComparedButAnAnswerThereMustBe) {
   std::filesystem::remove_all(folder_ / "results/decoder_probed");
-  std::filesystem::remove(folder_ / "results/picture_1/ids.raw");
+  std::filesystem::remove(folder_ / "results/picture_1/logits.raw");
   const VerifyReport some = check();
   EXPECT_TRUE(some.passed()) << missed(some);
   EXPECT_EQ(some.count(Outcome::kNotCompared), 4);
+  std::filesystem::remove(folder_ / "results/picture_1/ids.raw");
+  EXPECT_EQ(missed(check()), "picture_1 ids: the device gave no answer, so its self-test did not come to an end; run it again\n");
   std::filesystem::remove_all(folder_ / "results");
   std::filesystem::create_directories(folder_ / "results");
   EXPECT_FALSE(check().passed());

@@ -22,20 +22,20 @@ class EmulatedBundle : public testing::Test {
             .output_dir = folder_ / "out",
             .image_size = 256,
             .threads = 2,
-            .npu = NpuOptions{.targets = {"sm8750"}, .image_sizes = {256}, .prefill = {32}, .context = 128}};
+            .npu = NpuOptions{.targets = {chip_}, .image_sizes = {256}, .prefill = {32}, .context = 128}};
   }
   void export_trained() { export_trained(exported()); }
   void export_trained(const ExportOptions& options) {
     export_or_fail(options);
     Progress silent;
     const auto compiled =
-        compile_output({.output_dir = folder_ / "out", .targets = {"sm8750"}, .runtimes = kRuntimes, .program = FASTVLM_PROGRAM}, silent);
+        compile_output({.output_dir = folder_ / "out", .targets = {chip_}, .runtimes = kRuntimes, .program = FASTVLM_PROGRAM}, silent);
     ASSERT_TRUE(compiled.ok()) << compiled.error().message;
   }
   BundleOptions options(const std::string& from, const std::string& to) {
     return {.output_dir = folder_ / from,
             .bundle_dir = folder_ / to,
-            .target = "sm8750",
+            .target = chip_,
             .unshared = true,
             .probe = true,
             .pictures = {kTrained / "eval/000.png"},
@@ -51,7 +51,7 @@ class EmulatedBundle : public testing::Test {
     ASSERT_TRUE(report.ok()) << report.error().message;
   }
   void run_or_fail(const std::string& bundle, const std::string& results) {
-    const auto open = graph_opener({.output_dir = folder_ / bundle, .chip = "sm8750", .runtimes = kRuntimes, .program = FASTVLM_PROGRAM});
+    const auto open = graph_opener({.output_dir = folder_ / bundle, .chip = chip_, .runtimes = kRuntimes, .program = FASTVLM_PROGRAM});
     ASSERT_TRUE(open.ok()) << open.error().message;
     Progress silent;
     const auto report = run_selftest({.bundle = folder_ / bundle,
@@ -83,6 +83,7 @@ class EmulatedBundle : public testing::Test {
     for (std::uint64_t at = entry->offset + 3; at < entry->offset + entry->bytes; at += 4) bytes[at] ^= static_cast<char>(0x80);
     write_text(folder_ / output / entry->file, bytes);
   }
+  std::string chip_ = "sm8750";
   FolderForTests folder_;
 };
 
@@ -126,6 +127,23 @@ TEST_F(EmulatedBundle, TheSelfTestOfCodesPasses) {
   ASSERT_NO_FATAL_FAILURE(run_or_fail("phone", "results"));
   const VerifyReport report = compare("phone", "results");
   for (const VerifyRow& row : report.rows) EXPECT_EQ(row.outcome, Outcome::kPassed) << row.subject << ": " << row.sentence;
+  EXPECT_EQ(report.rows.size(), kSelfTestRows);
+}
+
+// Numbers between two codes fall to either, on an NPU that computes nothing else.
+TEST_F(EmulatedBundle, TheSelfTestOfIntegersPasses) {
+  chip_ = "sm8350";
+  ExportOptions integers = exported();
+  integers.npu->recipes = {find_recipe("w8a16-int").value()};
+  integers.npu->vision_recipe = find_recipe("w8a16").value();
+  integers.ranges = RangeOptions{.ranges = ranges_of_trained()};
+  ASSERT_NO_FATAL_FAILURE(export_trained(integers));
+  BundleOptions bundle = options("out", "phone");
+  bundle.recipe = "w8a16-int";
+  ASSERT_NO_FATAL_FAILURE(bundle_or_fail(bundle));
+  ASSERT_NO_FATAL_FAILURE(run_or_fail("phone", "results"));
+  const VerifyReport report = compare("phone", "results");
+  EXPECT_TRUE(report.passed()) << missed(report);
   EXPECT_EQ(report.rows.size(), kSelfTestRows);
 }
 
@@ -198,7 +216,7 @@ TEST_F(EmulatedBundle, ForGenieSaysWhatHasToBeExportedAnew) {
   export_or_fail({.model_dir = kTrained / "checkpoint",
                   .output_dir = folder_ / "half",
                   .image_size = 256,
-                  .npu = NpuOptions{.targets = {"sm8750"}, .prefill = {32}, .context = 128, .io_dtype = Dtype::kFloat16}});
+                  .npu = NpuOptions{.targets = {chip_}, .prefill = {32}, .context = 128, .io_dtype = Dtype::kFloat16}});
   BundleOptions genie = options("half", "phone");
   genie.runtime = kGenie, genie.probe = false;
   EXPECT_NE(plan_bundle(genie).error().message.find("`io_dtype` float16"), std::string::npos);
