@@ -56,6 +56,7 @@ ExitCode run(const CalibrateArguments& a, const CommonArguments& common) {
   if (a.merge && std::filesystem::exists(a.output)) {
     TRY_ASSIGN(earlier, read_ranges(a.output));
   }
+  const Path kept = a.output.string() + ".so-far";
   auto progress = make_progress(common.quiet || common.json);
   TRY_ASSIGN(Ranges ranges, calibrate_checkpoint({.model_dir = a.model_dir,
                                                   .base_model = a.base_model,
@@ -68,13 +69,16 @@ ExitCode run(const CalibrateArguments& a, const CommonArguments& common) {
                                                   .channels = a.channels,
                                                   .decode = {.max_pixels = a.max_pixels},
                                                   .runtimes = common.runtimes,
-                                                  .threads = common.threads},
+                                                  .threads = common.threads,
+                                                  .kept = kept},
                                                  *progress));
   if (earlier) {
     if (Status merged = earlier->merge(ranges); !merged.ok()) return std::move(merged).error().within(a.output.string());
     ranges = *std::move(earlier);
   }
   TRY(write_ranges(a.output, ranges));
+  std::error_code ignored;
+  std::filesystem::remove(kept, ignored);
   if (common.json)
     print_json({{"output", a.output.string()},
                 {"model", ranges.model},
@@ -97,7 +101,8 @@ Verb calibrate_verb(CommonArguments& common) {
        .summary = "Measure the ranges of all activations with pictures and questions",
        .details = "Runs the static graphs on the CPU, as export --target would write them, with the chat prompt the model was trained\n"
                   "with, and writes what their values were: extremes, mean squares, histograms. The graphs lie in a temporary folder\n"
-                  "meanwhile (TMPDIR). Give the file to export --calibration.",
+                  "meanwhile (TMPDIR). What was seen is kept beside the output every ten seconds (OUTPUT.so-far), and the same command\n"
+                  "goes on with it after an interruption. Give the file to export --calibration.",
        .examples = "  fastvlm-npu calibrate --model-dir FastVLM-0.5B --images pictures --output ranges.fvc\n"
                    "  fastvlm-npu calibrate --model-dir FastVLM-0.5B --images more --prompts questions.txt --output ranges.fvc --merge"},
       common, add_options, run);

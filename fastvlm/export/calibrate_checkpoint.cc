@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <thread>
 
 #include "fastvlm/base/temporary_folder.h"
 #include "fastvlm/base/try.h"
@@ -26,6 +27,13 @@ ExportOptions graphs_to_measure(const CheckpointCalibration& o, const ModelConfi
                        .image_size = o.image_size,
                        .threads = o.threads,
                        .npu = std::move(npu)};
+}
+
+// Sums come out otherwise where they are split among other threads.
+std::string what_numbers_depend_on(const CheckpointCalibration& o, const ModelConfig& config) {
+  const unsigned threads = o.threads > 0 ? o.threads : std::thread::hardware_concurrency();
+  return fmt::format("part {} of {}, pictures of {}, form of {}, {} threads", o.shard.index, o.shard.count,
+                     o.image_size.value_or(config.preprocessing.settings.size), o.chip, threads);
 }
 
 // Adds the built-in set, or noise to the user's pictures. As large as the model sees them, so that nothing is smoothed away.
@@ -53,6 +61,8 @@ Result<Ranges> calibrate_checkpoint(const CheckpointCalibration& o, Progress& pr
   }
   TRY_ASSIGN(const Checkpoint checkpoint, Checkpoint::open(o.model_dir, o.base_model));
   TRY_ASSIGN(const ModelConfig config, read_model_config(checkpoint));
+  TRY_ASSIGN(how.model, model_identity(checkpoint));
+  how.keep = {.file = o.kept, .how = what_numbers_depend_on(o, config), .every = o.keep_every};
   TRY_ASSIGN(TemporaryFolder work, o.work_folder.empty() ? TemporaryFolder::create() : TemporaryFolder::create_in(o.work_folder));
   how.folder = work.path() / "graphs";
   TRY(require_runtimes(o.runtimes, /*with_qnn=*/false));  // before the work
@@ -62,9 +72,7 @@ Result<Ranges> calibrate_checkpoint(const CheckpointCalibration& o, Progress& pr
   };
   TRY(add_made_up_pictures(o, config, work.path(), how));
   TRY_ASSIGN(const ExportReport exported, run_export(graphs_to_measure(o, config, how.folder), progress));
-  TRY_ASSIGN(Ranges ranges, calibrate(how, progress));
-  TRY_ASSIGN(ranges.model, model_identity(checkpoint));
-  return ranges;
+  return calibrate(how, progress);
 }
 
 Result<Ranges> ranges_of(const Path& source, const CheckpointCalibration& options, Progress& progress) {

@@ -22,6 +22,9 @@ struct CheckpointCalibration {
   RuntimeSearch runtimes;
   Path work_folder;      // where the temporary folder is made; empty: the system's
   unsigned threads = 0;  // 0: one per core
+  // What was seen so far is kept here, and the same calibration goes on with it; empty: nowhere. The caller removes it in the end.
+  Path kept;
+  std::chrono::seconds keep_every = KeepOptions().every;
 };
 
 Result<Ranges> calibrate_checkpoint(const CheckpointCalibration& options, Progress& progress);

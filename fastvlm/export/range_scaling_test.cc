@@ -17,21 +17,22 @@ namespace {
 constexpr const char* kGolden = "hf-untied-sharded";
 constexpr std::int64_t kSize = 128;
 
-// The tower's third stage times 2^18, scaled back where it is read, and the residual stream of the decoder times 2^14.
-int exponent_of(const std::string& name) {
+// A stage of the tower times 2^18, scaled back where it is read, and the residual stream of the decoder times 2^14.
+int exponent_of(const std::string& name, int stage) {
   const auto has = [&](std::string_view part) { return name.find(part) != std::string::npos; };
-  if (has("stages.3.")) {
+  if (has(fmt::format("stages.{}.", stage))) {
     if (has("downsample.proj.1.") || has("layer_scale") || has("pos_emb.reparam_conv.bias")) return 18;
     return name.ends_with("mlp.conv.conv.weight") ? -18 : 0;
   }
-  if (has("stages.4.downsample.proj.0.") && name.ends_with("weight")) return -18;
+  const std::string behind = stage == 4 ? "final_conv." : fmt::format("stages.{}.downsample.proj.0.", stage + 1);
+  if (has(behind) && name.ends_with("reparam_conv.weight")) return -18;
   return has("o_proj.") || has("down_proj.") || has("embed_tokens.") || has("projector.linear_2.") ? 14 : 0;
 }
 
-Path large_checkpoint(const Path& folder) {
+Path large_checkpoint(const Path& folder, int stage) {
   EditedCheckpoint checkpoint(folder, kGolden);
   for (NamedTensor& named : checkpoint.tensors) {
-    const int exponent = exponent_of(named.name);
+    const int exponent = exponent_of(named.name, stage);
     if (exponent == 0) continue;
     named.tensor = to_float32(named.tensor.view());
     for (float& number : named.tensor.floats()) number = std::ldexp(number, exponent);
@@ -43,7 +44,7 @@ Path large_checkpoint(const Path& folder) {
 class RangeScaling : public testing::Test {
  protected:
   void SetUp() override {
-    model_ = large_checkpoint(folder_ / "model");
+    model_ = large_checkpoint(folder_ / "model", 3);
     std::filesystem::create_directories(folder_ / "pictures");
     std::filesystem::copy(Path(FASTVLM_TEST_DATA) / "images/edge/exif1.jpg", folder_ / "pictures");
     ranges_ = measure(model_);
@@ -75,6 +76,13 @@ class RangeScaling : public testing::Test {
     const Tensor rows = EmbeddingTable::open(folder).value().gather(ids).value();
     outputs.logits = session.prefill_all(rows.floats()).value();
     return outputs;
+  }
+
+  static Result<OpenGraph> on_npu(const Path& output) {
+    return graph_opener({.output_dir = output,
+                         .chip = "sm8750",
+                         .runtimes = {.cache_folder = default_cache_folder(std::getenv("XDG_CACHE_HOME"), std::getenv("HOME"))},
+                         .program = FASTVLM_PROGRAM});
   }
 
   FolderForTests folder_;
@@ -151,15 +159,26 @@ TEST_F(RangeScaling, CalibrationRefusesAFolderWithoutPicturesAndAPictureThatIsNo
 TEST_F(RangeScaling, TheEmulatedNpuAgreesWithTheFloatGraphs) {
   export_or_fail(options("plain", false));
   export_or_fail(options("scaled", true));
-  const RuntimePaths paths = runtimes_for_tests();
-  auto npu = graph_opener({.output_dir = folder_ / "scaled",
-                           .chip = "sm8750",
-                           .runtimes = {.cache_folder = default_cache_folder(std::getenv("XDG_CACHE_HOME"), std::getenv("HOME"))},
-                           .program = FASTVLM_PROGRAM});
+  const auto npu = on_npu(folder_ / "scaled");
   ASSERT_TRUE(npu.ok()) << npu.error().message;
   const Outputs plain = outputs_of(folder_ / "plain", cpu_for_tests()), scaled = outputs_of(folder_ / "scaled", *npu);
   EXPECT_GE(compare(scaled.features.floats(), plain.features.floats()).snr_db, 45);
   EXPECT_GE(compare(scaled.logits, plain.logits).snr_db, 36);
+}
+
+// An NPU computes a GELU of codes in half precision.
+TEST_F(RangeScaling, ATowerInIntegersNeedsNoScaling) {
+  model_ = large_checkpoint(folder_ / "last", 4);
+  ranges_ = measure(model_);
+  export_or_fail(options("plain", false));
+  ExportOptions integers = options("integers", true);
+  integers.npu->vision_recipe = find_recipe("w8a16").value();
+  export_or_fail(integers);
+  const auto npu = on_npu(folder_ / "integers");
+  ASSERT_TRUE(npu.ok()) << npu.error().message;
+  const auto features = outputs_of(folder_ / "plain", cpu_for_tests()).features;
+  EXPECT_GE(compare(outputs_of(folder_ / "integers", cpu_for_tests()).features.floats(), features.floats()).snr_db, 45);
+  EXPECT_GE(compare(outputs_of(folder_ / "integers", *npu).features.floats(), features.floats()).snr_db, 45);
 }
 
 }  // namespace

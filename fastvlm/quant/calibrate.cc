@@ -53,7 +53,7 @@ class Calibration {
     return {};
   }
 
-  Ranges take() && { return std::move(recorder_.ranges()); }
+  Ranges& ranges() { return recorder_.ranges(); }
 
  private:
   Status ask(const std::string& question, const Picture& picture, const std::vector<float>& vectors) {
@@ -110,22 +110,27 @@ bool is_picture_name(const Path& file) {
 
 Result<Ranges> calibrate(const CalibrateOptions& options, Progress& progress) {
   FASTVLM_ASSERT(!options.pictures.empty() && !options.prompts.empty(), "something to see and to ask");
+  TRY_ASSIGN(const std::string set, calibration_set(options));
   Calibration calibration(options);
   TRY(calibration.open());
   const std::size_t pairs = std::max(options.pictures.size(), options.prompts.size());
   const std::size_t begin = options.shard.begin(options.pictures.size()), end = options.shard.end(options.pictures.size());
+  KeptRanges kept(options.keep, options.model, set, end - begin);
+  const std::size_t earlier = kept.take(calibration.ranges());
   progress.start("calibrating", end - begin);
-  if (!options.noise.empty() && options.shard.index == 1) TRY(calibration.see(options.noise, {}));
-  for (std::size_t picture = begin; picture < end; ++picture) {
+  progress.advance(earlier);
+  if (!options.noise.empty() && options.shard.index == 1 && earlier == 0) TRY(calibration.see(options.noise, {}));
+  for (std::size_t picture = begin + earlier; picture < end; ++picture) {
     std::vector<std::string> questions;
     for (std::size_t pair = picture; pair < pairs; pair += options.pictures.size())
       questions.push_back(options.prompts[pair % options.prompts.size()]);
     TRY(calibration.see(options.pictures[picture], questions));
+    TRY(kept.keep(calibration.ranges(), picture + 1 - begin));
     progress.advance(1);
   }
-  Ranges ranges = std::move(calibration).take();
+  Ranges ranges = std::move(calibration.ranges());
+  ranges.model = options.model;
   ranges.pictures = end - begin;
-  TRY_ASSIGN(const std::string set, calibration_set(options));
   ranges.seen[set] = {.of = options.shard.count, .parts = {options.shard.index}};
   return ranges;
 }

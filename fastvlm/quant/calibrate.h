@@ -5,6 +5,7 @@
 #include "fastvlm/base/progress.h"
 #include "fastvlm/base/shard.h"
 #include "fastvlm/image/decode.h"
+#include "fastvlm/quant/kept_ranges.h"
 #include "fastvlm/quant/recorder.h"
 
 namespace fastvlm {
@@ -22,13 +23,15 @@ struct CalibrateOptions {
   std::vector<std::string> prompts;  // used in turn
   std::int64_t reply_tokens = 16;    // of each answer, at most
   RecordOptions record;
+  std::string model;  // its name, Ranges::model
+  KeepOptions keep;   // what was seen so far
   ImageDecodeOptions decode;
 };
 
 // A name for the pictures, the questions and how they are asked: parts that bear it belong together. Reads every picture.
 Result<std::string> calibration_set(const CalibrateOptions& options);
 
-// The model's name (Ranges::model) is left to the caller. A picture that cannot be read is an Error.
+// A picture that cannot be read is an Error.
 Result<Ranges> calibrate(const CalibrateOptions& options, Progress& progress);
 
 // The pictures of a folder, by name. An Error when there is none.
