@@ -71,7 +71,7 @@ OrderedJson preprocessor_json(const PreprocessSettings& settings) {
   return {{"processor_class", "LlavaProcessor"},
           {"image_processor_type", "CLIPImageProcessor"},
           {"do_convert_rgb", true},
-          {"do_resize", true},
+          {"do_resize", settings.resize},
           {"size", size_of(settings)},
           {"resample", static_cast<int>(settings.filter)},
           {"do_center_crop", true},
