@@ -16,21 +16,9 @@
 namespace fastvlm::clients {
 namespace {
 
-constexpr const char* kEndOfTurn = "<|im_end|>";
 constexpr std::int64_t kFloatBytes = 4;
 
 using Tensors = std::map<std::string, Shape>;
-
-std::vector<std::int64_t> integers(const Json& json, std::string_view key) {
-  std::vector<std::int64_t> all;
-  const Json* values = json_find(json, key);
-  if (values == nullptr) return all;
-  if (values->is_number_integer()) return {values->get<std::int64_t>()};
-  if (values->is_array())
-    for (const Json& value : *values)
-      if (value.is_number_integer()) all.push_back(value.get<std::int64_t>());
-  return all;
-}
 
 std::int64_t last_of(const Tensors& tensors, const std::string& name, std::size_t from_behind = 0) {
   const auto row = tensors.find(name);
@@ -41,8 +29,7 @@ std::int64_t last_of(const Tensors& tensors, const std::string& name, std::size_
 std::optional<Chip> named_chip(LayoutCheck& check, const Json& contexts) {
   const std::string name = text(contexts, "target");
   if (const auto chosen = find_chip(known_targets(), name); chosen.ok()) return *chosen->chip;
-  check.report.miss("chip", kLayoutsFile,
-                    fmt::format("\"{}\" is no chip that is known here, so nobody can tell what loads the contexts", name));
+  check.miss("chip", kLayoutsFile, fmt::format("\"{}\" is no chip that is known here, so nobody can tell what loads the contexts", name));
   return {};
 }
 
@@ -51,7 +38,7 @@ Json contexts_of(LayoutCheck& check) {
   const auto facts = json_of(check, kLayoutsFile);
   const Json contexts = facts ? object(*facts, "contexts") : Json::object();
   if (facts && text(contexts, "made_with").empty())
-    check.report.miss("chip", kLayoutsFile, "does not say which QAIRT made the contexts; an older one cannot load them");
+    check.miss("chip", kLayoutsFile, "does not say which QAIRT made the contexts; an older one cannot load them");
   return contexts;
 }
 
@@ -91,31 +78,23 @@ void check_table(LayoutCheck& check, const std::string& file, std::int64_t rows,
   std::error_code failure;
   const auto bytes = static_cast<std::int64_t>(std::filesystem::file_size(check.folder / file, failure));
   if (bytes == rows * width * kFloatBytes) return check.report.pass("table", file, "has a float32 row for each token");
-  check.report.miss("table", file,
-                    fmt::format("has {} bytes, but {} rows of {} float32 numbers are {}; the client would read other rows than it asks for",
-                                bytes, rows, width, rows * width * kFloatBytes));
+  check.miss("table", file,
+             fmt::format("has {} bytes, but {} rows of {} float32 numbers are {}; the client would read other rows than it asks for", bytes,
+                         rows, width, rows * width * kFloatBytes));
 }
 
 void check_bins(LayoutCheck& check, const std::string& config, const Json& engine) {
   const Json binary = object(object(engine, "model"), "binary");
   const Json* names = json_find(binary, "ctx-bins");
-  if (names == nullptr || !names->is_array() || names->empty())
-    return check.report.miss("config", config, "names no context under ctx-bins");
+  if (names == nullptr || !names->is_array() || names->empty()) return check.miss("config", config, "names no context under ctx-bins");
   for (const Json& name : *names)
     if (name.is_string()) check_file(check, "genie/" + name.get<std::string>());
 }
 
-void check_end_tokens(LayoutCheck& check, const std::string& config, const Json& context) {
+void check_genie_tokens(LayoutCheck& check, const std::string& config, const Json& context) {
   if (integer(context, "bos-token") != -1)
-    check.report.miss("tokens", config, "bos-token must be -1: the model was trained without a token in front of the text");
-  const auto tokenizer = json_of(check, "genie/tokenizer.json");
-  if (!tokenizer) return;
-  const auto id = added_token(*tokenizer, kEndOfTurn);
-  const auto ends = integers(context, "eos-token");
-  if (id && std::ranges::find(ends, *id) == ends.end())
-    check.report.miss("tokens", config,
-                      fmt::format("\"{}\" is token {} of tokenizer.json, but eos-token has {}: no reply would end", kEndOfTurn, *id,
-                                  ends.empty() ? "none" : fmt::format("only {}", fmt::join(ends, ", "))));
+    check.miss("tokens", config, "bos-token must be -1: the model was trained without a token in front of the text");
+  if (const auto tokenizer = json_of(check, "genie/tokenizer.json")) check_end_tokens(check, config, context, "eos-token", *tokenizer);
 }
 
 void check_metadata(LayoutCheck& check, const Json& body) {
@@ -124,7 +103,7 @@ void check_metadata(LayoutCheck& check, const Json& body) {
   const Json graphs = object(*metadata, "model_files"), context = object(body, "context"), engine = object(body, "engine");
   const std::int64_t kv_dim = integer(object(object(engine, "backend"), "QnnHtp"), "kv-dim");
   const std::int64_t rope_dim = integer(object(object(engine, "model"), "positional-encoding"), "rope-dim");
-  if (graphs.empty()) check.report.miss("graph", "genie/metadata.json", "names no graph under model_files");
+  if (graphs.empty()) check.miss("graph", "genie/metadata.json", "names no graph under model_files");
   for (const auto& [name, graph] : graphs.items()) {
     const std::string subject = "genie/metadata.json: " + name;
     const Tensors inputs = tensors_of(object(graph, "inputs")), outputs = tensors_of(object(graph, "outputs"));
@@ -137,7 +116,7 @@ void check_metadata(LayoutCheck& check, const Json& body) {
     differs("the size of the embedding", integer(object(body, "embedding"), "size"), "inputs_embeds", last_of(inputs, "inputs_embeds"));
     differs("n-vocab", integer(context, "n-vocab"), "logits", last_of(outputs, "logits"));
     if (wrong)
-      check.report.miss("graph", subject, *wrong);
+      check.miss("graph", subject, *wrong);
     else
       check.report.pass("graph", subject, "its tensors are those that the configs announce");
   }
@@ -149,14 +128,14 @@ std::optional<Json> check_generator(LayoutCheck& check, const std::string& file,
   if (!config) return {};
   const Json body = object(*config, key), table = object(body, "embedding"), context = object(body, "context");
   if (body.empty()) {
-    check.report.miss("config", file, fmt::format("has no \"{}\"", key));
+    check.miss("config", file, fmt::format("has no \"{}\"", key));
     return {};
   }
   if (text(table, "datatype") != "float32")
-    check.report.miss("config", file, "the datatype of the embedding must be float32, as the table is stored");
+    check.miss("config", file, "the datatype of the embedding must be float32, as the table is stored");
   check_table(check, "genie/" + text(table, "lut-path"), integer(context, "n-vocab"), integer(table, "size"));
   check_file(check, "genie/" + text(object(body, "tokenizer"), "path"));
-  check_end_tokens(check, file, context);
+  check_genie_tokens(check, file, context);
   check_bins(check, file, object(body, "engine"));
   return body;
 }
@@ -166,9 +145,8 @@ void check_image_encoder(LayoutCheck& check) {
   const auto config = json_of(check, file);
   if (!config) return;
   const Json body = object(*config, "image-encoder");
-  if (body.contains("embedding"))
-    check.report.miss("config", file, "an image encoder has no \"embedding\"; Genie refuses the whole config");
-  if (text(object(body, "engine"), "mode") != "image") check.report.miss("config", file, "the mode of the engine must be \"image\"");
+  if (body.contains("embedding")) check.miss("config", file, "an image encoder has no \"embedding\"; Genie refuses the whole config");
+  if (text(object(body, "engine"), "mode") != "image") check.miss("config", file, "the mode of the engine must be \"image\"");
   check_bins(check, file, object(body, "engine"));
 }
 
@@ -178,9 +156,9 @@ void check_text_encoder(LayoutCheck& check, const Json& generator) {
   if (!config) return;
   const Json lut = object(object(*config, "text-encoder"), "lut"), table = object(generator, "embedding");
   if (integer(lut, "size") != integer(table, "size") || text(lut, "lut-path") != text(table, "lut-path"))
-    check.report.miss("config", file,
-                      fmt::format("looks up rows of {} numbers in \"{}\", but text-generator.json takes rows of {} from \"{}\"",
-                                  integer(lut, "size"), text(lut, "lut-path"), integer(table, "size"), text(table, "lut-path")));
+    check.miss("config", file,
+               fmt::format("looks up rows of {} numbers in \"{}\", but text-generator.json takes rows of {} from \"{}\"",
+                           integer(lut, "size"), text(lut, "lut-path"), integer(table, "size"), text(table, "lut-path")));
 }
 
 void check_backend_chip(LayoutCheck& check) {
@@ -192,13 +170,12 @@ void check_backend_chip(LayoutCheck& check) {
   const auto soc = number_of(*chip, "soc_model"), arch = number_of(*chip, "htp_arch");
   const std::string dsp = arch ? fmt::format("v{}", *arch) : "";
   if (soc && integer(device, "soc_model") != *soc)
-    check.report.miss(
+    check.miss(
         "chip", "genie/htp_backend_ext_config.json",
         fmt::format("soc_model is {}, but the contexts are for {}, whose number is {}", integer(device, "soc_model"), chip->name, *soc));
   else if (text(device, "dsp_arch") != dsp)
-    check.report.miss(
-        "chip", "genie/htp_backend_ext_config.json",
-        fmt::format("dsp_arch is \"{}\", but the contexts are for {}, which is {}", text(device, "dsp_arch"), chip->name, dsp));
+    check.miss("chip", "genie/htp_backend_ext_config.json",
+               fmt::format("dsp_arch is \"{}\", but the contexts are for {}, which is {}", text(device, "dsp_arch"), chip->name, dsp));
   else
     check.report.pass("chip", "genie/htp_backend_ext_config.json", fmt::format("names {}, for which the contexts were made", chip->name));
 }
@@ -242,7 +219,7 @@ struct NpuGraphs {
 
 void check_wrapper(LayoutCheck& check, const std::string& file, const Json& contexts, const std::optional<Chip>& chip, NpuGraphs& graphs) {
   const auto wrapper = format_of_wrapper(known_targets(), Path(file))->read_wrapper(check.folder / file);
-  if (!wrapper.ok()) return check.report.miss("graph", file, wrapper.error().message);
+  if (!wrapper.ok()) return check.miss("graph", file, wrapper.error().message);
   const bool is_vision = file.starts_with("npu/vision_");
   const Tensors inputs = tensors_of(wrapper->inputs), outputs = tensors_of(wrapper->outputs);
   auto wrong = is_vision ? wrong_vision(*wrapper) : wrong_decoder(inputs, outputs, -1);
@@ -254,7 +231,7 @@ void check_wrapper(LayoutCheck& check, const std::string& file, const Json& cont
     graphs.new_tokens.insert(last_of(inputs, "inputs_embeds", 1));
     graphs.hidden_size = last_of(inputs, "inputs_embeds"), graphs.vocabulary = last_of(outputs, "logits");
   }
-  if (wrong) return check.report.miss("graph", file, *wrong);
+  if (wrong) return check.miss("graph", file, *wrong);
   check.report.pass("graph", file, "inputs, outputs, context and compiler are those that the clients want");
 }
 
@@ -283,10 +260,9 @@ void check_npu(LayoutCheck& check) {
     if (format_of_wrapper(known_targets(), entry.path()) != nullptr) wrappers.insert("npu/" + entry.path().filename().string());
   NpuGraphs graphs;
   for (const std::string& file : wrappers) check_wrapper(check, file, contexts, chip, graphs);
-  if (graphs.vision != 1) check.report.miss("files", "npu/vision_*_ctx.onnx", fmt::format("{} there, the clients open one", graphs.vision));
-  if (!graphs.new_tokens.contains(1))
-    check.report.miss("files", "npu/decoder_ar1_*_ctx.onnx", "missing; without it no token follows the first");
-  if (graphs.new_tokens.size() < 2) check.report.miss("files", "npu/decoder_ar*_ctx.onnx", "the decoder that takes a prompt is missing");
+  if (graphs.vision != 1) check.miss("files", "npu/vision_*_ctx.onnx", fmt::format("{} there, the clients open one", graphs.vision));
+  if (!graphs.new_tokens.contains(1)) check.miss("files", "npu/decoder_ar1_*_ctx.onnx", "missing; without it no token follows the first");
+  if (graphs.new_tokens.size() < 2) check.miss("files", "npu/decoder_ar*_ctx.onnx", "the decoder that takes a prompt is missing");
   if (graphs.hidden_size > 0) check_table(check, "npu/embedding_weights.raw", graphs.vocabulary, graphs.hidden_size);
 }
 

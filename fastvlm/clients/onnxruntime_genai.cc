@@ -59,7 +59,7 @@ OrderedJson genai_config(const PreparedExport& p, const MarkedTokenizer& tokeniz
   return {{"model",
            {{"type", "videochat_flash_qwen"},
             {"bos_token_id", tokenizer.pad_token_id},
-            {"eos_token_id", end_tokens(p.config)},
+            {"eos_token_id", end_tokens_json(p.config, tokenizer.tokenizer_json)},
             {"pad_token_id", tokenizer.pad_token_id},
             {"vocab_size", text.vocab_size},
             {"context_length", text.max_position_embeddings},

@@ -55,16 +55,18 @@ OrderedJson config_json(const ModelConfig& config, const TokenizerFiles& tokeniz
           {"tie_word_embeddings", text.tie_word_embeddings},
           {"mm_hidden_size", config.vision.hidden_size},
           {"image_token_index", tokenizer.image_token_id},
-          {"eos_token_id", end_tokens(config)},
+          {"eos_token_id", end_tokens_json(config, tokenizer.tokenizer_json)},
           {"pad_token_id", tokenizer.pad_token_id}};
 }
 
-// The longest edge beside the shortest makes the client fit the picture in and centre it on black, as the model was trained.
+// The longest edge makes the client fit the picture in and centre it on black, as the model was trained. Both edges of one length are
+// those of the graph (verify --layout says so).
 OrderedJson size_of(const PreprocessSettings& settings) {
-  if (settings.mode == ImageMode::kStretch) return {{"height", settings.resized_side()}, {"width", settings.resized_side()}};
-  OrderedJson size = {{"shortest_edge", settings.resized_side()}};
-  if (settings.mode == ImageMode::kPad) size["longest_edge"] = settings.resized_side();
-  return size;
+  const int side = settings.resized_side();
+  if (settings.mode == ImageMode::kStretch) return {{"height", side}, {"width", side}};
+  if (settings.mode == ImageMode::kCrop) return {{"shortest_edge", side}};
+  if (side != settings.size) return {{"longest_edge", side}};
+  return {{"shortest_edge", side}, {"longest_edge", side}};
 }
 
 OrderedJson preprocessor_json(const PreprocessSettings& settings) {
@@ -86,7 +88,7 @@ OrderedJson preprocessor_json(const PreprocessSettings& settings) {
 OrderedJson generation_json(const PreparedExport& p, const TokenizerFiles& tokenizer) {
   const auto own = p.small_files.find("generation_config.json");
   OrderedJson json = own == p.small_files.end() ? OrderedJson::object() : OrderedJson::parse(own->second);
-  if (!json.contains("eos_token_id")) json["eos_token_id"] = end_tokens(p.config);
+  json["eos_token_id"] = end_tokens_json(p.config, tokenizer.tokenizer_json);
   if (!json.contains("pad_token_id")) json["pad_token_id"] = tokenizer.pad_token_id;
   return json;
 }
