@@ -8,6 +8,7 @@
 
 #include "fastvlm/base/files.h"
 #include "fastvlm/graph/graph.h"
+#include "fastvlm/targets/compiled_context.h"
 #include "fastvlm/verify/report.h"
 
 namespace fastvlm::clients {
@@ -15,6 +16,7 @@ namespace fastvlm::clients {
 struct LayoutCheck {
   Path folder;
   VerifyReport& report;
+  ContextQuestion reader = {};      // how contexts are read; `context` is each of them
   bool others = false;              // the folder may hold graphs of another layout too
   std::set<std::string> seen = {};  // graphs that a layout before has looked at
 

@@ -56,12 +56,14 @@ std::vector<std::string> verifiable_layouts() {
   return names;
 }
 
-Result<VerifyReport> verify_layouts(const Path& folder, const std::vector<std::string>& names) {
+Result<VerifyReport> verify_layouts(const Path& folder, const std::vector<std::string>& names, const ContextQuestion& reader) {
   std::error_code failure;
   if (!std::filesystem::is_directory(folder, failure)) return bad_input("{}: there is no such folder", folder.string());
   VerifyReport report;
-  LayoutCheck check{
-      .folder = folder, .report = report, .others = names.size() > 1 || std::filesystem::exists(folder / "genai_config.json", failure)};
+  LayoutCheck check{.folder = folder,
+                    .report = report,
+                    .reader = reader,
+                    .others = names.size() > 1 || std::filesystem::exists(folder / "genai_config.json", failure)};
   for (const std::string& name : names) {
     const auto row = std::ranges::find(kChecks, name, [](const Check& c) { return std::string(c.layout); });
     if (row == std::end(kChecks))
