@@ -77,6 +77,7 @@ Facts facts_of(const LayoutInput& input, const std::string& tokenizer_json) {
           {"DECODERS", listed(decoders)},
           {"VISION", vision},
           {"TABLE", kTable},
+          {"PIXELS", std::to_string(3 * settings.size * settings.size)},
           {"CONTEXT", std::to_string(p.options.npu->context)},
           {"LAYERS", std::to_string(text.num_hidden_layers)},
           {"KV", std::to_string(text.num_key_value_heads)},
