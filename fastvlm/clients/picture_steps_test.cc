@@ -68,10 +68,28 @@ TEST_F(PictureSteps, GenaiCutsTheMiddleOutOfALargerPicture) {
   EXPECT_EQ(genai_steps(kUnresized), "CenterCrop 128");
 }
 
-TEST_F(PictureSteps, GenaiRefusesABorderThatItCannotMake) {
-  const auto files = files_of(kTo96, add_onnxruntime_genai);
-  ASSERT_FALSE(files.ok());
-  EXPECT_NE(files.error().message.find("cannot put a border around a picture"), std::string::npos) << files.error().message;
+// Padded to a square of 160 pixels, of which the middle is taken; or padded and not resized.
+Json padded(const char* key, const Json& value) {
+  Json json = with(key, value);
+  json["image_processor_type"] = "LlavaImageProcessor", json["do_pad"] = true;
+  return json;
+}
+
+TEST_F(PictureSteps, WhatAClientCannotDoIsRefused) {
+  struct Case {
+    Json change;
+    Status (*add)(const LayoutInput&, LayoutFiles&);
+    const char* words;
+  };
+  for (const auto& [change, add, words] :
+       {Case{kTo96, add_onnxruntime_genai, "cannot put a border around a picture"},
+        Case{kTo96, add_transformers_js, "cannot make 128 by 128 pixels of a picture that is not square and resized to 96"},
+        Case{padded("size", {{"shortest_edge", 160}}), add_transformers_js, "not square and resized to 160"},
+        Case{padded("do_resize", false), add_transformers_js, "cannot pad a picture without resizing it"}}) {
+    const auto files = files_of(change, add);
+    ASSERT_FALSE(files.ok()) << words;
+    EXPECT_NE(files.error().message.find(words), std::string::npos) << files.error().message;
+  }
 }
 
 TEST_F(PictureSteps, TransformersJsResizesOnlyWhereTheCheckpointDoes) {

@@ -65,8 +65,20 @@ OrderedJson size_of(const PreprocessSettings& settings) {
   const int side = settings.resized_side();
   if (settings.mode == ImageMode::kStretch) return {{"height", side}, {"width", side}};
   if (settings.mode == ImageMode::kCrop) return {{"shortest_edge", side}};
-  if (side != settings.size) return {{"longest_edge", side}};
   return {{"shortest_edge", side}, {"longest_edge", side}};
+}
+
+// The client cuts both sides of a picture, or puts a border around both; where one side needs this and the other that, it fails.
+Status check_picture(const PreprocessSettings& settings) {
+  if (settings.mode == ImageMode::kStretch) return {};
+  if (settings.mode == ImageMode::kPad && !settings.resize)
+    return bad_input("transformers-js cannot pad a picture without resizing it, as the image processor of this checkpoint does");
+  const int side = settings.resized_side();
+  const bool fits = settings.mode == ImageMode::kPad ? side == settings.size : side >= settings.size;
+  if (!settings.resize || fits) return {};
+  return bad_input(
+      "transformers-js cannot make {0} by {0} pixels of a picture that is not square and resized to {1}, as in this checkpoint",
+      settings.size, side);
 }
 
 OrderedJson preprocessor_json(const PreprocessSettings& settings) {
@@ -97,14 +109,15 @@ OrderedJson generation_json(const PreparedExport& p, const TokenizerFiles& token
 
 Status add_transformers_js(const LayoutInput& input, LayoutFiles& files) {
   const PreparedExport& p = input.prepared;
+  const PreprocessSettings picture = p.config.preprocessing.settings.at_size(static_cast<int>(p.image_size));
+  TRY(check_picture(picture));
   TRY_ASSIGN(const TokenizerFiles tokenizer, tokenizer_files(p));
   add_graphs(input, files);
   OrderedJson config = config_json(p.config, tokenizer);
   config["transformers.js_config"] = client_section(input, files);
   files.bytes["config.json"] = json_file_text(config);
   files.bytes["generation_config.json"] = json_file_text(generation_json(p, tokenizer));
-  files.bytes["preprocessor_config.json"] =
-      json_file_text(preprocessor_json(p.config.preprocessing.settings.at_size(static_cast<int>(p.image_size))));
+  files.bytes["preprocessor_config.json"] = json_file_text(preprocessor_json(picture));
   files.bytes["processor_config.json"] = json_file_text({{"processor_class", "LlavaProcessor"},
                                                          {"image_token", kImageToken},
                                                          {"patch_size", kVisionStride},

@@ -177,6 +177,7 @@ if [ -n "$program" ]; then
   on_machine "chmod 755 $to/bin/fastvlm-npu"
 fi
 on_machine "sh $to/run.sh --check"
+if [ -z "$no_runtime" ]; then run rm -rf "$stage"; fi
 )sh";
 
 }  // namespace fastvlm::device

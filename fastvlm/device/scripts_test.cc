@@ -184,6 +184,7 @@ TEST_F(Scripts, PushPrintsWhatItWrites) {
   const ProcessResult linux = run("push.sh", {"--ssh", "root@board", "--dry-run"});
   EXPECT_NE(linux.output.find("echo 'onnxruntime-qnn=="), std::string::npos) << linux.output;
   EXPECT_NE(linux.output.find("/requirements.txt\n"), std::string::npos) << linux.output;
+  EXPECT_NE(linux.output.find("rm -rf "), std::string::npos) << linux.output;
 }
 
 TEST_F(Scripts, PushSaysWhichProgramIsNotThere) {
