@@ -57,6 +57,32 @@ same() {
   echo "$1 and chat give $3"
 }
 
+# refused WORDS FOLDER PROGRAM WORD…: it ends with 1 and one sentence that says WORDS.
+refused() {
+  local words=$1 code=0
+  (cd "$2" && LD_LIBRARY_PATH=$libraries:$work PYTHONPATH=$packages timeout 300 "${@:3}") > "$work/out" 2> "$work/err" || code=$?
+  if [[ $code != 1 ]] || ! grep -q "$words" "$work/err"; then
+    echo "${*:3} ends with $code and does not say: $words" >&2
+    cat "$work/err" >&2
+    exit 1
+  fi
+}
+
+# wrong_words OUT: what the clients in it say about words that make no answer.
+wrong_words() {
+  local cpp=("$work/npu" "$plugin" "$libraries/libQnnHtp.so") long
+  head -c 1000 "$work/pixels.bin" > "$work/short.bin"
+  long=$(seq -s ' ' 1 200)
+  refused 'is no id of the table' "$1/npu" "${cpp[@]}" "$work/pixels.bin" 1 999999
+  # shellcheck disable=SC2086  # ids are words
+  refused 'does not fit into a context of 128' "$1/npu" "${cpp[@]}" "$work/pixels.bin" $long
+  refused 'not the pixels that preprocess makes' "$1/npu" "${cpp[@]}" "$work/short.bin" 1 '<image>'
+  refused 'not the pixels that preprocess makes' "$1/npu" "${cpp[@]}" /nowhere 1 '<image>'
+  refused 'does not fit into a context of 128' "$1/npu" python3 client.py "$picture" "$long"
+  refused 'but pixels of this model have' "$1/genie" "$work/genie" "$libraries/libGenie.so" picture "$work/short.bin" 'What?'
+  refused 'is no whole number' "$1/genie" "$work/genie" --tokens abc "$libraries/libGenie.so" picture "$work/pixels.bin" 'What?'
+}
+
 # check CHECKPOINT RECIPE QUESTION TEXT-QUESTION
 check() {
   local model=tests/data/$1/checkpoint out=$work/${1//\//-}-$2 wanted ids
@@ -73,6 +99,7 @@ check() {
   # shellcheck disable=SC2086  # ids are words
   same "$1 $2: client.cc" "$(npu_cpp "$out" "$work/pixels.bin" $ids)" "$wanted"
   same "$1 $2: client.py" "$(npu_python "$out" "$picture" "$3")" "$wanted"
+  wrong_words "$out"
   wanted=$(chat "$out-own" "$2" --prompt "$4")
   printf '<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\n%s<|im_end|>\n<|im_start|>assistant\n' "$4" > "$work/prompt"
   ids=$("$program" tokenize --model-dir "$model" < "$work/prompt")

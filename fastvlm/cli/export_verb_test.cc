@@ -6,6 +6,18 @@ namespace {
 
 const std::string kModel = (kTestData / "golden/apple-tied/checkpoint").string();
 
+// The memory of the chip is known, but so few weights need not be read from it at each run.
+TEST(PlanVerb, SaysWhyAFewWeightsHaveNoBoundOfSpeed) {
+  const auto said = [](const char* chip) {
+    return run_program({"plan", "--model-dir", kModel, "--image-size", "128", "--target", chip, "--context", "64", "--prefill", "16"})
+        .output;
+  };
+  const std::string known = said("sm8750"), unknown = said("sm8550");
+  EXPECT_NE(known.find("its weights may stay on the chip"), std::string::npos) << known;
+  EXPECT_EQ(known.find("not known"), std::string::npos) << known;
+  EXPECT_NE(unknown.find("not known"), std::string::npos) << unknown;
+}
+
 TEST(PlanVerb, SaysWhichFormEachGeluHasAndWhy) {
   const std::vector<std::string> arguments = {"plan",   "--model-dir", kModel, "--image-size", "128", "--target",
                                               "sm8750", "--prefill",   "4",    "--context",    "16"};

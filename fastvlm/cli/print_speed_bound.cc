@@ -9,6 +9,17 @@ namespace {
 
 constexpr const char* kNotKnown = "not known";
 
+// Why a run has no bound: small weights may stay on the chip, whatever its memory.
+struct NoBound {
+  const char* least;
+  const char* most;
+};
+NoBound no_bound(const OrderedJson& bound, const OrderedJson& run) {
+  if (!bound["memory_bytes_per_second"].is_null() && run["weight_bytes"] <= bound["kept_bytes"])
+    return {"none: its weights may stay on the chip", "no bound"};
+  return {kNotKnown, kNotKnown};
+}
+
 std::string time_text(double seconds) {
   return seconds >= 1      ? fmt::format("{:.3g} s", seconds)
          : seconds >= 1e-3 ? fmt::format("{:.3g} ms", seconds * 1e3)
@@ -33,10 +44,11 @@ void print_speed_bound(const OrderedJson& bound) {
   Rows rows = {{"run", "weights read", "GMACs", "takes at least", "at most"}};
   for (const OrderedJson& run : bound["runs"]) {
     const bool known = !run["least_seconds"].is_null();
+    const NoBound none = no_bound(bound, run);
     rows.push_back({run["run"].get<std::string>(), human_bytes(run["weight_bytes"].get<std::uint64_t>()),
                     run["macs"].is_null() ? "-" : fmt::format("{:.2f}", run["macs"].get<double>() / 1e9),
-                    known ? time_text(run["least_seconds"].get<double>()) : kNotKnown,
-                    known ? fmt::format("{:.4g} {}/s", run["most_per_second"].get<double>(), run["unit"].get<std::string>()) : kNotKnown});
+                    known ? time_text(run["least_seconds"].get<double>()) : none.least,
+                    known ? fmt::format("{:.4g} {}/s", run["most_per_second"].get<double>(), run["unit"].get<std::string>()) : none.most});
   }
   print_table(rows);
 }

@@ -77,7 +77,9 @@ Result<VerifyReport> verify_bundle(const VerifyArguments& arguments, const Commo
 }
 
 Result<VerifyReport> report_of(const VerifyArguments& arguments, const CommonArguments& common) {
-  if (!arguments.layouts.empty()) return clients::verify_layouts(arguments.output_dir, arguments.layouts);
+  if (!arguments.layouts.empty())
+    return clients::verify_layouts(arguments.output_dir, arguments.layouts,
+                                   {.program = own_executable(), .runtimes = common.runtimes, .context = {}});
   TRY_ASSIGN(const VerifyOptions options, options_of(arguments, common));
   auto progress = make_progress(common.quiet || common.json);
   return verify(options, *progress);

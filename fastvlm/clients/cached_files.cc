@@ -1,5 +1,7 @@
 #include "fastvlm/clients/cached_files.h"
 
+#include "fastvlm/clients/chip_layout.h"
+
 #include "fastvlm/ops/onnxruntime_expansions.h"
 
 namespace fastvlm::clients {
@@ -45,9 +47,10 @@ void add_merged_decoder(const LayoutInput& input, const Variant& variant, Layout
   files.add_graph(file, merged_decoder_graph(p.config, Weights(*p.checkpoint), graphs_of(input, variant).options));
 }
 
-OrderedJson end_tokens(const ModelConfig& config) {
-  if (config.eos_token_ids.size() == 1) return config.eos_token_ids.front();
-  return config.eos_token_ids;
+OrderedJson end_tokens_json(const ModelConfig& config, const std::string& tokenizer_json) {
+  const auto ids = end_tokens(config.eos_token_ids, tokenizer_json);
+  if (ids.size() == 1) return ids.front();
+  return ids;
 }
 
 }  // namespace fastvlm::clients

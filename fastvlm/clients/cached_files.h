@@ -25,6 +25,6 @@ std::string graph_file(const char* name, const Variant& variant);
 void add_merged_decoder(const LayoutInput& input, const Variant& variant, LayoutFiles& files);
 
 // A number, or a list where there are several.
-OrderedJson end_tokens(const ModelConfig& config);
+OrderedJson end_tokens_json(const ModelConfig& config, const std::string& tokenizer_json);
 
 }  // namespace fastvlm::clients

@@ -5,7 +5,7 @@
 
 namespace fastvlm::clients {
 
-// Configs that fit each other, the tokenizer, the table and the tensors of metadata.json. The contexts themselves are not read.
+// Configs that fit each other, the tokenizer, the table, the tensors of metadata.json and the contexts.
 void check_genie(LayoutCheck& check);
 
 // EPContext files with the tensors that the two clients feed, their contexts, and the chip and compiler that they are of.

@@ -8,6 +8,7 @@
 #include "fastvlm/clients/layout.h"
 #include "fastvlm/onnx/external_data.h"
 #include "fastvlm/onnx/model_index.h"
+#include "fastvlm/onnx/validate.h"
 
 namespace fastvlm::clients {
 namespace {
@@ -50,12 +51,40 @@ std::optional<std::string> misfit(const char* what, const std::vector<OnnxValue>
   return {};
 }
 
+// The extent that many axes from behind, -1 for any.
+std::int64_t extent_from_behind(const OnnxValue& value, std::size_t axis) {
+  const auto& dims = value.type.dims;
+  return axis < dims.size() && dims[dims.size() - 1 - axis].is_static() ? dims[dims.size() - 1 - axis].value : -1;
+}
+
+// Of the pictures that a graph takes; -1: none, or any.
+std::int64_t picture_side(const OnnxModel& model) {
+  return model.inputs.empty() || model.inputs[0].name != "pixel_values" ? -1 : extent_from_behind(model.inputs[0], 0);
+}
+
 std::optional<std::string> wrong_tokens(const OnnxModel& model, std::int64_t image_tokens) {
-  if (image_tokens < 0 || model.inputs.empty() || model.inputs[0].type.dims.empty() || !model.inputs[0].type.dims.back().is_static())
-    return {};
-  const std::int64_t side = model.inputs[0].type.dims.back().value / kVisionStride;
-  if (side * side == image_tokens) return {};
-  return fmt::format("makes {} image tokens of a picture, but the config says {}", side * side, image_tokens);
+  const std::int64_t side = picture_side(model);
+  if (side < 0) return {};
+  if (const std::int64_t height = extent_from_behind(model.inputs[0], 1); height != side)
+    return fmt::format("takes pictures of {} by {} pixels, but the model knows squares only", height, side);
+  const std::int64_t tokens = (side / kVisionStride) * (side / kVisionStride);
+  if (image_tokens >= 0 && tokens != image_tokens)
+    return fmt::format("makes {} image tokens of a picture, but the config says {}", tokens, image_tokens);
+  const bool by_picture = model.outputs[0].type.dims.size() == 3;
+  if (const std::int64_t rows = extent_from_behind(model.outputs[0], 1); by_picture && rows >= 0 && rows != tokens)
+    return fmt::format("gives {} image tokens, but pictures of {} pixels have {}", rows, side, tokens);
+  return {};
+}
+
+std::optional<std::string> wrong_version(const OnnxModel& model, const ClientRuntime& runtime) {
+  if (model.opset() > runtime.opset)
+    return fmt::format("is of opset {}, but the ONNX Runtime of {} opens {} at most", model.opset(), runtime.name, runtime.opset);
+  if (model.ir_version > runtime.ir_version)
+    return fmt::format("is of IR version {}, but the ONNX Runtime of {} opens {} at most", model.ir_version, runtime.name,
+                       runtime.ir_version);
+  if (const auto unknown = unknown_operator(model))
+    return fmt::format("has an operator \"{}\", which is not in ONNX, so no runtime opens it", *unknown);
+  return {};
 }
 
 std::optional<std::string> wrong_data(const OnnxModel& model, const Path& graph) {
@@ -69,6 +98,11 @@ std::optional<std::string> wrong_data(const OnnxModel& model, const Path& graph)
 
 bool LayoutCheck::report_has(const std::string& subject) const {
   return std::ranges::any_of(report.rows, [&](const VerifyRow& row) { return row.subject == subject && row.outcome == Outcome::kMissed; });
+}
+
+void LayoutCheck::miss(const std::string& what, const std::string& subject, const std::string& sentence) {
+  const auto says = [&](const VerifyRow& row) { return row.subject == subject && row.sentence == sentence; };
+  if (std::ranges::none_of(report.rows, says)) report.miss(what, subject, sentence);
 }
 
 Signature signature_of(const std::string& file, const DecoderSizes& s) {
@@ -96,20 +130,24 @@ Signature signature_of(const std::string& file, const DecoderSizes& s) {
   return decoder;
 }
 
-void check_graph(LayoutCheck& check, const std::string& file, const Signature& wanted) {
+GraphFacts check_graph(LayoutCheck& check, const std::string& file, const Signature& wanted, const ClientRuntime& runtime) {
   const Path path = check.folder / file;
+  const bool first = check.seen.insert(file).second;
   const auto model = read_onnx(path, {.infer_shapes = false});
-  if (!model.ok()) return check.report.miss("graph", file, model.error().message);
-  std::optional<std::string> wrong = misfit("input", model->inputs, wanted.inputs);
+  std::optional<std::string> wrong;
+  if (!model.ok()) wrong = model.error().message;
+  if (!wrong) wrong = misfit("input", model->inputs, wanted.inputs);
   if (!wrong) wrong = misfit("output", model->outputs, wanted.outputs);
   if (!wrong) wrong = wrong_tokens(*model, wanted.image_tokens);
+  if (!wrong) wrong = wrong_version(*model, runtime);
   if (!wrong) wrong = wrong_data(*model, path);
-  if (wrong) {
-    if (!check.seen.contains(file)) check.report.miss("graph", file, *wrong);
-  } else if (!check.seen.contains(file)) {
-    check.report.pass("graph", file, "inputs, outputs and external data are those that the client binds");
-  }
-  check.seen.insert(file);
+  if (wrong) check.miss("graph", file, *wrong);
+  if (!wrong && first) check.report.pass("graph", file, "inputs, outputs and external data are those that the client binds");
+  if (!model.ok()) return {};
+  GraphFacts facts{.picture_side = picture_side(*model)};
+  for (const OnnxInitializer& tensor : model->initializers)
+    if (tensor.external) facts.data_files.insert(tensor.external->location);
+  return facts;
 }
 
 std::set<std::int64_t> compared_ids(const Path& graph) {

@@ -66,20 +66,20 @@ struct Damage {
   const char* sentence;  // part of it
 };
 
-inline void expect_all_pass(const Path& folder, const std::vector<std::string>& layouts) {
-  const auto report = verify_layouts(folder, layouts);
+inline void expect_all_pass(const Path& folder, const std::vector<std::string>& layouts, const ContextQuestion& reader = {}) {
+  const auto report = verify_layouts(folder, layouts, reader);
   ASSERT_TRUE(report.ok()) << report.error().message;
   for (const VerifyRow& row : report->rows) EXPECT_EQ(row.outcome, Outcome::kPassed) << row.subject << ": " << row.sentence;
 }
 
 // Each in a copy of the folder.
-inline void expect_each_is_named(const Path& exported, std::span<const Damage> damages) {
+inline void expect_each_is_named(const Path& exported, std::span<const Damage> damages, const ContextQuestion& reader = {}) {
   for (const Damage& damage : damages) {
     const FolderForTests folder;
     const Path copy = folder.path() / "copy";
     std::filesystem::copy(exported, copy, std::filesystem::copy_options::recursive);
     damage.apply(copy);
-    const auto report = verify_layouts(copy, {damage.layout});
+    const auto report = verify_layouts(copy, {damage.layout}, reader);
     ASSERT_TRUE(report.ok()) << report.error().message;
     EXPECT_FALSE(report->passed());
     std::vector<std::string> said;

@@ -74,6 +74,28 @@ std::string prompt_part(const std::string& key) {
   return text;
 }
 
+std::uint32_t whole_number(const std::string& word) {
+  char* end = nullptr;
+  const unsigned long number = std::strtoul(word.c_str(), &end, 10);
+  if (word.empty() || word[0] < '0' || word[0] > '9' || *end != '\0' || number > 0x7fffffff) fail(word + ": is no whole number");
+  return static_cast<std::uint32_t>(number);
+}
+
+// "width": 1024 in prompt.json.
+std::size_t prompt_number(const std::string& key) {
+  const std::string json = content("prompt.json"), before = "\"" + key + "\": ";
+  const auto begin = json.find(before);
+  if (begin == std::string::npos) fail("prompt.json has no " + key);
+  return std::strtoul(json.c_str() + begin + before.size(), nullptr, 10);
+}
+
+std::string pixels_of(const std::string& file) {
+  const std::size_t wanted = 3 * prompt_number("height") * prompt_number("width") * sizeof(float);
+  std::string pixels = content(file);
+  if (pixels.size() != wanted) fail(file + ": has " + std::to_string(pixels.size()) + " bytes, but pixels of this model have " + std::to_string(wanted));
+  return pixels;
+}
+
 [[noreturn]] void finish() {
   if (!raw_file.empty()) {
     std::ofstream stream(raw_file, std::ios::binary);
@@ -108,6 +130,7 @@ Handle node(const char* config_file) {
 }
 
 void ask_about_picture(const std::string& pixels_file, const std::string& question) {
+  const std::string before = prompt_part("before_image"), pixels = pixels_of(pixels_file);
   const Handle text = node("text-encoder.json"), image = node("image-encoder.json"), generator = node("text-generator.json");
   Handle config = nullptr, pipeline = nullptr;
   call("GeniePipelineConfig_createFromJson", R"({"version": 1})", &config);
@@ -120,7 +143,6 @@ void ask_about_picture(const std::string& pixels_file, const std::string& questi
     call("GenieNode_setTokenCallback", generator, int{kGeneratorTokens}, TokenCallback(on_tokens));
   else
     call("GenieNode_setTextCallback", generator, int{kGeneratorText}, TextCallback(on_text));
-  const std::string before = prompt_part("before_image"), pixels = content(pixels_file);
   std::string after = prompt_part("after_image");
   after.replace(after.find("{question}"), std::string("{question}").size(), question);
   const char* none = nullptr;
@@ -148,7 +170,7 @@ void ask_text(const std::string& prompt) {
 
 void ask_ids(int count, char** words) {
   std::vector<std::uint32_t> ids;
-  for (int i = 0; i < count; ++i) ids.push_back(static_cast<std::uint32_t>(std::atoi(words[i])));
+  for (int i = 0; i < count; ++i) ids.push_back(whole_number(words[i]));
   const Handle talk = dialog();
   call("GenieDialog_tokenQuery", talk, static_cast<const std::uint32_t*>(ids.data()), static_cast<std::uint32_t>(ids.size()),
        kWholeSentence, TokenCallback(on_tokens), Handle(nullptr));
@@ -164,7 +186,7 @@ int main(int count, char** words) {
     if (option == "--ids")
       print_ids = true;
     else if (option == "--tokens" && at + 1 < count)
-      most_tokens = static_cast<std::uint32_t>(std::atoi(words[++at]));
+      most_tokens = whole_number(words[++at]);
     else if (option == "--raw" && at + 1 < count)
       raw_file = words[++at];
     else

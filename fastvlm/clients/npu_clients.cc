@@ -48,7 +48,10 @@ tokenizer, table = Tokenizer.from_file("tokenizer.json"), np.memmap("@TABLE@", n
 ids = lambda text: table[tokenizer.encode(text, add_special_tokens=False).ids]
 prompt = np.concatenate([ids(@BEFORE@), image, ids(@AFTER@.replace("{question}", sys.argv[2]))])
 longest, reply = decoders[0].get_inputs()[0].shape[1], []
-for begin in range(0, len(prompt), longest): logits = feed(prompt[begin:begin + longest])
+if len(prompt) > context: sys.exit(f"client.py: a prompt of {len(prompt)} tokens does not fit into a context of {context}")
+for begin in range(0, len(prompt), longest):  # in long pieces as long as they fit, then one by one
+    piece = prompt[begin:begin + longest]
+    for rows in [piece] if position + longest <= context else piece[:, None]: logits = feed(rows)
 while (best := int(logits.argmax())) not in [@END@] and position < context:
     reply.append(best)
     logits = feed(table[[best]])
@@ -65,6 +68,7 @@ const char* const kCppClient = R"client(// Answers on the NPU; C++17. Run it in 
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <exception>
 #include <fstream>
 #include <map>
 #include <set>
@@ -75,6 +79,7 @@ const char* const kCppClient = R"client(// Answers on the NPU; C++17. Run it in 
 using Floats = std::vector<float>;
 using Named = std::map<std::string, Floats>;
 constexpr int kContext = @CONTEXT@, kHidden = @H@, kHalf = @D@ / 2, kLayers = @LAYERS@, kTokens = @TOKENS@;
+constexpr std::size_t kPixels = @PIXELS@;
 
 struct Graph {
   Ort::Session session;
@@ -134,6 +139,8 @@ Floats feed(Graph& graph, int a, Floats rows) {  // at most a rows behind what i
   return {last, last + kTokens};
 }
 
+int fail(const std::string& what) { return std::fprintf(stderr, "client: %s\n", what.c_str()), 1; }
+
 Floats floats_of(const char* file) {
   std::ifstream stream(file, std::ios::binary | std::ios::ate);
   Floats floats(stream ? static_cast<std::size_t>(stream.tellg()) / sizeof(float) : 0);
@@ -141,7 +148,7 @@ Floats floats_of(const char* file) {
   return floats;
 }
 
-int main(int count, char** words) {
+int main(int count, char** words) try {
   if (count < 5) return std::fprintf(stderr, "client PLUG-IN HTP-LIBRARY PIXELS-FILE ID… '<image>' ID…\n"), 2;
   Ort::Env env;
   env.RegisterExecutionProviderLibrary("QNNExecutionProvider", words[1]);
@@ -159,13 +166,19 @@ int main(int count, char** words) {
     for (const char* kind : {"past_key_", "past_value_"}) cache[kind + std::to_string(i)].resize(@KV@ * kHalf * 2 * kContext);
   const Floats table = floats_of("@TABLE@");
   Named pixels = {{"pixel_values", floats_of(words[3])}};
+  if (pixels["pixel_values"].size() != kPixels) return fail(words[3] + std::string(": is missing, or not the pixels that preprocess makes"));
   Floats prompt, logits;
   for (int i = 4; i < count; ++i) {
     const Floats image = words[i][0] == '<' ? Graph{Ort::Session(env, "@VISION@", options)}.run(pixels)["image_features"] : Floats();
-    const auto row = table.begin() + (image.empty() ? std::atol(words[i]) * kHidden : 0);
+    char* end = words[i];
+    const long id = image.empty() ? std::strtol(words[i], &end, 10) : 0;
+    if (image.empty() && (end == words[i] || *end != 0 || id < 0 || id >= static_cast<long>(table.size()) / kHidden))
+      return fail(words[i] + std::string(": is no id of the table"));
+    const auto row = table.begin() + id * kHidden;
     prompt.insert(prompt.end(), image.empty() ? row : image.begin(), image.empty() ? row + kHidden : image.end());
   }
   const int longest = decoders.rbegin()->first, rows = static_cast<int>(prompt.size()) / kHidden;
+  if (rows > kContext) return fail("a prompt of " + std::to_string(rows) + " tokens does not fit into a context of @CONTEXT@");
   for (int row = 0, n = 0; row < rows; row += n) {  // in long pieces as long as they fit, then one by one
     auto& [a, graph] = position + longest <= kContext ? *decoders.rbegin() : *decoders.begin();
     n = std::min(a, rows - row);
@@ -177,6 +190,8 @@ int main(int count, char** words) {
     std::printf("%d\n", best);
     logits = feed(decoders.begin()->second, 1, {table.begin() + best * kHidden, table.begin() + (best + 1) * kHidden});
   }
+} catch (const std::exception& failure) {
+  return fail(failure.what());
 }
 )client";
 

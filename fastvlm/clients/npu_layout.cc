@@ -46,23 +46,20 @@ std::int64_t token_count(const Json& tokenizer) {
 
 // Lines of Python that make `picture` a square of the right size, as the model was trained.
 std::string fit_lines(const PreprocessSettings& s) {
-  const std::string size = std::to_string(s.size), side = std::to_string(s.resized_side());
-  const std::string filter = fmt::format("Image.Resampling({})", static_cast<int>(s.filter));
-  const std::string cut = fmt::format(
-      "left, top = (picture.width - {0}) // 2, (picture.height - {0}) // 2\npicture = picture.crop((left, top, left + {0}, top + {0}))",
-      size);
-  switch (s.mode) {
-    case ImageMode::kPad:
-      return fmt::format(
-          "square = Image.new(\"RGB\", (max(picture.size),) * 2, ({}, {}, {}))\n"
-          "square.paste(picture, ((square.width - picture.width) // 2, (square.height - picture.height) // 2))\n"
-          "picture = square.resize(({}, {}), {})",
-          s.pad_color[0], s.pad_color[1], s.pad_color[2], size, size, filter);
-    case ImageMode::kCrop:
-      return fmt::format("picture = picture.resize([{} * edge // min(picture.size) for edge in picture.size], {})\n{}", side, filter, cut);
-    case ImageMode::kStretch: return fmt::format("picture = picture.resize(({}, {}), {})\n{}", side, side, filter, cut);
-  }
-  return {};
+  const std::string side = std::to_string(s.resized_side()), filter = fmt::format("Image.Resampling({})", static_cast<int>(s.filter));
+  std::string lines;
+  if (s.mode == ImageMode::kPad)
+    lines += fmt::format(
+        "square = Image.new(\"RGB\", (max(picture.size),) * 2, ({}, {}, {}))\n"
+        "square.paste(picture, ((square.width - picture.width) // 2, (square.height - picture.height) // 2))\npicture = square\n",
+        s.pad_color[0], s.pad_color[1], s.pad_color[2]);
+  if (s.resize && s.mode == ImageMode::kCrop)
+    lines += fmt::format("picture = picture.resize([{} * edge // min(picture.size) for edge in picture.size], {})\n", side, filter);
+  if (s.resize && s.mode != ImageMode::kCrop) lines += fmt::format("picture = picture.resize(({0}, {0}), {1})\n", side, filter);
+  return lines + fmt::format(
+                     "left, top = (picture.width - {0}) // 2, (picture.height - {0}) // 2\n"
+                     "picture = picture.crop((left, top, left + {0}, top + {0}))",
+                     s.size);
 }
 
 Facts facts_of(const LayoutInput& input, const std::string& tokenizer_json) {
@@ -80,6 +77,7 @@ Facts facts_of(const LayoutInput& input, const std::string& tokenizer_json) {
           {"DECODERS", listed(decoders)},
           {"VISION", vision},
           {"TABLE", kTable},
+          {"PIXELS", std::to_string(3 * settings.size * settings.size)},
           {"CONTEXT", std::to_string(p.options.npu->context)},
           {"LAYERS", std::to_string(text.num_hidden_layers)},
           {"KV", std::to_string(text.num_key_value_heads)},

@@ -59,7 +59,7 @@ OrderedJson genai_config(const PreparedExport& p, const MarkedTokenizer& tokeniz
   return {{"model",
            {{"type", "videochat_flash_qwen"},
             {"bos_token_id", tokenizer.pad_token_id},
-            {"eos_token_id", end_tokens(p.config)},
+            {"eos_token_id", end_tokens_json(p.config, tokenizer.tokenizer_json)},
             {"pad_token_id", tokenizer.pad_token_id},
             {"vocab_size", text.vocab_size},
             {"context_length", text.max_position_embeddings},
@@ -87,13 +87,27 @@ OrderedJson step(const char* name, const char* type, OrderedJson attributes) {
   return {{"operation", {{"name", name}, {"type", type}, {"attrs", std::move(attributes)}}}};
 }
 
-// The client knows no padding: both sides of a picture are resized to the side that the model takes.
+// The client knows no padding: both sides of a picture are resized, and its cut is never larger than what it is made from.
+Result<OrderedJson> fit_steps(const PreprocessSettings& settings) {
+  OrderedJson steps = OrderedJson::array();
+  if (settings.resize) {
+    TRY_ASSIGN(const std::string filter, filter_name(settings.filter));
+    const int side = settings.resized_side();
+    steps.push_back(step("resize", "Resize", {{"width", side}, {"height", side}, {"interpolation", filter}, {"keep_aspect_ratio", 0}}));
+    if (side == settings.size) return steps;
+    if (side < settings.size)
+      return bad_input("onnxruntime-genai cannot put a border around a picture; this checkpoint resizes it to {} pixels and takes {}", side,
+                       settings.size);
+  }
+  steps.push_back(step("cut", "CenterCrop", {{"width", settings.size}, {"height", settings.size}}));
+  return steps;
+}
+
 Result<OrderedJson> processor_json(const PreprocessSettings& settings) {
-  TRY_ASSIGN(const std::string filter, filter_name(settings.filter));
   OrderedJson steps = OrderedJson::array();
   steps.push_back(step("decode_image", "DecodeImage", {{"color_space", "RGB"}}));
-  steps.push_back(
-      step("resize", "Resize", {{"width", settings.size}, {"height", settings.size}, {"interpolation", filter}, {"keep_aspect_ratio", 0}}));
+  TRY_ASSIGN(const OrderedJson fit, fit_steps(settings));
+  steps.insert(steps.end(), fit.begin(), fit.end());
   steps.push_back(step("rescale", "Rescale", {{"rescale_factor", settings.rescale_factor}}));
   steps.push_back(step("normalize", "Normalize", {{"mean", settings.mean}, {"std", settings.std}}));
   steps.push_back(step("to_channels_first", "Permute3D", {{"dims", {2, 0, 1}}}));

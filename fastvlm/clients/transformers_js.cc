@@ -55,23 +55,37 @@ OrderedJson config_json(const ModelConfig& config, const TokenizerFiles& tokeniz
           {"tie_word_embeddings", text.tie_word_embeddings},
           {"mm_hidden_size", config.vision.hidden_size},
           {"image_token_index", tokenizer.image_token_id},
-          {"eos_token_id", end_tokens(config)},
+          {"eos_token_id", end_tokens_json(config, tokenizer.tokenizer_json)},
           {"pad_token_id", tokenizer.pad_token_id}};
 }
 
-// The longest edge beside the shortest makes the client fit the picture in and centre it on black, as the model was trained.
+// The longest edge makes the client fit the picture in and centre it on black, as the model was trained. Both edges of one length are
+// those of the graph (verify --layout says so).
 OrderedJson size_of(const PreprocessSettings& settings) {
-  if (settings.mode == ImageMode::kStretch) return {{"height", settings.resized_side()}, {"width", settings.resized_side()}};
-  OrderedJson size = {{"shortest_edge", settings.resized_side()}};
-  if (settings.mode == ImageMode::kPad) size["longest_edge"] = settings.resized_side();
-  return size;
+  const int side = settings.resized_side();
+  if (settings.mode == ImageMode::kStretch) return {{"height", side}, {"width", side}};
+  if (settings.mode == ImageMode::kCrop) return {{"shortest_edge", side}};
+  return {{"shortest_edge", side}, {"longest_edge", side}};
+}
+
+// The client cuts both sides of a picture, or puts a border around both; where one side needs this and the other that, it fails.
+Status check_picture(const PreprocessSettings& settings) {
+  if (settings.mode == ImageMode::kStretch) return {};
+  if (settings.mode == ImageMode::kPad && !settings.resize)
+    return bad_input("transformers-js cannot pad a picture without resizing it, as the image processor of this checkpoint does");
+  const int side = settings.resized_side();
+  const bool fits = settings.mode == ImageMode::kPad ? side == settings.size : side >= settings.size;
+  if (!settings.resize || fits) return {};
+  return bad_input(
+      "transformers-js cannot make {0} by {0} pixels of a picture that is not square and resized to {1}, as in this checkpoint",
+      settings.size, side);
 }
 
 OrderedJson preprocessor_json(const PreprocessSettings& settings) {
   return {{"processor_class", "LlavaProcessor"},
           {"image_processor_type", "CLIPImageProcessor"},
           {"do_convert_rgb", true},
-          {"do_resize", true},
+          {"do_resize", settings.resize},
           {"size", size_of(settings)},
           {"resample", static_cast<int>(settings.filter)},
           {"do_center_crop", true},
@@ -86,7 +100,7 @@ OrderedJson preprocessor_json(const PreprocessSettings& settings) {
 OrderedJson generation_json(const PreparedExport& p, const TokenizerFiles& tokenizer) {
   const auto own = p.small_files.find("generation_config.json");
   OrderedJson json = own == p.small_files.end() ? OrderedJson::object() : OrderedJson::parse(own->second);
-  if (!json.contains("eos_token_id")) json["eos_token_id"] = end_tokens(p.config);
+  json["eos_token_id"] = end_tokens_json(p.config, tokenizer.tokenizer_json);
   if (!json.contains("pad_token_id")) json["pad_token_id"] = tokenizer.pad_token_id;
   return json;
 }
@@ -95,14 +109,15 @@ OrderedJson generation_json(const PreparedExport& p, const TokenizerFiles& token
 
 Status add_transformers_js(const LayoutInput& input, LayoutFiles& files) {
   const PreparedExport& p = input.prepared;
+  const PreprocessSettings picture = p.config.preprocessing.settings.at_size(static_cast<int>(p.image_size));
+  TRY(check_picture(picture));
   TRY_ASSIGN(const TokenizerFiles tokenizer, tokenizer_files(p));
   add_graphs(input, files);
   OrderedJson config = config_json(p.config, tokenizer);
   config["transformers.js_config"] = client_section(input, files);
   files.bytes["config.json"] = json_file_text(config);
   files.bytes["generation_config.json"] = json_file_text(generation_json(p, tokenizer));
-  files.bytes["preprocessor_config.json"] =
-      json_file_text(preprocessor_json(p.config.preprocessing.settings.at_size(static_cast<int>(p.image_size))));
+  files.bytes["preprocessor_config.json"] = json_file_text(preprocessor_json(picture));
   files.bytes["processor_config.json"] = json_file_text({{"processor_class", "LlavaProcessor"},
                                                          {"image_token", kImageToken},
                                                          {"patch_size", kVisionStride},

@@ -39,7 +39,7 @@ std::vector<RunWork> runs_of(std::span<const GraphWork> graphs);
 std::optional<double> least_seconds(const Chip& chip, const RunWork& run);
 
 // {target, memory_bytes_per_second, macs_per_second, source, kept_bytes, runs: [{run, weight_bytes, macs, least_seconds,
-// most_per_second, unit}]}; null where it is not known.
+// most_per_second, unit}]}; null where no figure is known, and where the weights may stay on the chip (kept_bytes).
 OrderedJson speed_bound_json(const Chip& chip, std::span<const RunWork> runs);
 
 }  // namespace fastvlm

@@ -31,6 +31,15 @@ Status agree(const Path& file, const ContextFacts& facts, const BundleManifest& 
   return {};
 }
 
+// The number and the name of a chip that we know belong together; run.sh goes by one, contexts by the other.
+Status check_chip(const BundleManifest& manifest) {
+  const auto chosen = find_chip(known_targets(), manifest.chip);
+  const auto number = chosen.ok() ? number_of(*chosen->chip, "soc_model") : std::nullopt;
+  if (!number || *number == manifest.soc_model) return {};
+  return bad_input("{}: is for {}, whose SoC number is {}, but says {}; {}", kBundleFile, manifest.chip, *number, manifest.soc_model,
+                   kAgain);
+}
+
 Status check_sizes(const Path& folder, const BundleManifest& manifest) {
   std::error_code failure;
   for (const auto& [name, file] : manifest.files) {
@@ -105,6 +114,7 @@ Status check_bundle(const Path& folder, const BundleManifest& manifest, const Bu
     if (facts.ok()) TRY(agree(folder / name, *facts, manifest));
     if (!facts.ok() && unreadable.ok()) unreadable = facts.error();
   }
+  TRY(check_chip(manifest));
   TRY(check_sizes(folder, manifest));
   if (check.hashes) TRY(check_hashes(folder, manifest));
   return unreadable;

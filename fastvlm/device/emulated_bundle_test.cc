@@ -91,6 +91,10 @@ TEST_F(EmulatedBundle, TheSelfTestPassesAndADamagedLayerIsNamed) {
   ASSERT_NO_FATAL_FAILURE(export_trained());
   ASSERT_NO_FATAL_FAILURE(bundle_or_fail(options("out", "phone")));
   ASSERT_NO_FATAL_FAILURE(run_or_fail("phone", "results"));
+  // Contexts that were compiled for the bundle alone have other bytes than those of the export.
+  const auto contract = read_manifest(folder_ / "phone");
+  ASSERT_TRUE(contract.ok()) << contract.error().message;
+  EXPECT_TRUE(check_manifest_files(folder_ / "phone", *contract, /*hashes=*/true)->empty());
   const VerifyReport good = compare("phone", "results");
   EXPECT_TRUE(good.passed()) << missed(good);
   EXPECT_EQ(good.count(Outcome::kNotCompared), 0);
@@ -198,6 +202,8 @@ TEST_F(EmulatedBundle, ForGenieHasItsFolderAndRefusesForeignContexts) {
   BundleManifest other = *manifest;
   other.soc_model = 57;
   EXPECT_NE(sentence(other).find("was compiled for another chip (SoC number 69)"), std::string::npos) << sentence(other);
+  other = *manifest, other.chip = "sm8650";
+  EXPECT_NE(sentence(other).find("is for sm8650, whose SoC number is 57, but says 69"), std::string::npos) << sentence(other);
   other = *manifest, other.compiler = "v2.48.0.250501010101";
   EXPECT_NE(sentence(other).find("was compiled with QAIRT 2.51.0, but the bundle says 2.48.0"), std::string::npos) << sentence(other);
   const std::string bytes = text_of(phone / "genie/vision_256.bin");

@@ -18,8 +18,8 @@ emulation of the NPU. Whether your machine answers the same is what the self-tes
 On Linux Genie is fetched from the Python package index, in the wheel of the QNN plug-in @QNN@, which also holds the libraries for the
 NPU; its licence comes with it. The machine needs its vendor's driver (`libcdsprpc.so`).
 
-Genie is a library; the program that calls it is `genie/client.cc`. run.sh compiles it where the machine has a compiler. Else do that
-before you push:
+Genie is a library; the program that calls it is `genie/client.cc`. run.sh compiles it where the machine has a compiler (into
+`~/.cache/fastvlm-npu`, so that this folder may go on to another machine). Else do that before you push:
 
     aarch64-linux-gnu-g++ -std=c++17 -O2 genie/client.cc -o genie/client -ldl                                # Linux board
     aarch64-linux-android30-clang++ -std=c++17 -O2 -static-libstdc++ genie/client.cc -o genie/client -ldl    # Android NDK, not tried

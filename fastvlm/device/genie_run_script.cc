@@ -21,8 +21,15 @@ USAGE
 
 @FIND_PROGRAM@
 
+absolute() {
+  case $1 in
+    /*) printf '%s' "$1" ;;
+    *) printf '%s/%s' "$PWD" "$1" ;;
+  esac
+}
+
 find_genie() {
-  library=${GENIE_LIBRARY:-$here/runtime/onnxruntime_qnn/libGenie.so}
+  library=$(absolute "${GENIE_LIBRARY:-$here/runtime/onnxruntime_qnn/libGenie.so}")
   [ -f "$library" ] || fail "$library is missing; push.sh brings it, or name it in GENIE_LIBRARY" 4
   qnn=$(dirname "$library")
   check_runtime "$qnn/libQnnHtp.so"
@@ -31,13 +38,24 @@ find_genie() {
   export ADSP_LIBRARY_PATH="$qnn;/usr/lib/rfsa/adsp;/vendor/lib/rfsa/adsp;/dsp"
 }
 
-# The program that calls Genie; its source is in the folder.
+# The kind of machine that an ELF file is for.
+machine_of() {
+  od -A n -t x1 -j 18 -N 2 "$1"
+}
+
+# The program that calls Genie; its source is in the folder. One that was compiled for another machine is passed over.
 find_client() {
   client=$here/genie/client
-  [ ! -x "$client" ] || return 0
+  if [ -x "$client" ] && [ "$(machine_of "$client")" = "$(machine_of "$(command -v sh)")" ]; then return 0; fi
   command -v "${CXX:-c++}" >/dev/null 2>&1 ||
     fail "there is no compiler here; compile genie/client.cc for this machine elsewhere (see README.md) and put it to genie/client" 4
-  "${CXX:-c++}" -std=c++17 -O2 "$here/genie/client.cc" -o "$client" -ldl || fail "genie/client.cc does not compile here" 4
+  # Not into the folder, which may go on to another machine.
+  source=$(sha256sum "$here/genie/client.cc")
+  client=${XDG_CACHE_HOME:-${HOME:-.}/.cache}/fastvlm-npu/genie-client-$(uname -m)-${source%% *}
+  [ ! -x "$client" ] || return 0
+  mkdir -p "${client%/*}"
+  "${CXX:-c++}" -std=c++17 -O2 "$here/genie/client.cc" -o "$client.$$" -ldl || fail "genie/client.cc does not compile here" 4
+  mv "$client.$$" "$client"
 }
 
 # The configs count their paths from their folder. $1: pixels, the rest: options
@@ -45,13 +63,6 @@ ask() {
   pixels=$1
   shift
   (cd "$here/genie" && "$client" "$@" "$library" picture "$pixels" "$prompt")
-}
-
-absolute() {
-  case $1 in
-    /*) printf '%s' "$1" ;;
-    *) printf '%s/%s' "$PWD" "$1" ;;
-  esac
 }
 
 # name, pixels and number of tokens of each answer

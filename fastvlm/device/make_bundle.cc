@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "fastvlm/base/disk_space.h"
+#include "fastvlm/base/hash.h"
 #include "fastvlm/base/staged_folder.h"
 #include "fastvlm/base/try.h"
 #include "fastvlm/base/version.h"
@@ -48,6 +49,18 @@ Status link_files(const BundlePlan& plan, const Path& to, Progress& progress) {
   return {};
 }
 
+// What was compiled for the bundle is another file than the export's of that name.
+Status take_compiled_files(const BundlePlan& plan, const Path& to, Manifest& manifest) {
+  for (const PlannedFile& file : plan.files) {
+    const auto row = manifest.files.find(file.name);
+    if (row == manifest.files.end() || !file.source.empty()) continue;
+    TRY_ASSIGN(row->second.sha256, sha256_of_file(to / file.name));
+    std::error_code failure;
+    row->second.bytes = fs::file_size(to / file.name, failure);
+  }
+  return {};
+}
+
 // The export's manifest as far as it holds for the bundle, for programs that open the folder as one of export.
 Status write_contract(const BundlePlan& plan, const std::vector<ContextEntry>& contexts, const Path& to) {
   Manifest manifest = plan.folder.manifest;
@@ -56,6 +69,7 @@ Status write_contract(const BundlePlan& plan, const std::vector<ContextEntry>& c
   manifest.targets = {{.chip = plan.chip.chip->name, .contexts = contexts}};
   std::erase_if(manifest.files,
                 [&](const auto& row) { return std::ranges::find(plan.files, row.first, &PlannedFile::name) == plan.files.end(); });
+  TRY(take_compiled_files(plan, to, manifest));
   return write_manifest(to, manifest);
 }
 

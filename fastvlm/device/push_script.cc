@@ -47,12 +47,28 @@ run() {
   printf '%s\n' "$line"
 }
 
+# A line of text into a file.
+write_line() {
+  if [ -n "$dry_run" ]; then
+    printf 'echo %s >%s\n' "$(quoted "$1")" "$(quoted "$2")"
+  else
+    printf '%s\n' "$1" >"$2"
+  fi
+}
+
+# Programs of this machine that are called; a dry run calls none.
+need() {
+  for tool in "$@"; do
+    [ -n "$dry_run" ] || command -v "$tool" >/dev/null 2>&1 || fail "there is no $tool on this machine; install it, or see what --dry-run prints" 4
+  done
+}
+
 # package, version, platform of the wheel, SHA-256
 fetch_wheel() {
   folder=$cache/$1-$2
   if [ -d "$folder" ]; then return 0; fi
   run mkdir -p "$cache/.$1"
-  if [ -z "$dry_run" ]; then printf '%s==%s --hash=sha256:%s\n' "$1" "$2" "$4" >"$cache/.$1/requirements.txt"; fi
+  write_line "$1==$2 --hash=sha256:$4" "$cache/.$1/requirements.txt"
   run python3 -m pip download --quiet --no-deps --only-binary=:all: --require-hashes --implementation=cp --python-version=3.11 \
     --abi=cp311 "--platform=$3" --dest "$cache/.$1" --requirement "$cache/.$1/requirements.txt"
   wheel=$cache/.$1/$(printf '%s' "$1" | tr - _)-$2-cp311-cp311-$3.whl
@@ -104,7 +120,12 @@ transport='' host='' to='' os='' serial='' sdk='' program='' no_runtime='' dry_r
 cache=${XDG_CACHE_HOME:-${HOME:-.}/.cache}/fastvlm-npu/aarch64
 while [ $# -gt 0 ]; do
   case $1 in
-    --ssh | --to | --os | --serial | --sdk | --program | --cache) [ $# -ge 2 ] || fail "$1 needs a value" 2 ;;
+    --ssh | --to | --os | --serial | --sdk | --program | --cache)
+      [ $# -ge 2 ] || fail "$1 needs a value" 2
+      case $2 in
+        '' | -*) fail "$1 needs a value, and \"$2\" is none" 2 ;;
+      esac
+      ;;
   esac
   case $1 in
     --ssh) transport=ssh && host=$2 && shift ;;
@@ -136,6 +157,7 @@ case $to in
 esac
 if [ -n "$program" ] && [ ! -f "$program" ]; then fail "$program: there is no such file"; fi
 
+if [ "$transport" = adb ]; then need adb; else need ssh scp; fi
 check_files hash
 stage=${TMPDIR:-/tmp}/fastvlm-runtime.$$
 if [ -z "$no_runtime$dry_run" ]; then trap 'rm -rf "$stage"' EXIT; fi
@@ -155,6 +177,7 @@ if [ -n "$program" ]; then
   on_machine "chmod 755 $to/bin/fastvlm-npu"
 fi
 on_machine "sh $to/run.sh --check"
+if [ -z "$no_runtime" ]; then run rm -rf "$stage"; fi
 )sh";
 
 }  // namespace fastvlm::device

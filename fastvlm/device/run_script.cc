@@ -29,7 +29,7 @@ use_runtime() {
   export ADSP_LIBRARY_PATH="$qnn;/usr/lib/rfsa/adsp;/vendor/lib/rfsa/adsp;/dsp"
   export FASTVLM_NPU_QNN_PLUGIN="$qnn/libonnxruntime_providers_qnn.so"
   for library in "$here"/runtime/libonnxruntime.so.*; do
-    [ -f "$library" ] && export FASTVLM_NPU_ORT_LIBRARY="$library"
+    if [ -f "$library" ]; then export FASTVLM_NPU_ORT_LIBRARY="$library"; fi
   done
 }
 

@@ -17,13 +17,12 @@ check_chip() {
   machine=
   if [ -r /sys/devices/soc0/machine ]; then machine=$(cat /sys/devices/soc0/machine); fi
   if command -v getprop >/dev/null 2>&1; then machine=$(getprop ro.soc.model); fi
+  # Only names of chips are compared; others are those of boards.
   case $(printf '%s' "$machine" | tr '[:upper:]' '[:lower:]') in
-    sm[0-9][0-9][0-9][0-9]*) ;;
-    *) return 0 ;;
-  esac
-  case $(printf '%s' "$machine" | tr '[:upper:]' '[:lower:]') in
-    "$chip"*) ;;
-    *) fail "this machine has a $machine, but the contexts are for $chip; make a bundle for it (or say --any-chip)" 4 ;;
+    @CHIP_NAMES@) ;;
+    sm[0-9][0-9][0-9][0-9]* | qc[ms][0-9][0-9]* | s[ac][0-9][0-9][0-9][0-9]* | sxr[0-9][0-9]* | sar[0-9][0-9]* | qrb[0-9][0-9]* | x[0-9][ep]*)
+      fail "this machine has a $machine, but the contexts are for $chip; make a bundle for it (or say --any-chip)" 4
+      ;;
   esac
 })sh";
 
@@ -45,7 +44,12 @@ const std::string_view kReadOptions = R"sh(while [ $# -gt 0 ]; do
   case $1 in
     --image) image=$2 && shift ;;
 @READ_MORE@    --prompt) prompt=$2 && shift ;;
-    --max-new-tokens) tokens=$2 && shift ;;
+    --max-new-tokens)
+      case $2 in
+        '' | *[!0-9]* | 0*) fail "--max-new-tokens $2: must be a whole number from 1" 2 ;;
+      esac
+      tokens=$2 && shift
+      ;;
     --selftest) results=$2 && shift ;;
     --check) check=yes ;;
     --no-hash) hash='' ;;

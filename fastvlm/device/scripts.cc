@@ -44,6 +44,20 @@ std::string marketing_of(const std::string& chip) {
   return chosen.ok() ? chosen->chip->marketing : chip;
 }
 
+bool is_letter_or_digit(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
+
+// Patterns of the shell for what the system of a machine with this chip says: its names, but not phones and architectures.
+std::string chip_names(const std::string& chip) {
+  std::string patterns = chip + "*";
+  const auto chosen = find_chip(known_targets(), chip);
+  if (!chosen.ok()) return patterns;
+  std::vector<std::string> names = chosen->chip->also;
+  names.insert(names.begin(), chosen->chip->alias);
+  for (const std::string& name : names)
+    if (std::ranges::all_of(name, is_letter_or_digit) && name.size() > 2 && !name.starts_with('v')) patterns += " | " + name + "*";
+  return patterns;
+}
+
 // Name, pixels and number of tokens of each answer.
 std::string answer_rows(const SelfTest& test) {
   std::string rows;
@@ -87,6 +101,7 @@ std::map<std::string, std::string> bundle_scripts(const BundleManifest& manifest
       {"FIND_PROGRAM", std::string(kFindProgram)},
       {"READ_OPTIONS", std::string(kReadOptions)},
       {"CHECK_FIRST", std::string(kCheckFirst)},
+      {"CHIP_NAMES", chip_names(manifest.chip)},
       {"THROUGH", genie ? "through Genie " : ""},
       {"NO_PROGRAM", genie ? "make the pixels elsewhere (see README.md) and give them with --pixels"
                            : "push it with push.sh --program FILE, or name it in FASTVLM_NPU"},

@@ -11,14 +11,20 @@ class Scripts : public testing::Test {
  protected:
   void SetUp() override { write_made_up_bundle(folder_); }
 
-  ProcessResult run(const std::string& script, std::vector<std::string> arguments) {
+  using Environment = std::vector<std::pair<std::string, std::string>>;
+  ProcessResult run(const std::string& script, std::vector<std::string> arguments, Environment further = {}) {
     arguments.insert(arguments.begin(), (folder_ / script).string());
-    auto result = run_process({.program = "sh",
-                               .arguments = std::move(arguments),
-                               .environment = {{"FASTVLM_NPU", "/bin/echo"}, {"XDG_CACHE_HOME", (folder_ / "cache").string()}},
-                               .limits = {.seconds = 60}});
+    Environment environment = {{"FASTVLM_NPU", "/bin/echo"}, {"XDG_CACHE_HOME", (folder_ / "cache").string()}};
+    environment.insert(environment.end(), further.begin(), further.end());
+    auto result =
+        run_process({.program = "sh", .arguments = std::move(arguments), .environment = std::move(environment), .limits = {.seconds = 60}});
     EXPECT_TRUE(result.ok()) << result.error().message;
     return result.ok() ? *result : ProcessResult{.exit_code = -2};
+  }
+  // A program that is found before those of this machine.
+  Environment with_program(const std::string& name, const std::string& text) {
+    std::filesystem::permissions(folder_.write("tools/" + name, "#!/bin/sh\n" + text), std::filesystem::perms::owner_all);
+    return {{"PATH", (folder_ / "tools").string() + ":" + std::getenv("PATH")}};
   }
   // The libraries of an SDK, as far as their names and their build go.
   std::string sdk_of(const std::string& build) {
@@ -69,6 +75,24 @@ TEST_F(GenieScripts, AreValidForEveryShellAndNameWhatGenieNeeds) {
   EXPECT_NE(android.output.find("libGenie.so is missing"), std::string::npos) << android.output;
 }
 
+// A client that somebody compiled for another machine is not started, and the one for this machine does not lie in the folder.
+TEST_F(GenieScripts, RunCompilesTheClientOutsideOfTheFolder) {
+  folder_.write("genie/client.cc", "#include <cstdio>\nint main(int n, char** w) { std::puts(n > 1 ? w[n - 1] : \"client: x\"); }\n");
+  BundleManifest manifest = manifest_for_tests();
+  manifest.runtime = kGenie, manifest.contexts = {{.binary = "genie/vision_64.bin", .graphs = {"vision_64"}}};
+  manifest.files = list_bundle_files(folder_.path()).value();
+  for (const char* script : {"run.sh", "push.sh", "README.md"}) manifest.files.erase(script);
+  folder_.write("run.sh", bundle_scripts(manifest, selftest_for_tests()).at("run.sh"));
+  std::filesystem::permissions(folder_.write("genie/client", "\177ELF of another machine"), std::filesystem::perms::owner_all);
+  folder_.write("lib/libGenie.so", "");
+  folder_.write("lib/libQnnHtp.so", std::string("ELF\0", 4) + kBuildForTests + std::string("\0\n", 2));
+  const std::string relative = std::filesystem::relative(folder_ / "lib/libGenie.so").string();
+  const ProcessResult asked = run("run.sh", {"--pixels", "p.bin", "--prompt", "What?", "--any-chip"}, {{"GENIE_LIBRARY", relative}});
+  EXPECT_EQ(asked.exit_code, 0) << asked.output;
+  EXPECT_EQ(asked.output, "What?\n");
+  EXPECT_EQ(folder_.read("genie/client"), "\177ELF of another machine");
+}
+
 TEST_F(GenieScripts, RunLooksAtTheFilesBeforeGenie) {
   EXPECT_EQ(run("run.sh", {"--check"}).exit_code, 0);
   const ProcessResult none = run("run.sh", {"--selftest", (folder_ / "results").string(), "--any-chip"});
@@ -100,8 +124,8 @@ TEST_F(Scripts, RunRefusesADamagedFolderWithOneSentence) {
        {Damage{context, with_build("v2.48.0.250501010101"), "was compiled with QAIRT v2.48.0.250501010101, the bundle with v2.51.0"},
         Damage{context, std::string(bytes).replace(3, 1, "X"), "was changed: its SHA-256 is another"},
         Damage{context, bytes.substr(0, bytes.size() - 7), "so it was cut off"},
-        Damage{wrapper, "wrapper v2:6:2.51.0:5.51.0:0:57:8:0 end", "is not for sm8750"},
-        Damage{"tokenizer.json", "", "has 0 bytes in the place of 2"}}) {
+        Damage{wrapper, "wrapper v2:6:2.51.0:5.51.0:0:57:8:0 end", "is not for sm8750"}, Damage{context, "", "has 0 bytes in the place of"},
+        Damage{wrapper, "", "has 0 bytes in the place of"}, Damage{"tokenizer.json", "", "has 0 bytes in the place of 2"}}) {
     const std::string before = folder_.read(file);
     folder_.write(file, damaged);
     const ProcessResult result = run("run.sh", {"--check"});
@@ -123,6 +147,56 @@ TEST_F(Scripts, RunStartsTheProgramOnTheFolder) {
   EXPECT_EQ(tested.output, "selftest --bundle " + folder_.path().string() + " --results r\n");
   EXPECT_EQ(run("run.sh", {"--image", "a"}).exit_code, 2);
   EXPECT_EQ(run("run.sh", {"--what"}).exit_code, 2);
+}
+
+// push.sh --adb --sdk brings no library of ONNX Runtime; the program has its own.
+TEST_F(Scripts, RunStartsTheProgramWithARuntimeOfQnnAlone) {
+  folder_.write("runtime/onnxruntime_qnn/libQnnHtp.so", std::string("ELF\0", 4) + kBuildForTests + std::string("\0\n", 2));
+  const ProcessResult asked = run("run.sh", {"--image", "a.png", "--prompt", "b", "--any-chip"});
+  EXPECT_EQ(asked.exit_code, 0) << asked.output;
+  EXPECT_NE(asked.output.find("chat --output-dir"), std::string::npos) << asked.output;
+}
+
+TEST_F(Scripts, RunRefusesAMachineWithAnotherChipByEveryNameThatItsSystemSays) {
+  struct Machine {
+    const char* says;
+    int code;
+  };
+  for (const auto& [says, code] : {Machine{"SM8750", 0}, Machine{"sm8750p", 0}, Machine{"Raspberry Pi", 0}, Machine{"", 0},
+                                   Machine{"SM8650", 4}, Machine{"QCS6490", 4}, Machine{"X1E80100", 4}, Machine{"SXR2230P", 4}}) {
+    const auto machine = with_program("getprop", std::string("echo '") + says + "'\n");
+    const ProcessResult asked = run("run.sh", {"--image", "a.png", "--prompt", "b"}, machine);
+    EXPECT_EQ(asked.exit_code, code) << says << ": " << asked.output;
+    EXPECT_EQ(asked.output.find("this machine has a") != std::string::npos, code != 0) << asked.output;
+  }
+}
+
+TEST_F(Scripts, RunTakesWholeNumbersOnly) {
+  for (const char* number : {"abc", "0", "-1", "2.5", ""}) {
+    const ProcessResult asked = run("run.sh", {"--image", "a", "--prompt", "b", "--any-chip", "--max-new-tokens", number});
+    EXPECT_EQ(asked.exit_code, 2) << number;
+    EXPECT_NE(asked.output.find("must be a whole number from 1"), std::string::npos) << asked.output;
+  }
+}
+
+// The line of each wheel goes into the file that pip reads.
+TEST_F(Scripts, PushPrintsWhatItWrites) {
+  const ProcessResult linux = run("push.sh", {"--ssh", "root@board", "--dry-run"});
+  EXPECT_NE(linux.output.find("echo 'onnxruntime-qnn=="), std::string::npos) << linux.output;
+  EXPECT_NE(linux.output.find("/requirements.txt\n"), std::string::npos) << linux.output;
+  EXPECT_NE(linux.output.find("rm -rf "), std::string::npos) << linux.output;
+}
+
+TEST_F(Scripts, PushSaysWhichProgramIsNotThere) {
+  // A PATH with what looks at the files, and nothing that reaches a machine.
+  for (const char* tool : {"cat", "dirname", "grep", "head", "sed", "sha256sum", "wc"})
+    with_program(tool, std::string("PATH=") + std::getenv("PATH") + " exec " + tool + " \"$@\"\n");
+  const Environment few = {{"PATH", (folder_ / "tools").string()}};
+  for (const auto& [way, words] : {std::pair{"--ssh", "there is no ssh on this machine"}, {"--adb", "there is no adb on this machine"}}) {
+    const ProcessResult result = run("push.sh", {way, std::string_view(way) == "--ssh" ? "host" : "--no-runtime"}, few);
+    EXPECT_EQ(result.exit_code, 4) << result.output;
+    EXPECT_NE(result.output.find(words), std::string::npos) << result.output;
+  }
 }
 
 TEST_F(Scripts, PushPrintsEveryCommandAndRunsNone) {
@@ -153,6 +227,8 @@ TEST_F(Scripts, PushRefusesWhatCannotWorkBeforeAnythingIsSent) {
         Case{{"--adb", "--dry-run", "--sdk", sdk_of("v2.48.0.250501010101")}, 4, "is of QAIRT v2.48.0.250501010101, but the contexts"},
         Case{{"--ssh", "h", "--dry-run", "--to", "a b"}, 2, "only letters"},
         Case{{"--ssh", "h", "--os", "qnx"}, 2, "neither linux nor android"},
+        Case{{"--ssh", "--dry-run"}, 2, "--ssh needs a value, and \"--dry-run\" is none"},
+        Case{{"--ssh", "h", "--to", "-x", "--dry-run"}, 2, "--to needs a value"},
         Case{{"--ssh", "h", "--program", "/nowhere", "--dry-run"}, 3, "there is no such file"}}) {
     const ProcessResult result = run("push.sh", arguments);
     EXPECT_EQ(result.exit_code, code) << result.output;

@@ -40,23 +40,33 @@ list_files() {
 FILES
 }
 
+check_size() {
+  [ "$((size))" = "$bytes" ] || fail "$name has $((size)) bytes in the place of $bytes, so it was cut off; copy the bundle again"
+}
+
 # $1: hash, or nothing to compare sizes only.
 check_files() {
   list_files | while read -r bytes sha256 name; do
     [ -f "$here/$name" ] || fail "$name is missing; copy the bundle again"
+    size=$(wc -c <"$here/$name")
+    # What is another file says why it is; what was cut off names nothing.
     case $name in
       *_ctx.onnx)
-        grep -a -q "v2:[0-9]*:[^:]*:[^:]*:[0-9]*:$soc_model:" "$here/$name" ||
-          fail "$name is not for $chip; copy the bundle again"
+        note=$(grep -a -o -m 1 'v2:[0-9]*:[^:]*:[^:]*:[0-9]*:[0-9]*:' "$here/$name" | head -n 1)
+        case $note in
+          *":$soc_model:") ;;
+          '') check_size && fail "$name is not for $chip; copy the bundle again" ;;
+          *) fail "$name is not for $chip; copy the bundle again" ;;
+        esac
         ;;
       *_qnn.bin | genie/vision*.bin | genie/decoder*.bin)
         build=$(build_of "$here/$name")
+        [ -n "$build" ] || check_size
         [ "$build" = "$compiler" ] ||
           fail "$name was compiled with QAIRT ${build:-(none named)}, the bundle with $compiler; copy the bundle again"
         ;;
     esac
-    size=$(wc -c <"$here/$name")
-    [ "$((size))" = "$bytes" ] || fail "$name has $((size)) bytes in the place of $bytes, so it was cut off; copy the bundle again"
+    check_size
     [ "$1" = hash ] || continue
     sum=$(sha256sum "$here/$name")
     [ "${sum%% *}" = "$sha256" ] || fail "$name was changed: its SHA-256 is another; copy the bundle again"

@@ -11,12 +11,20 @@
 #include "fastvlm/onnx/library_child.h"
 #include "fastvlm/onnx/model_index.h"
 #include "fastvlm/onnx/parse.h"
+#include "fastvlm/onnx/schemas.h"
 
 namespace fastvlm {
 namespace {
 
 // Enough for a person; a broken exporter would give thousands.
 constexpr std::size_t kMaxListed = 50;
+
+// Operators of ONNX that are newer than the linked library, of the opsets 18 to 26.
+constexpr std::string_view kNewerOperators[] = {
+    "AffineGrid",         "Attention",       "BitCast",     "BitwiseAnd",    "BitwiseNot",     "BitwiseOr",
+    "BitwiseXor",         "Col2Im",          "CumProd",     "CenterCropPad", "DeformConv",     "Gelu",
+    "GroupNormalization", "ImageDecoder",    "Mish",        "Swish",         "RegexFullMatch", "StringConcat",
+    "RMSNormalization",   "RotaryEmbedding", "StringSplit", "TensorScatter"};
 
 std::string label(const OnnxNode& node) {
   const std::string& name = !node.name.empty() || node.outputs.empty() ? node.name : node.outputs.front();
@@ -107,6 +115,15 @@ std::vector<Finding> check_versions(const OnnxModel& model, const ValidateOption
     findings.push_back(
         {Severity::kError, domain, fmt::format("operators of domain \"{}\" are used, but no opset of it is imported", domain)});
   return findings;
+}
+
+std::optional<std::string> unknown_operator(const OnnxModel& model) {
+  for (const auto* nodes : {&model.nodes, &model.inner_nodes})
+    for (const OnnxNode& node : *nodes)
+      if (node.domain.empty() && std::ranges::find(kNewerOperators, node.op) == std::end(kNewerOperators) &&
+          !is_known(node.domain, node.op, model.opset()))
+        return node.op;
+  return {};
 }
 
 std::vector<Finding> check_operators(const OnnxModel& model, std::span<const OperatorId> allowed) {

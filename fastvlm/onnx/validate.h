@@ -1,6 +1,7 @@
 // Whether an ONNX file is what we promise: more than the ONNX checker looks at, and what it looks at as well.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -34,6 +35,9 @@ std::vector<Finding> check_versions(const OnnxModel& model, const ValidateOption
 std::vector<Finding> check_operators(const OnnxModel& model, std::span<const OperatorId> allowed);
 std::vector<Finding> check_structure(const OnnxModel& model);
 std::vector<Finding> check_static_shapes(const OnnxModel& model);
+
+// The first operator of ONNX's own domain that no version of ONNX has; what of it a runtime adds under that domain is known, too.
+std::optional<std::string> unknown_operator(const OnnxModel& model);
 
 // The errors among the findings as one Status: the first in full, the others counted.
 Status to_status(const std::vector<Finding>& findings, const Path& model);
