@@ -130,6 +130,7 @@ Status add_npu_graphs(PreparedExport& p, const Weights& weights) {
     p.graphs.push_back(std::move(prepared));
   }
   return add_encodings(p, weights, *chips[0].target, part_limit(options, chips));
+    if (activations == Activations::kWhole) add_float_matrix(options, prepared, p.matrices);
 }
 
 Status write_graph_files(PreparedExport& p) {
