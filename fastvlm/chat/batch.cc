@@ -25,17 +25,8 @@ const BatchItem* next_of(const std::vector<BatchItem>& items, const AnswerFile& 
   return nullptr;
 }
 
-}  // namespace
-
-Result<BatchReport> run_batch(const BatchOptions& options, const AnswerItem& answer, Progress& progress) {
-  TRY_ASSIGN(const std::vector<BatchItem> items, read_batch(options.file));
-  std::error_code ignored;
-  if (std::filesystem::equivalent(options.file, options.output, ignored))
-    return bad_usage("{}: the answers would overwrite the questions; name another file with `batch_output`", options.output.string());
-  TRY_ASSIGN(AnswerFile answers, AnswerFile::open(options.output, items, options.run));
-  BatchReport report{.questions = items.size()};
-  for (std::size_t i = 0; i < items.size(); ++i) report.answered_before += answers.answered(i) ? 1 : 0;
-  progress.start("answering", items.size() - report.answered_before);
+Status answer_all(const std::vector<BatchItem>& items, const AnswerItem& answer, AnswerFile& answers, BatchReport& report,
+                  Progress& progress) {
   for (std::size_t i = 0; i < items.size(); ++i) {
     if (answers.answered(i)) continue;
     TRY(check_interrupt());
@@ -48,6 +39,29 @@ Result<BatchReport> run_batch(const BatchOptions& options, const AnswerItem& ans
     report.new_tokens += static_cast<std::int64_t>(reply.answer.ids.size());
     progress.advance(1);
   }
+  return {};
+}
+
+}  // namespace
+
+Error with_kept_answers(Error error, const Path& file, std::size_t answers) {
+  if (error.kind == ErrorKind::kInterrupted)
+    error.message = fmt::format("interrupted; {} kept in {}, run the same again to go on",
+                                answers == 1 ? "1 answer is" : fmt::format("{} answers are", answers), file.string());
+  return error;
+}
+
+Result<BatchReport> run_batch(const BatchOptions& options, const AnswerItem& answer, Progress& progress) {
+  TRY_ASSIGN(const std::vector<BatchItem> items, read_batch(options.file));
+  std::error_code ignored;
+  if (std::filesystem::equivalent(options.file, options.output, ignored))
+    return bad_usage("{}: the answers would overwrite the questions; name another file with `batch_output`", options.output.string());
+  TRY_ASSIGN(AnswerFile answers, AnswerFile::open(options.output, items, options.run));
+  BatchReport report{.questions = items.size()};
+  for (std::size_t i = 0; i < items.size(); ++i) report.answered_before += answers.answered(i) ? 1 : 0;
+  progress.start("answering", items.size() - report.answered_before);
+  if (Status done = answer_all(items, answer, answers, report, progress); !done.ok())
+    return with_kept_answers(std::move(done).error(), options.output, report.answered_before + report.answered);
   return report;
 }
 

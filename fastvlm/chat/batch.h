@@ -31,6 +31,9 @@ struct BatchReply {
 // `next` comes after this item, or is nullptr.
 using AnswerItem = std::function<Result<BatchReply>(const BatchItem& item, const BatchItem* next)>;
 
+// What an Error of `answers` questions that are in the file already says: an interrupt takes nothing of them, and the next run goes on.
+Error with_kept_answers(Error error, const Path& file, std::size_t answers);
+
 // Each question is a conversation of its own. An Error of `answer` ends the run; what is written stays.
 Result<BatchReport> run_batch(const BatchOptions& options, const AnswerItem& answer, Progress& progress);
 

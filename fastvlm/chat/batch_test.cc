@@ -106,6 +106,8 @@ TEST_F(Batch, GoesOnWhereItWasStoppedAndEndsWithTheSameBytes) {
   auto stopped = run();
   ASSERT_FALSE(stopped.ok());
   EXPECT_EQ(stopped.error().kind, ErrorKind::kInterrupted);
+  EXPECT_EQ(stopped.error().message,
+            fmt::format("interrupted; 1 answer is kept in {}, run the same again to go on", (folder_ / "a.jsonl").string()));
   stop_at_.clear();
   asked_.clear();
   auto report = run();

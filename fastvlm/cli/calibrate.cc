@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "fastvlm/base/try.h"
+#include "fastvlm/cli/export_arguments.h"
 #include "fastvlm/cli/print.h"
 #include "fastvlm/cli/verbs.h"
 
@@ -49,6 +50,12 @@ Status check_output(const CalibrateArguments& a) {
   return {};
 }
 
+// Of more shards than pictures, some have nothing to see. `merge` wants their files all the same.
+std::vector<std::string> findings_of(const Ranges& ranges, const Shard& shard) {
+  if (!ranges.values.empty()) return {};
+  return {fmt::format("no picture falls to part {} of {}; its file is empty and serves `merge` alone", shard.index, shard.count)};
+}
+
 ExitCode run(const CalibrateArguments& a, const CommonArguments& common) {
   TRY(check_output(a));
   TRY_ASSIGN(const Shard shard, parse_shard(a.shard));
@@ -72,6 +79,7 @@ ExitCode run(const CalibrateArguments& a, const CommonArguments& common) {
                                                   .threads = common.threads,
                                                   .kept = kept},
                                                  *progress));
+  const std::vector<std::string> findings = findings_of(ranges, shard);
   if (earlier) {
     if (Status merged = earlier->merge(ranges); !merged.ok()) return std::move(merged).error().within(a.output.string());
     ranges = *std::move(earlier);
@@ -79,16 +87,19 @@ ExitCode run(const CalibrateArguments& a, const CommonArguments& common) {
   TRY(write_ranges(a.output, ranges));
   std::error_code ignored;
   std::filesystem::remove(kept, ignored);
-  if (common.json)
+  if (common.json) {
     print_json({{"output", a.output.string()},
                 {"model", ranges.model},
                 {"pictures", ranges.pictures},
                 {"prompts", ranges.prompts},
                 {"tokens", ranges.tokens},
-                {"values", ranges.values.size()}});
-  else
-    print_line(fmt::format("{}: {} values, seen with {} pictures, {} prompts and {} tokens", a.output.string(), ranges.values.size(),
-                           ranges.pictures, ranges.prompts, ranges.tokens));
+                {"values", ranges.values.size()},
+                {"findings", findings}});
+    return 0;
+  }
+  print_findings(findings);
+  print_line(fmt::format("{}: {} values, seen with {} pictures, {} prompts and {} tokens", a.output.string(), ranges.values.size(),
+                         ranges.pictures, ranges.prompts, ranges.tokens));
   return 0;
 }
 

@@ -117,6 +117,7 @@ void print_ranges(const OrderedJson& ranges, Rows& rows) {
   const auto number = [&](const char* key) { return grouped(ranges[key].get<std::uint64_t>()); };
   rows.push_back({"model", plain_at(ranges, "model")});
   rows.push_back({"seen with", fmt::format("{} pictures, {} prompts, {} tokens", number("pictures"), number("prompts"), number("tokens"))});
+  if (ranges.contains("parts")) rows.push_back({"of all pictures", plain_at(ranges, "parts")});
   std::string values = number("values");
   if (ranges["values_with_channels"] != 0) values += fmt::format(", {} of them by channel", number("values_with_channels"));
   rows.push_back({"values", values});

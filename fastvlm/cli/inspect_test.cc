@@ -103,7 +103,7 @@ TEST_F(InspectVerb, OperatorsAreCheckedWithFixedInputsAndWithTheWeightsInAnother
 }
 
 // A file of ranges with 12 values; the n-th reaches 2^n.
-std::string ranges_file() {
+std::string ranges_file(const char* seen = "{}") {
   OrderedJson values = OrderedJson::object();
   for (int i = 6; i < 18; ++i) {
     std::vector<int> histogram(64, 0);
@@ -113,8 +113,8 @@ std::string ranges_file() {
         {"histogram", histogram}};
   }
   const OrderedJson file = {
-      {"format", "fastvlm-npu ranges"}, {"version", 2},    {"model", "0123abcd"}, {"pictures", 1234}, {"prompts", 5}, {"tokens", 6},
-      {"seen", OrderedJson::object()},  {"values", values}};
+      {"format", "fastvlm-npu ranges"},   {"version", 2},    {"model", "0123abcd"}, {"pictures", 1234}, {"prompts", 5}, {"tokens", 6},
+      {"seen", OrderedJson::parse(seen)}, {"values", values}};
   return file.dump(1);
 }
 
@@ -156,6 +156,16 @@ TEST_F(InspectVerb, DescribesRangesAndTheirLargestValues) {
   EXPECT_EQ(shown.exit_code, 0);
   for (const char* words : {"1,234 pictures, 5 prompts, 6 tokens", "--tensors lists all", "model.layers.17", "65504"})
     EXPECT_NE(shown.output.find(words), std::string::npos) << words << "\n" << shown.output;
+}
+
+TEST_F(InspectVerb, SaysWhichPartOfThePicturesRangesHaveSeen) {
+  folder_.write("part.fvc", ranges_file(R"({"0f": {"of": 3, "parts": [1]}})"));
+  folder_.write("whole.fvc", ranges_file(R"({"0f": {"of": 3, "parts": [1, 2, 3]}})"));
+  const Json part = run_json({"inspect", at("part.fvc")});
+  EXPECT_EQ(part["ranges"]["parts"], "part 1 of 3");
+  EXPECT_NE(part["findings"].dump().find("merge"), std::string::npos) << part.dump();
+  EXPECT_NE(run_program({"inspect", at("part.fvc")}).output.find("part 1 of 3"), std::string::npos);
+  EXPECT_FALSE(run_json({"inspect", at("whole.fvc")})["ranges"].contains("parts"));
 }
 
 TEST_F(InspectVerb, CutsLongMetadataWithACount) {

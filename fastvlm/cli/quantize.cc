@@ -276,7 +276,9 @@ ExitCode run_sensitivity(const QuantizeArguments& a, const CommonArguments& comm
   if (found.proposal) {
     Recipe& recipe = found.proposal->recipe;
     recipe.name = a.name.empty() ? options.recipe.name + "-mixed" : a.name;
-    recipe.about = fmt::format("{} with more bits where `quantize --sensitivity` found that they pay", options.recipe.name);
+    const bool as_it_is = recipe.rules == options.recipe.rules;
+    recipe.about = options.recipe.name + (as_it_is ? " as it is: more bits did not pay where `quantize --sensitivity` measured"
+                                                   : " with more bits where `quantize --sensitivity` found that they pay");
     TRY_ASSIGN(recipe, parse_recipe(recipe_text(recipe), "--name " + recipe.name));
     if (!a.output.empty()) TRY(write_file_atomically(a.output, recipe_text(recipe)));
   }

@@ -9,22 +9,11 @@
 #include "fastvlm/base/temporary_folder.h"
 #include "fastvlm/base/try.h"
 #include "fastvlm/bundle/manifest.h"
+#include "fastvlm/bundle/names.h"
+#include "fastvlm/compile/graph_weights.h"
 
 namespace fastvlm {
 namespace {
-
-Result<std::vector<CompileGroup>> groups_of(const Manifest& manifest, const Path& folder) {
-  std::vector<CompileGroup> groups;
-  const std::string weights = npu_weights_identity(manifest);
-  for (const GraphEntry& graph : manifest.graphs) {
-    if (!graph.npu()) continue;
-    auto group = std::ranges::find(groups, graph.group, &CompileGroup::name);
-    if (group == groups.end()) group = groups.insert(groups.end(), {.name = graph.group, .weights_sha256 = weights});
-    group->graphs.push_back(graph.name);
-  }
-  if (groups.empty()) return bad_input("{}: holds no static graphs for an NPU; export again with `targets`", folder.string());
-  return groups;
-}
 
 // What lies in the chip's folder now is what the manifest says about it.
 Status enter_files(const Path& folder, const std::string& chip, std::map<std::string, ManifestFile>& files) {
@@ -66,7 +55,7 @@ Result<Prepared> prepare(const CompileOptions& options) {
   TRY_ASSIGN(prepared.manifest, read_manifest(options.output_dir));
   for (const GraphEntry& graph : prepared.manifest.graphs)
     if (graph.npu()) TRY(check_graph_runs(graph, prepared.chips));
-  TRY_ASSIGN(prepared.groups, groups_of(prepared.manifest, options.output_dir));
+  TRY_ASSIGN(prepared.groups, compile_groups(prepared.manifest, options.output_dir));
   return prepared;
 }
 
@@ -93,6 +82,23 @@ CompileRequest request_for(const CompileOptions& options, const ChipWork& work, 
 }
 
 }  // namespace
+
+Result<std::vector<CompileGroup>> compile_groups(const Manifest& manifest, const Path& folder) {
+  std::vector<CompileGroup> groups;
+  for (const GraphEntry& graph : manifest.graphs) {
+    if (!graph.npu()) continue;
+    auto group = std::ranges::find(groups, graph.group, &CompileGroup::name);
+    if (group == groups.end()) group = groups.insert(groups.end(), {.name = graph.group});
+    group->graphs.push_back(graph.name);
+  }
+  if (groups.empty()) return bad_input("{}: holds no static graphs for an NPU; export again with `targets`", folder.string());
+  for (CompileGroup& group : groups) {
+    std::vector<Path> graphs;
+    for (const std::string& graph : group.graphs) graphs.push_back(folder / graph_file(graph, /*npu=*/true));
+    TRY_ASSIGN(group.weights_sha256, weights_identity(manifest, graphs));
+  }
+  return groups;
+}
 
 Status check_compile(const CompileOptions& options) {
   TRY_ASSIGN(const auto chips, find_chips(options.known_targets, options.targets));

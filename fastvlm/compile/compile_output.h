@@ -8,7 +8,7 @@
 #include "fastvlm/base/json.h"
 #include "fastvlm/base/progress.h"
 #include "fastvlm/base/shard.h"
-#include "fastvlm/bundle/graph_entry.h"
+#include "fastvlm/bundle/manifest.h"
 #include "fastvlm/run/runtimes.h"
 #include "fastvlm/targets/registry.h"
 
@@ -29,6 +29,9 @@ struct CompiledTarget {
   std::string target;
   std::vector<CompiledGroup> groups;
 };
+
+// The static graphs of a folder as they are compiled together, each group with the name of the weights that its graphs take.
+Result<std::vector<CompileGroup>> compile_groups(const Manifest& manifest, const Path& folder);
 
 // What can be said before any work: unknown chips, missing runtimes.
 Status check_compile(const CompileOptions& options);

@@ -5,6 +5,7 @@
 #include "fastvlm/base/try.h"
 #include "fastvlm/bundle/manifest.h"
 #include "fastvlm/compile/compile_output.h"
+#include "fastvlm/compile/graph_weights.h"
 #include "fastvlm/run/ort_runner.h"
 #include "fastvlm/session/float_edges.h"
 
@@ -42,12 +43,12 @@ Result<OpenGraph> npu_opener(const GraphOpenerOptions& options, const Result<Man
   TRY_ASSIGN(base.runtimes, chosen.target->find_runtimes(options.runtimes));
   if (!read.ok()) return read.error();
   TRY(check_some_run(*read, chosen));
-  base.weights_sha256 = npu_weights_identity(*read);
-  return OpenGraph([base, chosen, graphs = read->graphs, on_open = options.on_open](const Path& model) -> Result<std::unique_ptr<Runner>> {
-    const auto entry = std::ranges::find(graphs, model.stem().string(), &GraphEntry::name);
-    if (entry != graphs.end()) TRY(check_graph_runs(*entry, {&chosen, 1}));
+  return OpenGraph([base, chosen, manifest = *read, on_open = options.on_open](const Path& model) -> Result<std::unique_ptr<Runner>> {
+    const auto entry = std::ranges::find(manifest.graphs, model.stem().string(), &GraphEntry::name);
+    if (entry != manifest.graphs.end()) TRY(check_graph_runs(*entry, {&chosen, 1}));
     NpuRunnerRequest one = base;
     one.graph = model;
+    TRY_ASSIGN(one.weights_sha256, weights_identity(manifest, {&model, 1}));
     if (on_open) on_open(model.stem().string(), *chosen.chip);
     return chosen.target->open_runner(one);
   });

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "fastvlm/base/try.h"
+#include "fastvlm/compile/graph_weights.h"
 #include "fastvlm/device/genie_bundle.h"
 #include "fastvlm/onnx/model_file.h"
 #include "fastvlm/session/probed_graph.h"
@@ -27,9 +28,9 @@ Result<std::vector<std::string>> probes_of(const Path& graph) {
 
 // The graphs to compile as files in one folder.
 Status write_models(const BundlePlan& plan, const Path& folder, CompiledContexts& compiled, std::vector<CompileGroup>& groups) {
-  const std::string weights = npu_weights_identity(plan.folder.manifest);
   for (const ContextToCompile& one : plan.to_compile) {
     const Path graph = plan.folder.path / std::ranges::find(plan.folder.manifest.graphs, one.graph, &GraphEntry::name)->file;
+    TRY_ASSIGN(const std::string weights, weights_identity(plan.folder.manifest, {&graph, 1}));
     std::vector<std::string> values;
     if (one.probed) {
       TRY_ASSIGN(values, probes_of(graph));

@@ -8,11 +8,13 @@ Status check_bars(const Bars& bars, const ResultsHeader& header) {
     const std::optional<double>& bar;
     bool comparison;
     bool metric;
+    bool share;  // from 0 to 1
   };
-  for (const Need& need : {Need{"min_score", bars.min_score, false, true}, Need{"max_drop", bars.max_drop, true, true},
-                           Need{"max_kl", bars.max_kl, true, false}, Need{"max_kl_99", bars.max_kl_99, true, false},
-                           Need{"min_agreement", bars.min_agreement, true, false}}) {
+  for (const Need& need : {Need{"min_score", bars.min_score, false, true, true}, Need{"max_drop", bars.max_drop, true, true, false},
+                           Need{"max_kl", bars.max_kl, true, false, false}, Need{"max_kl_99", bars.max_kl_99, true, false, false},
+                           Need{"min_agreement", bars.min_agreement, true, false, true}}) {
     if (!need.bar) continue;
+    if (need.share && !(*need.bar >= 0 && *need.bar <= 1)) return bad_option(need.option, "{}: must be from 0 to 1", *need.bar);
     if (need.comparison && !header.against) return bad_option(need.option, "{}: needs something to compare with: `against`", *need.bar);
     if (need.metric && header.metrics.empty()) return bad_option(need.option, "{}: the set has no answers to score", *need.bar);
   }

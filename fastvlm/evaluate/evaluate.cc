@@ -68,16 +68,22 @@ Result<EvaluationReport> run_evaluation(const QuestionSet& set, const ResultsHea
   EvaluationReport report{.answered_before = file.answered_before()};
   const std::size_t begin = header.shard.begin(set.questions.size()), end = header.shard.end(set.questions.size());
   progress.start("answering", end - begin - report.answered_before);
-  for (std::size_t i = begin; i < end; ++i) {
-    const Question& question = set.questions[i];
-    if (file.has(question.number)) continue;
+  std::size_t kept = report.answered_before;
+  const auto answer_one = [&](std::size_t i) -> Status {
     TRY(check_interrupt());
     std::size_t next = i + 1;
     while (next < end && (file.has(next + 1) || !set.questions[next].problem.empty())) ++next;
     const Question* following = next < end ? &set.questions[next] : nullptr;
+    const Question& question = set.questions[i];
     TRY_ASSIGN(const ResultRow row, row_for(question, metrics, [&] { return answer(question, following); }));
     TRY(file.append(row));
     report.answered += row.error.empty() ? 1 : 0;
+    return {};
+  };
+  for (std::size_t i = begin; i < end; ++i) {
+    if (file.has(set.questions[i].number)) continue;
+    if (Status answered = answer_one(i); !answered.ok()) return with_kept_answers(std::move(answered).error(), path, kept);
+    ++kept;
     progress.advance(1);
   }
   TRY_ASSIGN(report.results, file.finish());

@@ -101,6 +101,8 @@ TEST_F(Evaluate, AnInterruptKeepsWhatIsThere) {
   }();
   ASSERT_FALSE(stopped.ok());
   EXPECT_EQ(stopped.error().kind, ErrorKind::kInterrupted);
+  EXPECT_EQ(stopped.error().message,
+            fmt::format("interrupted; 7 answers are kept in {}, run the same again to go on", (folder_ / "r.jsonl").string()));
   const auto report = evaluate_for_tests(set_, folder_ / "r.jsonl");
   ASSERT_TRUE(report.ok());
   EXPECT_EQ(report->answered_before, 7U);

@@ -100,6 +100,10 @@ TEST(Bars, OneThatTheRunCannotTellIsWrongUsage) {
   EXPECT_FALSE(check_bars({.max_kl = 1}, {.metrics = {"exact"}}).ok());
   EXPECT_FALSE(check_bars({.max_drop = 1}, {.metrics = {"exact"}}).ok());
   EXPECT_FALSE(check_bars({.min_score = 1}, {}).ok());
+  for (const double no_share : {1.1, -0.1, std::nan("")}) {
+    EXPECT_FALSE(check_bars({.min_score = no_share}, {.metrics = {"exact"}}).ok()) << no_share;
+    EXPECT_FALSE(check_bars({.min_agreement = no_share}, {.against = AnsweredBy{}}).ok()) << no_share;
+  }
   EXPECT_TRUE(check_bars({.min_score = 1}, {.metrics = {"exact"}}).ok());
   EXPECT_TRUE(check_bars({.max_kl = 1}, {.against = AnsweredBy{}}).ok());
 }

@@ -64,6 +64,7 @@ class Addition {
       return bad_input("{}: is another checkpoint ({:.12}) than the one that {} was exported from ({:.12})", o_.model_dir.string(),
                        facts_.model, o_.output_dir.string(), made_from(old_)->model);
     TRY_ASSIGN(prepared_, prepare_graphs(options, std::move(checkpoint)));
+    TRY(check_precisions(*options.npu, prepared_->matrices));
     TRY(add_side_files(*prepared_));
     TRY(check_standing_files());
     auto report = write();

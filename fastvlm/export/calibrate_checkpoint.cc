@@ -9,6 +9,7 @@
 #include "fastvlm/compile/graph_opener.h"
 #include "fastvlm/export/model_identity.h"
 #include "fastvlm/quant/built_in_set.h"
+#include "fastvlm/quant/merge_ranges.h"
 
 namespace fastvlm {
 namespace {
@@ -77,7 +78,11 @@ Result<Ranges> calibrate_checkpoint(const CheckpointCalibration& o, Progress& pr
 
 Result<Ranges> ranges_of(const Path& source, const CheckpointCalibration& options, Progress& progress) {
   std::error_code failure;
-  if (!source.empty() && !std::filesystem::is_directory(source, failure)) return read_ranges(source);
+  if (!source.empty() && !std::filesystem::is_directory(source, failure)) {
+    TRY_ASSIGN(Ranges ranges, read_ranges(source));
+    TRY(check_complete(ranges, source));
+    return ranges;
+  }
   CheckpointCalibration folder = options;
   folder.pictures = source;
   return calibrate_checkpoint(folder, progress);

@@ -88,14 +88,14 @@ Result<ExportReport> run_export(const ExportOptions& options, Progress& progress
                                  return std::filesystem::exists(folder / kManifestFile, unreadable);
                                },
                            .replaceable = fmt::format("an export (a folder with {})", kManifestFile)};
-  // What is wrong with the recipes or the folder is said before the checkpoint is looked at. Whether the chips compute what the graphs
-  // ask for is not asked here: calibrate runs them on the CPU.
+  // What is wrong with the recipes or the folder is said before the checkpoint is looked at.
   FASTVLM_ASSERT(!options.ranges || options.ranges->source != RangeOptions::Source::kAssumed,
                  "ranges are measured before they are written");
   if (options.npu) TRY(check_integer_recipes(options));
   TRY(check_target(options.output_dir, stage));
   TRY(check_reuse(options));
   TRY_ASSIGN(auto prepared, prepare_graphs(options));
+  if (options.npu && options.must_run) TRY(check_precisions(*options.npu, prepared->matrices));
   PreparedExport& p = *prepared;
   const std::vector<PlannedFile> files = planned_files(p);
   TRY(check_reuse(options, files));

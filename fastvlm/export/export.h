@@ -52,6 +52,7 @@ struct ExportOptions {
   GeluPolicy gelu = GeluPolicy::kAuto;
   // Version of the files of encodings beside static graphs with integers; nothing: none are written.
   std::optional<EncodingsVersion> encodings = EncodingsVersion::k100;
+  bool must_run = false;  // matrices that the chips cannot multiply are an error; calibrate runs the graphs on the CPU
   rewrite::PipelineOptions passes;
 };
 
@@ -60,6 +61,12 @@ struct PreparedGraph {
   GraphEntry entry;  // its row in the manifest
   std::unique_ptr<Graph> graph;
   std::vector<rewrite::PassOutcome> passes;
+};
+
+// What a recipe asks of a chip.
+struct PrecisionNeed {
+  std::string what;  // "recipe w8a16", "the tower with recipe fp16"
+  Precision precision = Precision::kFloat16;
 };
 
 // A file of encodings.
@@ -76,10 +83,11 @@ struct PreparedExport {
   std::int64_t image_size = 0;
   std::vector<std::string> findings;
   std::vector<PreparedGraph> graphs;
-  ops::ScalePlan scales;               // of the static graphs
-  std::vector<ops::ChosenGelu> gelus;  // of these, each once
-  DataLayout data;                     // of the plain graphs, beside them
-  DataLayout npu_data;                 // of npu/, beside those: ONNX Runtime refuses data outside the graph's folder
+  ops::ScalePlan scales;                // of the static graphs
+  std::vector<ops::ChosenGelu> gelus;   // of these, each once
+  std::vector<PrecisionNeed> matrices;  // recipes without half precision whose matrices need it all the same, each once
+  DataLayout data;                      // of the plain graphs, beside them
+  DataLayout npu_data;                  // of npu/, beside those: ONNX Runtime refuses data outside the graph's folder
   WeightPtr embedding;
   std::vector<PreparedEncodings> encodings;        // of the static graphs
   std::map<std::string, std::string> small_files;  // tokenizer and configs: name -> bytes

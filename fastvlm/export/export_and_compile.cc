@@ -30,7 +30,9 @@ Result<FullExportReport> export_and_compile(const FullExportOptions& options, Pr
   TRY(check_export_and_compile(options));
   FullExportReport report;
   const auto begin = std::chrono::steady_clock::now();
-  TRY_ASSIGN(report.graphs, run_export(options.graphs, progress));
+  ExportOptions graphs = options.graphs;
+  graphs.must_run = true;
+  TRY_ASSIGN(report.graphs, run_export(graphs, progress));
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   if (!options.graphs.npu || !options.compile) return report;
   auto contexts = compile_output(compile_options(options), progress);

@@ -90,7 +90,9 @@ OrderedJson target_json(const PreparedExport& p, const ChosenChip& chosen) {
   const TextConfig& text = p.config.text;
   std::vector<std::string> findings;
   OrderedJson contexts = contexts_json(p, chosen, findings);
-  for (const PrecisionNeed& need : precisions_needed(*p.options.npu))
+  std::vector<PrecisionNeed> needs = precisions_needed(*p.options.npu);
+  needs.insert(needs.end(), p.matrices.begin(), p.matrices.end());
+  for (const PrecisionNeed& need : needs)
     if (auto why = chosen.target->refuses(chip, need.precision))
       findings.push_back(fmt::format("export will refuse {} on this chip: {}", need.what, *why));
   if (!chip.weight_sharing)

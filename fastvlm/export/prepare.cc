@@ -12,6 +12,7 @@
 #include "fastvlm/export/manifest_of.h"
 #include "fastvlm/export/model_identity.h"
 #include "fastvlm/export/prepare_integers.h"
+#include "fastvlm/export/recipe_findings.h"
 #include "fastvlm/export/side_files.h"
 #include "fastvlm/export/write_files.h"
 #include "fastvlm/graph/cost.h"
@@ -98,6 +99,16 @@ void add_gelus(const std::vector<ops::ChosenGelu>& more, std::vector<ops::Chosen
     if (std::ranges::find(gelus, gelu.name, &ops::ChosenGelu::name) == gelus.end()) gelus.push_back(gelu);
 }
 
+// Each sentence once: a recipe may be that of the tower and of the decoder.
+void note_recipes(PreparedExport& p, const NpuOptions& options) {
+  const std::vector<std::string> weights = weight_names(p);
+  std::vector<Recipe> recipes = options.recipes;
+  recipes.push_back(options.vision_recipe);
+  for (const Recipe& recipe : recipes)
+    for (std::string& sentence : recipe_findings(recipe, weights))
+      if (std::ranges::find(p.findings, sentence) == p.findings.end()) p.findings.push_back(std::move(sentence));
+}
+
 Status add_npu_graphs(PreparedExport& p, const Weights& weights) {
   p.options.npu->gelus = gelu_forms(p.options);
   NpuOptions options = *p.options.npu;
@@ -111,6 +122,7 @@ Status add_npu_graphs(PreparedExport& p, const Weights& weights) {
     TRY(plan_scales(p, weights, *chips[0].target));
     options.scales = p.scales;
   }
+  note_recipes(p, options);
   for (std::string& sentence : shortened_factors(options, chips)) p.findings.push_back(std::move(sentence));
   auto graphs = npu_graphs(p.config, weights, options, *chips[0].target, part_limit(options, chips));
   for (NpuGraph& npu : graphs) {
@@ -118,6 +130,7 @@ Status add_npu_graphs(PreparedExport& p, const Weights& weights) {
     const Activations activations = activations_for(options, chips, npu);
     PreparedGraph prepared = prepared_graph(std::move(npu.graph), kind, p.options.passes);
     add_gelus(npu.gelus, p.gelus);
+    if (activations == Activations::kWhole) add_float_matrix(options, prepared, p.matrices);
     if (activations != Activations::kFloat) {
       TRY_ASSIGN(IntegerGraph integers, in_integers(*prepared.graph, *p.options.ranges, {activations, options.integer_edges}));
       prepared.graph = std::move(integers.graph);

@@ -31,6 +31,24 @@ Status check_edges(const ExportOptions& options, const char* option, const Recip
                     recipe.name);
 }
 
+// The first matrix of basic operators that has blocks, or stays as it is.
+std::optional<std::string> first_float_matrix(const Graph& graph) {
+  for (const Node& node : graph.nodes()) {
+    if (node.inputs.size() < 2 || node.inputs[1] < 0) continue;
+    const ValueInfo& weight = graph.value(node.inputs[1]);
+    if (node.op == "MatMulNBits") return weight.name.substr(0, weight.name.find(':'));
+    if ((node.op == "MatMul" || node.op == "Gemm") && weight.weight != nullptr && !weight.encoding) return weight.name;
+  }
+  return std::nullopt;
+}
+
+// That of a static graph; nullptr: of half precision.
+const Recipe* recipe_of(const NpuOptions& options, GraphRole role, const GraphExtents& extents) {
+  if (role == GraphRole::kVision) return &options.vision_recipe;
+  const auto recipe = std::ranges::find(options.recipes, extents.recipe, &Recipe::name);
+  return recipe == options.recipes.end() ? nullptr : &*recipe;
+}
+
 bool take_sixteen_bits(std::span<const ChosenChip> chips) { return check_precision(chips, Precision::kSixteenBits).ok(); }
 
 }  // namespace
@@ -48,9 +66,25 @@ std::vector<PrecisionNeed> precisions_needed(const NpuOptions& options) {
   return needs;
 }
 
-Status check_recipe_precisions(const NpuOptions& options) {
+void add_float_matrix(const NpuOptions& options, const PreparedGraph& graph, std::vector<PrecisionNeed>& needs) {
+  const std::optional<std::string> weight = first_float_matrix(*graph.graph);
+  const bool tower = graph.entry.role == GraphRole::kVision;
+  const Recipe* recipe = recipe_of(options, graph.entry.role, graph.entry.extents);
+  if (!weight || recipe == nullptr) return;
+  const std::string who = fmt::format("{} {}, ", tower ? "the tower with recipe" : "recipe", recipe->name);
+  if (std::ranges::any_of(needs, [&](const PrecisionNeed& need) { return need.what.starts_with(who); })) return;
+  const EncodingRule* rule = rule_for(recipe->rules, *weight);
+  const std::string said = rule == nullptr ? "no rule speaks of it" : fmt::format("rule \"{}\"", rule->match);
+  needs.push_back(
+      {who + fmt::format("which multiplies \"{}\" in half precision ({}; {{\"bits\": 8}} without a block is in integers)", *weight, said),
+       Precision::kFloat16});
+}
+
+Status check_recipe_precisions(const NpuOptions& options) { return check_precisions(options, precisions_needed(options)); }
+
+Status check_precisions(const NpuOptions& options, std::span<const PrecisionNeed> needs) {
   TRY_ASSIGN(const auto chips, find_chips(options.known_targets, options.targets));
-  for (const PrecisionNeed& need : precisions_needed(options)) {
+  for (const PrecisionNeed& need : needs) {
     const Status possible = check_precision(chips, need.precision);
     if (!possible.ok()) return Error(possible.error()).within(need.what);
   }
@@ -79,10 +113,8 @@ Status check_integer_recipes(const ExportOptions& options) {
 
 Activations activations_for(const NpuOptions& options, std::span<const ChosenChip> chips, const NpuGraph& graph) {
   const bool tower = graph.role == GraphRole::kVision;
-  const auto recipe = std::ranges::find(options.recipes, graph.extents.recipe, &Recipe::name);
-  const Activations wanted = tower                             ? options.vision_recipe.activations
-                             : recipe == options.recipes.end() ? Activations::kFloat
-                                                               : recipe->activations;
+  const Recipe* recipe = recipe_of(options, graph.role, graph.extents);
+  const Activations wanted = recipe == nullptr ? Activations::kFloat : recipe->activations;
   const bool short_cache = !tower && options.integer_edges.cache == Dtype::kUint8;
   if (wanted != Activations::kInt16 || (!short_cache && take_sixteen_bits(chips))) return wanted;
   return tower ? Activations::kWhole : Activations::kInt16Int8;

@@ -20,15 +20,16 @@ bool wants_ranges(const NpuOptions& npu);
 // Refuses inputs and outputs that no graph could have as codes, and a cache of other bits than the products with it.
 Status check_integer_edges(const NpuOptions& options, std::span<const ChosenChip> chips);
 
-// What a recipe asks of a chip.
-struct PrecisionNeed {
-  std::string what;  // "recipe w8a16", "the tower with recipe fp16"
-  Precision precision = Precision::kFloat16;
-};
-// Of the tower first, then of each recipe.
+// Of the tower first, then of each recipe, as far as its activations tell.
 std::vector<PrecisionNeed> precisions_needed(const NpuOptions& options);
 // Whether the chips can run the recipes.
 Status check_recipe_precisions(const NpuOptions& options);
+
+// Of a static graph that is to be integers throughout, before it is: where the recipe leaves a matrix as it is or in blocks, whose product
+// is one of half precision, the first such is added.
+void add_float_matrix(const NpuOptions& options, const PreparedGraph& graph, std::vector<PrecisionNeed>& needs);
+// Whether the chips can run these.
+Status check_precisions(const NpuOptions& options, std::span<const PrecisionNeed> needs);
 
 // What the activations of a static graph are to be, by its recipe: second factors have 16 bits where every chip takes them, 8 elsewhere
 // and where the cache is to have 8. The tower has no streams that need half precision.

@@ -1,4 +1,6 @@
 // Decoders of several recipes in one folder: written, planned, told apart and held against the float graphs.
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <map>
 #include <set>
@@ -151,6 +153,40 @@ TEST_F(Recipes, NoneOrAVersionWithoutBlocksIsHeeded) {
   const auto refused = prepare_export(old);
   ASSERT_FALSE(refused.ok());
   EXPECT_NE(refused.error().message.find("`encodings` 0.6.1: has no form for blocks"), std::string::npos) << refused.error().message;
+}
+
+TEST_F(Recipes, ARuleThatDecidesNothingIsNamed) {
+  const WeightEncoding four{.blocks = {.bits = 4, .block = 32}}, eight = eight_bits(Activations::kFloat);
+  struct Case {
+    std::vector<EncodingRule> rules;
+    const char* rule;  // nullptr: none is named
+    const char* why;
+  };
+  const Case cases[] = {{{{"*.dwn_proj.weight", eight}, {"*", four}}, "*.dwn_proj.weight", "matches no weight of this model"},
+                        {{{"*", four}, {"*.v_proj.weight", eight}}, "*.v_proj.weight", "is never reached; rules before it decide"},
+                        {{{"foo.*", eight}}, "foo.*", "matches no weight of this model"},
+                        {{{"*norm.weight", {}}, {"model.multi_modal_projector.*", eight}, {"*.1.mlp.*", eight}, {"*", four}}, nullptr, ""}};
+  for (const Case& test : cases) {
+    ExportOptions mine = options(folder_ / "out");
+    mine.npu->recipes = {{.name = "mine", .rules = test.rules}};
+    const auto prepared = prepare_graphs(mine);
+    ASSERT_TRUE(prepared.ok()) << prepared.error().message;
+    const std::string findings = fmt::format("{}", fmt::join((*prepared)->findings, "\n"));
+    if (test.rule == nullptr)
+      EXPECT_EQ(findings.find("the rule"), std::string::npos) << findings;
+    else
+      EXPECT_NE(findings.find(fmt::format("recipe mine: the rule \"{}\" {}", test.rule, test.why)), std::string::npos) << findings;
+  }
+}
+
+TEST_F(Recipes, TheHeadOrTheTableOfATiedModelMayBeMissing) {
+  for (const char* model : {"hf-unfused", "apple-tied"}) {
+    ExportOptions all = golden_export(model, folder_ / "out", 128);
+    all.npu = options(folder_ / "out").npu;
+    const auto prepared = prepare_graphs(all);
+    ASSERT_TRUE(prepared.ok()) << prepared.error().message;
+    for (const std::string& finding : (*prepared)->findings) EXPECT_EQ(finding.find("the rule"), std::string::npos) << finding;
+  }
 }
 
 TEST_F(Recipes, AreRefusedWhereTheyCannotRunOrAreNamedTwice) {

@@ -4,6 +4,7 @@
 
 #include "fastvlm/base/hash.h"
 #include "fastvlm/base/interrupt.h"
+#include "fastvlm/compile/compile_output.h"
 #include "fastvlm/export/edited_checkpoint_for_tests.h"
 
 namespace fastvlm {
@@ -50,16 +51,28 @@ class Reuse : public testing::Test {
     return with;
   }
 
-  // The same model, but for one matrix of the decoder.
-  Path fine_tune() const {
+  // The same model, but for the tensors whose name ends like this; one matrix of the decoder unless named.
+  Path fine_tune(std::string_view changed = "layers.1.self_attn.o_proj.weight") const {
     EditedCheckpoint checkpoint(folder_ / "tuned", kGolden);
+    int edited = 0;
     for (NamedTensor& named : checkpoint.tensors)
-      if (named.name.ends_with("layers.1.self_attn.o_proj.weight")) {
+      if (named.name.ends_with(changed)) {
         named.tensor = to_float32(named.tensor.view());
         for (float& number : named.tensor.floats()) number += 0.25F;
+        ++edited;
       }
+    EXPECT_GT(edited, 0) << changed;
     checkpoint.save();
     return checkpoint.path();
+  }
+
+  // What contexts of an export are found by in caches, besides the graphs: by group.
+  std::map<std::string, std::string> weights_of_groups(const std::string& name) const {
+    std::map<std::string, std::string> weights;
+    const auto groups = compile_groups(read_manifest(folder_ / name).value(), folder_ / name);
+    EXPECT_TRUE(groups.ok());
+    for (const CompileGroup& group : *groups) weights[group.name] = group.weights_sha256;
+    return weights;
   }
 
   void expect_refused(const ExportOptions& options, const std::string& part) const {
@@ -73,6 +86,18 @@ class Reuse : public testing::Test {
   FolderForTests folder_;
   std::map<std::string, std::string> before_;
 };
+
+TEST_F(Reuse, ContextsOfWhatAFineTuneDidNotTouchAreFoundInTheCache) {
+  const auto before = weights_of_groups("old");
+  ASSERT_EQ(before.size(), 2u);
+  export_or_fail(options(fine_tune(), "decoder"));
+  export_or_fail(options(fine_tune("network.10.0.convffn.fc1.weight"), "tower"));
+  const auto decoder = weights_of_groups("decoder"), tower = weights_of_groups("tower");
+  EXPECT_EQ(decoder.at("vision"), before.at("vision"));
+  EXPECT_NE(decoder.at("decoder"), before.at("decoder"));
+  EXPECT_NE(tower.at("vision"), before.at("vision"));
+  EXPECT_EQ(tower.at("decoder"), before.at("decoder"));
+}
 
 TEST_F(Reuse, AFineTuneHasTheBytesOfAPlainExportAndLinksWhatItDidNotTouch) {
   const Path tuned = fine_tune();

@@ -6,8 +6,10 @@
 #include <vector>
 
 #include "fastvlm/compile/graph_opener.h"
+#include "fastvlm/export/add_recipes.h"
 #include "fastvlm/export/calibrate_checkpoint.h"
 #include "fastvlm/export/export_and_compile.h"
+#include "fastvlm/export/npu_plan.h"
 #include "fastvlm/export/trained_in_integers_for_tests.h"
 #include "fastvlm/session/output_folder.h"
 #include "fastvlm/session/run_graph.h"
@@ -45,6 +47,46 @@ TEST_F(TrainedWithoutFloats, AFloatTowerIsRefusedByName) {
   const Status refused = check_export_and_compile({.graphs = half});
   ASSERT_FALSE(refused.ok());
   EXPECT_NE(refused.error().message.find("the tower with recipe fp16: target sm8350"), std::string::npos) << refused.error().message;
+}
+
+TEST_F(TrainedWithoutFloats, AMatrixOfHalfPrecisionIsRefusedByItsNameBeforeAnythingIsWritten) {
+  const EncodingRule eight{.match = "*", .weights = eight_bits(Activations::kWhole)}, four{.match = "*", .weights = {{{4, 32}}}};
+  const EncodingRule values{.match = "*.v_proj.weight"}, norms{.match = "*norm.weight"},
+      others{.match = "*proj.weight", .weights = eight.weights};
+  const std::pair<std::vector<EncodingRule>, const char*> cases[] = {
+      {{four}, R"("model.layers.0.self_attn.q_proj.weight" in half precision (rule "*"; )"},
+      {{values, eight}, R"("model.layers.0.self_attn.v_proj.weight" in half precision (rule "*.v_proj.weight"; )"},
+      {{others}, R"("model.embed_tokens.weight" in half precision (no rule speaks of it; )"},
+      {{norms, eight}, nullptr}};
+  int exported_for_newer = 0;
+  Progress silent;
+  for (const auto& [rules, sentence] : cases) {
+    ExportOptions mine = whole();
+    mine.npu->recipes = {{.name = "mine", .rules = rules, .activations = Activations::kWhole}};
+    const auto prepared = prepare_graphs(mine);
+    ASSERT_TRUE(prepared.ok()) << prepared.error().message;
+    const std::string findings = (*npu_plan_json(**prepared))[0]["findings"].dump();
+    EXPECT_EQ(findings.find("export will refuse recipe mine, which multiplies") != std::string::npos, sentence != nullptr) << findings;
+    const auto exported = export_and_compile({.graphs = mine, .compile = false}, silent);
+    EXPECT_EQ(exported.ok(), sentence == nullptr);
+    if (exported.ok()) continue;
+    EXPECT_NE(exported.error().message.find(sentence), std::string::npos) << exported.error().message;
+    EXPECT_NE(exported.error().message.find("target sm8350"), std::string::npos) << exported.error().message;
+    EXPECT_FALSE(std::filesystem::exists(mine.output_dir));
+    mine.npu->targets = {"sm8750"};
+    mine.output_dir = folder_ / fmt::format("for_newer_chips_{}", ++exported_for_newer);
+    EXPECT_TRUE(export_and_compile({.graphs = mine, .compile = false}, silent).ok()) << "chips with half precision take it";
+  }
+}
+
+TEST_F(TrainedWithoutFloats, SuchARecipeIsNotAddedToAnExportEither) {
+  export_or_fail(whole());
+  const Recipe mine{.name = "mine", .rules = {{.match = "*", .weights = {{{4, 32}}}}}, .activations = Activations::kWhole};
+  Progress silent;
+  const auto refused = add_recipes(
+      {.output_dir = folder_ / "out", .model_dir = kTrained / "checkpoint", .recipes = {mine}, .ranges = whole().ranges}, silent);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_NE(refused.error().message.find("recipe mine, which multiplies"), std::string::npos) << refused.error().message;
 }
 
 TEST_F(TrainedWithoutFloats, RangesAreMeasuredInTheFormOfSuchAChipToo) {

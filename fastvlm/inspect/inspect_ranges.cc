@@ -3,7 +3,7 @@
 
 #include "fastvlm/base/try.h"
 #include "fastvlm/inspect/inspect_parts.h"
-#include "fastvlm/quant/ranges.h"
+#include "fastvlm/quant/merge_ranges.h"
 #include "fastvlm/tensor/dtype.h"
 
 namespace fastvlm::inspecting {
@@ -33,6 +33,9 @@ OrderedJson row_json(const NamedRange& row) {
 std::vector<std::string> findings_of(const Ranges& ranges) {
   const auto with = [&](auto is_so) { return std::ranges::count_if(ranges.values, [&](const auto& row) { return is_so(row.second); }); };
   std::vector<std::string> findings;
+  if (const auto parts = parts_of(ranges))
+    findings.push_back(
+        fmt::format("this is {} of the pictures; `merge` puts all parts together, and before that no export takes it", *parts));
   if (const auto lost = with([](const ValueRange& range) { return range.not_finite > 0; }); lost > 0)
     findings.push_back(fmt::format("{} of the values had NaN or infinite numbers on the CPU", lost));
   if (const auto large = with([](const ValueRange& range) { return range.absmax() > kLargestHalf; }); large > 0)
@@ -59,6 +62,7 @@ Status add_ranges(const InspectOptions& options, InspectReport& report) {
   report.facts["ranges"] = {{"model", ranges.model},      {"pictures", ranges.pictures},    {"prompts", ranges.prompts},
                             {"tokens", ranges.tokens},    {"values", ranges.values.size()}, {"values_with_channels", channels},
                             {"largest", std::move(shown)}};
+  if (const auto parts = parts_of(ranges)) report.facts["ranges"]["parts"] = *parts;
   if (auto findings = findings_of(ranges); !findings.empty()) report.facts["findings"] = std::move(findings);
   return {};
 }

@@ -23,9 +23,10 @@ enum class Law {
 };
 
 Law law_of(const Node& node) {
-  static const std::map<std::string, Law> kSemantic = {{"linear", Law::kLinear},   {"gelu", Law::kActivation},
-                                                       {"silu", Law::kActivation}, {"sigmoid", Law::kGate},
-                                                       {"rms_norm", Law::kNorm},   {"self_attention", Law::kMixing}};
+  static const std::map<std::string, Law> kSemantic = {{"linear", Law::kLinear},        {"vocabulary_logits", Law::kLinear},
+                                                       {"gelu", Law::kActivation},      {"silu", Law::kActivation},
+                                                       {"sigmoid", Law::kGate},         {"rms_norm", Law::kNorm},
+                                                       {"self_attention", Law::kMixing}};
   static const std::map<std::string, Law> kBasic = {
       {"Add", Law::kEqual},       {"Relu", Law::kEqual},    {"GlobalAveragePool", Law::kEqual},
       {"Transpose", Law::kEqual}, {"Reshape", Law::kEqual}, {"Concat", Law::kEqual},

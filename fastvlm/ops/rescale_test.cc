@@ -220,6 +220,21 @@ TEST(Rescaled, ALinearLayerBehindAStreamUndoesItsScale) {
   EXPECT_EQ(outputs_of(*scaled), outputs_of(graph));
 }
 
+TEST(Rescaled, TheHeadUndoesTheScaleOfTheFinalNorm) {
+  Graph graph("head");
+  Value last = named(norm(graph.add_input("x", Dtype::kFloat32, {1, kRows, kWidth}), "norm"), "last");
+  {
+    Scope own(graph, "head");
+    graph.add_output(vocabulary_logits(last, weight({3, kWidth}, 3)), "logits");
+  }
+  const ScalePlan plan = plan_of(graph, {{"last", 2.6e5F}, {"logits", 40.0F}});
+  EXPECT_EQ(plan.halvings, (std::map<std::string, int>{{"last", 5}}));
+  EXPECT_TRUE(plan.unscaled.empty());
+  const auto scaled = rescaled(graph, plan.halvings);
+  EXPECT_EQ(scaled->find("norm.weight").info().weight->read_all()->at(0), 0.5F / 32);
+  EXPECT_EQ(scaled->find("head.weight").info().weight->read_all()->at(0), 96.0F);
+}
+
 TEST(Rescaled, ActivationsKnowTheScale) {
   Graph graph("activations");
   Value x = input(graph, "x");

@@ -1,5 +1,7 @@
 #include "fastvlm/quant/merge_ranges.h"
 
+#include <fmt/ranges.h>
+
 #include <array>
 #include <fstream>
 
@@ -29,7 +31,7 @@ Result<std::vector<Ranges>> read_together(std::span<const Path> files) {
   return ranges;
 }
 
-Status check_complete(const Ranges& ranges) {
+Status check_all_parts(const Ranges& ranges) {
   for (const auto& [set, seen] : ranges.seen)
     for (std::uint64_t part = 1; part <= seen.of; ++part)
       if (!seen.parts.contains(part)) return bad_input("shard {}/{} is missing", part, seen.of);
@@ -53,8 +55,21 @@ Result<Ranges> merge_ranges(std::span<const Path> shards) {
       if (Status added = merged.merge(parts[i]); !added.ok()) return std::move(added).error().within(files[i].string());
     }
   }
-  TRY(check_complete(merged));
+  TRY(check_all_parts(merged));
   return merged;
+}
+
+std::optional<std::string> parts_of(const Ranges& ranges) {
+  for (const auto& [set, seen] : ranges.seen)
+    if (!seen.whole()) return fmt::format("part{} {} of {}", seen.parts.size() == 1 ? "" : "s", fmt::join(seen.parts, ", "), seen.of);
+  return std::nullopt;
+}
+
+Status check_complete(const Ranges& ranges, const Path& file) {
+  if (const auto parts = parts_of(ranges))
+    return bad_input("{}: was calibrated with {} of the pictures only; put all parts together with `merge`", file.string(), *parts);
+  if (ranges.values.empty()) return bad_input("{}: holds no ranges; calibrate again", file.string());
+  return {};
 }
 
 bool is_ranges_file(const Path& file) {

@@ -78,6 +78,23 @@ TEST_F(MergeRanges, RefusesShardsThatDoNotFit) {
           "2-of-3.fvc: does not belong to");
 }
 
+TEST_F(MergeRanges, PartsAndNothingAreNoRangesToWorkWith) {
+  Ranges two = ranges_of({.index = 1, .count = 3});
+  two.seen["0f"].parts.insert(3);
+  const std::pair<Ranges, const char*> cases[] = {
+      {ranges_of({.index = 1, .count = 3}),
+       "r.fvc: was calibrated with part 1 of 3 of the pictures only; put all parts together with `merge`"},
+      {two, "parts 1, 3 of 3"},
+      {Ranges{.model = "abc"}, "r.fvc: holds no ranges"}};
+  for (const auto& [ranges, sentence] : cases) {
+    const Status refused = check_complete(ranges, "r.fvc");
+    ASSERT_FALSE(refused.ok()) << sentence;
+    EXPECT_NE(refused.error().message.find(sentence), std::string::npos) << refused.error().message;
+  }
+  EXPECT_TRUE(check_complete(ranges_of({}), "r.fvc").ok());
+  EXPECT_EQ(parts_of(ranges_of({})), std::nullopt);
+}
+
 TEST_F(MergeRanges, KnowsItsFiles) {
   EXPECT_TRUE(is_ranges_file(files_of(1).front()));
   folder_.write("other.jsonl", "{\"format\": \"other\"}\n");

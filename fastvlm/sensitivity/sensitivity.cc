@@ -40,7 +40,10 @@ class Measurement {
     TRY_ASSIGN(result_.whole.apart, runs.whole(runs.decoder(), kWhole));
     result_.whole.recipe = o_.recipe;
     result_.whole.predicted = cost_of(units_, std::vector<std::size_t>(units_.size(), 0));
-    if (o_.size_bytes || o_.size_share || o_.quality) TRY(propose(runs));
+    if (o_.size_bytes || o_.size_share || o_.quality) {
+      TRY(propose(runs));
+      settle_proposal(result_);
+    }
     return std::move(result_);
   }
 
@@ -290,6 +293,16 @@ class Measurement {
 };
 
 }  // namespace
+
+void settle_proposal(Sensitivity& found) {
+  const MeasuredRecipe &made = *found.proposal, &start = found.whole;
+  if (made.recipe.rules == start.recipe.rules || made.bytes < start.bytes || made.apart.kl < start.apart.kl) return;
+  found.findings.push_back(fmt::format(
+      "what was proposed first has {} bytes and is not better than {} on these pictures and questions (KL {:.2g} per token, {:.2g} with {} "
+      "bytes); the proposal is {} as it is",
+      made.bytes, start.recipe.name, made.apart.kl, start.apart.kl, start.bytes, start.recipe.name));
+  found.proposal = start;
+}
 
 Result<Sensitivity> measure_sensitivity(const SensitivityOptions& options, Progress& progress) {
   return Measurement(options, progress).measure();

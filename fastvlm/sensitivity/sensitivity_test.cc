@@ -140,6 +140,25 @@ TEST_F(SensitivityOfTrained, ActivationsInIntegersHaveARowOfTheirOwn) {
   EXPECT_GT(found.whole.apart.kl, 0);
 }
 
+TEST(Sensitivity, AProposalThatIsNoSmallerAndNoNearerGivesWayToTheRecipeAsItIs) {
+  const Recipe w4 = find_recipe("w4").value(), mixed{.name = "w4", .rules = {{"*", eight_bits(Activations::kFloat)}}};
+  struct Case {
+    std::uint64_t bytes;
+    double kl;
+    bool stays;
+  };
+  for (const Case& c : {Case{606, 4.7e-6, false}, Case{606, 3.5e-6, false}, Case{606, 3.4e-6, true}, Case{500, 4.7e-6, true}}) {
+    Sensitivity found{.whole = {.recipe = w4, .bytes = 521, .apart = {.kl = 3.5e-6}}};
+    found.proposal = MeasuredRecipe{.recipe = mixed, .bytes = c.bytes, .apart = {.kl = c.kl}};
+    settle_proposal(found);
+    EXPECT_EQ(found.proposal->recipe.rules == mixed.rules, c.stays) << c.bytes << " " << c.kl;
+    EXPECT_EQ(found.proposal->bytes, c.stays ? c.bytes : 521);
+    ASSERT_EQ(found.findings.size(), c.stays ? 0U : 1U);
+    if (c.stays) continue;
+    EXPECT_NE(found.findings[0].find("not better than w4 on these pictures"), std::string::npos) << found.findings[0];
+  }
+}
+
 TEST_F(SensitivityOfTrained, RefusesWhatIsNothingToMeasure) {
   Progress silent;
   const auto floats = measure_sensitivity(options("fp16"), silent);

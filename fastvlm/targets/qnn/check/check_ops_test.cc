@@ -289,14 +289,22 @@ TEST(CheckOps, TellsRefusedFromUnknown) {
 }
 
 TEST(CheckOps, WantsQuantisedGraphsOnChipsWithoutHalfPrecision) {
+  const char* kBlocks =
+      "g (uint8[1,16] x) => (uint8[1,2] y) <float s = {0.1}, uint8 z = {128}, uint8[2,1,8] codes = {1,2,3,4,5,6,7,8,1,2,3,4,5,6,7,8}, "
+      "float[2] scales = {1,1}> { a = DequantizeLinear(x, s, z) b = com.microsoft.MatMulNBits<K = 16, N = 2, bits = 4, block_size = "
+      "16>(a, codes, scales) y = QuantizeLinear(b, s, z) }";
   const Case cases[] = {
       {"float", "g (float[2] x) => (float[2] y) { y = Relu(x) }", "sm8350 has no half precision, and Relu \"y\" computes in floats"},
       {"quantised",
        "g (uint8[2] x) => (uint8[2] y) <float s = {0.1}, uint8 z = {128}> { a = DequantizeLinear(x, s, z) b = Relu(a) y = "
        "QuantizeLinear(b, s, z) }",
        ""},
+      {"blocks", kBlocks,
+       "refused com.microsoft::MatMulNBits: sm8350 computes no half precision, in which weights in blocks are multiplied"},
   };
   expect_all(cases, "sm8350");
+  const Case newer[] = {{"blocks", kBlocks, ""}};
+  expect_all(newer, "sm8450");
 }
 
 TEST(CheckOps, CountsVerdictsAndNamesNodes) {

@@ -161,6 +161,12 @@ void check_batch_norm(const NodeContext& c, OpIssues& out) {
     if (c.is_used(i)) return refuse(out, "only the first output is taken", "export for inference");
 }
 
+void check_blocks(const NodeContext& c, OpIssues& out) {
+  if (!c.soc.fp16)
+    refuse(out, fmt::format("{} computes no half precision, in which weights in blocks are multiplied", c.soc.name),
+           "store them in 8 bits with a scale for each output channel");
+}
+
 void check_cast(const NodeContext& c, OpIssues& out) {
   constexpr TypeSet kTaken = kSigned | kBools | kUint8s | kUint32s | type_bit(Dtype::kFloat64);
   const auto from = input_dtype(c, 0), to = c.node.outputs.empty() ? std::nullopt : dtype_of(c, c.node.outputs[0]);

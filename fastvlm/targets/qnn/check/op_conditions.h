@@ -24,6 +24,7 @@ void check_constant_values(const NodeContext& c, OpIssues& out);  // constants t
 void check_attention(const NodeContext& c, OpIssues& out);
 void check_average_pool(const NodeContext& c, OpIssues& out);
 void check_batch_norm(const NodeContext& c, OpIssues& out);
+void check_blocks(const NodeContext& c, OpIssues& out);
 void check_cast(const NodeContext& c, OpIssues& out);
 void check_dropout(const NodeContext& c, OpIssues& out);
 void check_dynamic_quantize(const NodeContext& c, OpIssues& out);

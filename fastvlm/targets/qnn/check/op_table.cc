@@ -106,7 +106,7 @@ constexpr std::array kRules = {
     OpRule{.op = "FusedMatMul", .domain = kMicrosoft},
     OpRule{.op = "Gemm", .condition = check_gemm},
     OpRule{.op = "MatMul"},
-    OpRule{.op = "MatMulNBits", .domain = kMicrosoft},
+    OpRule{.op = "MatMulNBits", .domain = kMicrosoft, .condition = check_blocks},
     OpRule{.op = "QLinearConv", .types = kNarrow, .constants = inputs(1, 2, 4, 5, 6, 7)},
     OpRule{.op = "QLinearMatMul", .types = kNarrow, .constants = inputs(1, 2, 4, 5, 6, 7)},
     refused("ConvInteger", "use Conv between DequantizeLinear and QuantizeLinear"),
