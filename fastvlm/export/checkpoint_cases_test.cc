@@ -261,6 +261,32 @@ TEST(CheckpointCases, TheSingleFileIsTheModelAndOldShardsAreNot) {
   EXPECT_EQ(row[3], 0.5F);
 }
 
+TEST(CheckpointCases, ATensorThatTheIndexDoesNotListIsReadFromItsShard) {
+  FolderForTests folder;
+  EditedCheckpoint checkpoint(folder.path() / "checkpoint", kHf);
+  Json map = Json::object();
+  for (const NamedTensor& tensor : checkpoint.tensors)
+    if (tensor.name != "lm_head.weight") map[tensor.name] = "model-00001-of-00001.safetensors";
+  checkpoint.write("model.safetensors.index.json", Json{{"weight_map", map}}.dump());
+  auto& head = checkpoint.tensor("lm_head.weight").tensor;
+  head = Tensor::of_floats(head.shape, std::vector<float>(static_cast<std::size_t>(head.size()), 0.5F));
+  checkpoint.save("model-00001-of-00001.safetensors");
+  auto opened = Checkpoint::open(checkpoint.path());
+  ASSERT_TRUE(opened.ok()) << opened.error().message;
+  ASSERT_NE(opened->find("lm_head.weight"), nullptr);
+  EXPECT_EQ(opened->read(*opened->find("lm_head.weight"))->front(), 0.5F);
+  auto result = prepared(checkpoint.path());
+  ASSERT_TRUE(result.ok()) << result.error().message;
+  EXPECT_TRUE(mentions((*result)->findings, "\"lm_head.weight\" is not listed in the index, but its shard is"));
+
+  map["model.extra"] = "model-00002-of-00002.safetensors";
+  checkpoint.write("model.safetensors.index.json", Json{{"weight_map", map}}.dump());
+  checkpoint.save("model-00002-of-00002.safetensors");
+  auto twice = Checkpoint::open(checkpoint.path());
+  ASSERT_FALSE(twice.ok());
+  EXPECT_NE(twice.error().message.find("which the index says is in"), std::string::npos) << twice.error().message;
+}
+
 TEST(CheckpointCases, AProjectorSavedApartIsTakenAndAnOldOneIsNot) {
   FolderForTests folder;
   EditedCheckpoint checkpoint(folder.path() / "checkpoint", kApple);
