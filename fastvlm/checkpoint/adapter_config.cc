@@ -1,5 +1,6 @@
 #include "fastvlm/checkpoint/adapter_config.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 
@@ -55,6 +56,40 @@ Status check_kind(const Json& json, std::string_view what) {
   return {};
 }
 
+constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
+constexpr bool is_word(char c) { return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
+constexpr bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
+
+// "\d" and its like in a regular expression; behind a backslash, all other letters and digits mean something else than themselves.
+struct CharacterClass {
+  char letter;
+  bool (*holds)(char);
+};
+constexpr std::array kClasses = {
+    CharacterClass{'d', is_digit}, CharacterClass{'D', [](char c) { return !is_digit(c); }},
+    CharacterClass{'w', is_word},  CharacterClass{'W', [](char c) { return !is_word(c); }},
+    CharacterClass{'s', is_space}, CharacterClass{'S', [](char c) { return !is_space(c); }},
+};
+
+// Whether `match_here` takes the expression as Python does.
+bool is_understood(std::string_view pattern) {
+  if (pattern.size() > kMaxPattern) return false;
+  bool repeatable = false;
+  for (std::size_t i = 0; i < pattern.size(); ++i) {
+    const char c = pattern[i];
+    if (std::string_view("()[]{}|?").find(c) != std::string_view::npos) return false;
+    if ((c == '^' && i > 0) || (c == '$' && i + 1 < pattern.size())) return false;
+    const bool repeats = c == '*' || c == '+';
+    if (repeats && !repeatable) return false;
+    repeatable = !repeats && c != '^';
+    if (c != '\\') continue;
+    if (++i == pattern.size()) return false;
+    if (is_word(pattern[i]) && pattern[i] != '_' && std::ranges::find(kClasses, pattern[i], &CharacterClass::letter) == kClasses.end())
+      return false;
+  }
+  return true;
+}
+
 Result<std::vector<std::pair<std::string, double>>> read_pattern(const OrderedJson& json, const char* key, std::string_view what) {
   std::vector<std::pair<std::string, double>> rows;
   const auto pattern = json.find(key);
@@ -62,8 +97,8 @@ Result<std::vector<std::pair<std::string, double>>> read_pattern(const OrderedJs
   if (!pattern->is_object()) return bad_input("{}: {} must map modules to numbers", what, key);
   for (const auto& [module, value] : pattern->items()) {
     if (!value.is_number() || !(value.get<double>() > 0)) return bad_input("{}: {} of \"{}\" must be a number above 0", what, key, module);
-    const bool plain = module.size() <= kMaxPattern && module.find_first_of("()[]{}|?") == std::string::npos;
-    if (!plain) return bad_input("{}: {}: the expression \"{}\" is not supported; {}", what, key, module.substr(0, kMaxPattern), kMerge);
+    if (!is_understood(module))
+      return bad_input("{}: {}: the expression \"{}\" is not supported; {}", what, key, module.substr(0, kMaxPattern), kMerge);
     rows.emplace_back(module, value.get<double>());
   }
   return rows;
@@ -109,8 +144,9 @@ bool match_here(std::string_view pattern, std::string_view text, int& steps) {
   if (pattern.empty() || pattern == "$") return text.empty();
   const std::size_t unit = pattern[0] == '\\' && pattern.size() > 1 ? 2 : 1;
   const auto fits = [&](char c) {
-    if (unit == 2) return pattern[1] == 'd' ? c >= '0' && c <= '9' : pattern[1] == c;
-    return pattern[0] == '.' || pattern[0] == c;
+    if (unit == 1) return pattern[0] == '.' || pattern[0] == c;
+    const auto* row = std::ranges::find(kClasses, pattern[1], &CharacterClass::letter);
+    return row == kClasses.end() ? pattern[1] == c : row->holds(c);
   };
   const char repeat = pattern.size() > unit ? pattern[unit] : '\0';
   if (repeat != '*' && repeat != '+') return !text.empty() && fits(text[0]) && match_here(pattern.substr(unit), text.substr(1), steps);

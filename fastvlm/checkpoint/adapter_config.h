@@ -32,7 +32,8 @@ struct AdapterConfig {
 Result<AdapterConfig> parse_adapter_config(std::string_view text, std::string_view what);
 
 // Whether a key of rank_pattern fits a module, as peft decides it: the regular expression must fit the whole name, or what
-// stands behind one of its dots. Understood are letters, "." "\." "\d" with "*" and "+", "^" in front and "$" at the end.
+// stands behind one of its dots. Understood are letters, "." "\." "\d" "\w" "\s" and their opposites with "*" and "+", "^"
+// in front and "$" at the end; parse_adapter_config() refuses all others.
 bool pattern_fits(std::string_view pattern, std::string_view module);
 
 }  // namespace fastvlm

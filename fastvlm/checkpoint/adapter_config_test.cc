@@ -47,6 +47,9 @@ TEST(AdapterConfig, PatternsFitAsRegularExpressionsBehindADot) {
         Row{"self_attn.q_proj", "a.self_attn.q_proj", true}, Row{"^q_proj", "a.q_proj", false}, Row{"^a.q_proj", "a.q_proj", true},
         Row{R"(layers\.\d+\.mlp.*)", "model.layers.12.mlp.up_proj", true},
         Row{R"(layers\.\d+\.mlp.*)", "model.layers.x.mlp.up_proj", false}, Row{"q_proj$", "a.q_proj", true}, Row{".*", "anything", true},
+        Row{R"(layers\.\w+\.self_attn\.q_p\w*)", "model.layers.0.self_attn.q_proj", true}, Row{R"(\w+_proj)", "a.b-q_proj", false},
+        Row{R"(layers\.\d+\.mlp\.\S+)", "model.layers.1.mlp.up_proj", true}, Row{R"(\D+\.0\.mlp)", "model.layers.0.mlp", true},
+        Row{R"(\D+)", "0", false}, Row{R"(a\Wb\_c)", "a.b_c", true}, Row{R"(\s)", "a. ", true}, Row{R"(a\sb)", "asb", false},
         Row{"", "a", false}, Row{"a*a*a*a*a*a*a*a*b", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", false}})
     EXPECT_EQ(pattern_fits(row.pattern, row.module), row.fits) << row.pattern << " " << row.module;
 }
@@ -68,6 +71,16 @@ TEST(AdapterConfig, WhateverIsMoreThanALowRankSumIsRefusedByName) {
       {{{"init_lora_weights", "pissa"}}, "init_lora_weights = \"pissa\""},
       {{{"init_lora_weights", "loftq"}}, "init_lora_weights = \"loftq\""},
       {{{"rank_pattern", {{"(q|v)_proj", 4}}}}, "(q|v)_proj"},
+      {{{"alpha_pattern", {{R"(\bq_proj)", 4}}}}, R"(\bq_proj)"},
+      {{{"alpha_pattern", {{R"(q_proj\Z)", 4}}}}, R"(q_proj\Z)"},
+      {{{"alpha_pattern", {{R"(\Aq_proj)", 4}}}}, R"(\Aq_proj)"},
+      {{{"alpha_pattern", {{R"(q\x5fproj)", 4}}}}, R"(q\x5fproj)"},
+      {{{"alpha_pattern", {{R"(q_proj\)", 4}}}}, "is not supported"},
+      {{{"alpha_pattern", {{"*q_proj", 4}}}}, "*q_proj"},
+      {{{"alpha_pattern", {{".*+q_proj", 4}}}}, ".*+q_proj"},
+      {{{"alpha_pattern", {{"^*q_proj", 4}}}}, "^*q_proj"},
+      {{{"alpha_pattern", {{".*^q_proj", 4}}}}, ".*^q_proj"},
+      {{{"alpha_pattern", {{"q_proj$$", 4}}}}, "q_proj$$"},
       {{{"rank_pattern", {{"q_proj", 2.5}}}}, "whole number"},
       {{{"alpha_pattern", {{"q_proj", "x"}}}}, "must be a number"},
       {{{"r", 0}}, "r must be"},

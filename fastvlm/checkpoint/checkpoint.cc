@@ -147,13 +147,11 @@ Status Checkpoint::add_file(const Path& path, const Json* weight_map) {
   if (!header.tensors.empty()) TRY(note_zeros(file, header.tensors.back()));
   for (const SafetensorsEntry& entry : header.tensors) {
     if (weight_map != nullptr) {
+      // The index says which files are the model; transformers reads all that they hold.
       auto row = weight_map->find(entry.name);
-      // An unlisted tensor of a shard would be read by nobody else either.
-      if (row == weight_map->end()) {
+      if (row == weight_map->end())
         unlisted_.push_back(entry.name);
-        continue;
-      }
-      if (row->get<std::string>() != path.filename().string())
+      else if (row->get<std::string>() != path.filename().string())
         return bad_input("{}: holds tensor \"{}\", which the index says is in {}", path.string(), entry.name, row->get<std::string>());
     }
     TRY(add_tensor(file, entry));

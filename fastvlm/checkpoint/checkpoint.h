@@ -85,6 +85,9 @@ class Checkpoint {
   Status add_replacements(const Path& path);
   Status add_update(const std::string& module, AdapterUpdate update);
   Status replace(CheckpointTensor tensor, const Path& path);
+  Status replace_table_and_head(CheckpointTensor tensor);
+  Result<bool> head_is_table() const;
+  void set_head(CheckpointTensor tensor);
   Status split_head(const std::string& canonical);
   CheckpointTensor* target_of(const std::string& canonical);
   Result<const InputFile*> open_file(const Path& path);

@@ -11,6 +11,7 @@
 #include "fastvlm/checkpoint/adapter_names.h"
 #include "fastvlm/checkpoint/checkpoint.h"
 #include "fastvlm/checkpoint/dialect.h"
+#include "fastvlm/checkpoint/model_config.h"
 #include "fastvlm/checkpoint/model_files.h"
 
 namespace fastvlm {
@@ -33,11 +34,18 @@ struct Factors {
   bool embedding = false;
 };
 
+bool lies_in(const std::string& name, const std::string& module) { return ("." + name).find("." + module + ".") != std::string::npos; }
+
+// peft trains a copy of such a module, which leaves the base as it is.
+bool is_copy(const AdapterConfig& config, const std::string& file_name) {
+  return lies_in(file_name, "modules_to_save") ||
+         std::ranges::any_of(config.modules_to_save, [&](const std::string& module) { return lies_in(file_name, module); });
+}
+
 // Each of modules_to_save must have brought a tensor.
 Status check_saved(const AdapterConfig& config, const std::vector<std::string>& replaced, const Path& path) {
   for (const std::string& module : config.modules_to_save) {
-    const std::string inside = "." + module + ".";
-    if (std::ranges::none_of(replaced, [&](const std::string& name) { return ("." + name).find(inside) != std::string::npos; }))
+    if (std::ranges::none_of(replaced, [&](const std::string& name) { return lies_in(name, module); }))
       return bad_input("{}: modules_to_save of adapter_config.json names \"{}\", of which the file holds no tensor", path.string(), module);
   }
   return {};
@@ -63,9 +71,10 @@ Status check_biases(const AdapterConfig& config, const std::map<std::string, Fac
 
 Status Checkpoint::add_overlay() {
   TRY_ASSIGN(const OverlayFiles files, choose_overlay_files(folder_));
-  if (!files.adapter_config.empty()) TRY(add_adapter(files.adapter_config, files.adapter));
+  // As LLaVA loads them: what was trained beside the adapter belongs to the base, and the adapter comes last.
   if (!files.trainables.empty()) TRY(add_replacements(files.trainables));
   if (!files.projector.empty()) TRY(add_replacements(files.projector));
+  if (!files.adapter_config.empty()) TRY(add_adapter(files.adapter_config, files.adapter));
   if (!files.passed_over.empty()) findings_.push_back(fmt::format("passed over beside the adapter: {}", listed(files.passed_over)));
   return {};
 }
@@ -87,6 +96,7 @@ Status Checkpoint::add_adapter(const Path& config_path, const Path& path) {
       whole.name = canonical_name(tensor.module);
       if (is_ignored_tensor(whole.name)) continue;
       replaced_names.insert(whole.name);
+      if (is_copy(config, entry.name)) TRY(split_head(whole.name));
       TRY(replace(std::move(whole), path));
       replaced.push_back(tensor.module);
       continue;
@@ -140,24 +150,34 @@ CheckpointTensor* Checkpoint::target_of(const std::string& canonical) {
   return at == index_.end() ? nullptr : &tensors_[at->second];
 }
 
-// peft adapts table and head each by itself, also where they are one matrix in the base.
-Status Checkpoint::split_head(const std::string& canonical) {
-  if ((canonical != kTable && canonical != kHead) || head_apart_) return {};
+// Whether table and head of the base are one matrix in the reference.
+Result<bool> Checkpoint::head_is_table() const {
+  if (head_apart_) return false;
   const Json* flag = json_find(config_, "tie_word_embeddings");
   const Json* text = json_find(config_, "text_config");
   if (flag == nullptr && text != nullptr) flag = json_find(*text, "tie_word_embeddings");
-  CheckpointTensor* head = target_of(kHead);
-  const bool tied = flag != nullptr && flag->is_boolean() ? flag->get<bool>() : head == nullptr;
-  const CheckpointTensor* table = target_of(kTable);
-  if ((!tied && head != nullptr) || table == nullptr) return {};
-  CheckpointTensor copy = *table;
-  copy.name = kHead;
-  if (head == nullptr) {
-    index_[kHead] = tensors_.size();
-    tensors_.push_back(std::move(copy));
-  } else if (model_type_ == "llava_qwen2") {
-    *head = std::move(copy);
+  if (find(kHead) == nullptr) return find(kTable) != nullptr;
+  if (flag == nullptr || *flag != true) return false;
+  return model_type_ == "llava_qwen2" ? Result<bool>(true) : stored_head_equals_embedding(*this);
+}
+
+void Checkpoint::set_head(CheckpointTensor tensor) {
+  tensor.name = kHead;
+  if (CheckpointTensor* head = target_of(kHead); head != nullptr) {
+    *head = std::move(tensor);
+    return;
   }
+  index_[kHead] = tensors_.size();
+  tensors_.push_back(std::move(tensor));
+}
+
+// peft adapts table and head each by itself, also where they are one matrix in the base.
+Status Checkpoint::split_head(const std::string& canonical) {
+  if (canonical != kTable && canonical != kHead) return {};
+  TRY_ASSIGN(const bool tied, head_is_table());
+  if (!tied) return {};
+  const CheckpointTensor table = *target_of(kTable);
+  set_head(table);
   head_apart_ = true;
   findings_.push_back("the adapter changes the table or the head of a tied model; they are two matrices from here on, as peft runs them");
   return {};
@@ -185,14 +205,28 @@ Status Checkpoint::add_update(const std::string& module, AdapterUpdate update) {
   return {};
 }
 
+// What is loaded into the base is table and head at once where they are one matrix. Of two in a file the head is loaded last.
+Status Checkpoint::replace_table_and_head(CheckpointTensor tensor) {
+  CheckpointTensor& table = *target_of(kTable);
+  if (tensor.name == kTable && table.file == tensor.file) return {};
+  if (find(kHead) != nullptr) set_head(tensor);
+  tensor.name = kTable;
+  *target_of(kTable) = std::move(tensor);
+  findings_.push_back("table and head of the tied model are one matrix, so both are replaced");
+  return {};
+}
+
 Status Checkpoint::replace(CheckpointTensor tensor, const Path& path) {
-  TRY(split_head(tensor.name));
-  CheckpointTensor* base = tensor.name.empty() ? nullptr : target_of(tensor.name);
-  if (base == nullptr)
+  const bool table_or_head = tensor.name == kTable || tensor.name == kHead;
+  if (target_of(tensor.name) == nullptr && !(table_or_head && target_of(kTable) != nullptr))
     return bad_input("{}: tensor \"{}\" fits no tensor of the base model {}", path.string(), tensor.file_name, model_folder_.string());
   if (!is_float(tensor.dtype))
     return bad_input("{}: tensor \"{}\" holds {}, a floating type was expected", path.string(), tensor.file_name, name(tensor.dtype));
-  *base = std::move(tensor);
+  if (table_or_head) {
+    TRY_ASSIGN(const bool tied, head_is_table());
+    if (tied) return replace_table_and_head(std::move(tensor));
+  }
+  *target_of(tensor.name) = std::move(tensor);
   return {};
 }
 

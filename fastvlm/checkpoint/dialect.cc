@@ -37,6 +37,7 @@ constexpr std::array kPrefixes = {
     Rename{"model.embed_tokens.", "model.embed_tokens."},
     Rename{"model.layers.", "model.layers."},
     Rename{"model.norm.", "model.norm."},
+    Rename{"model.rotary_emb.", "model.rotary_emb."},
 };
 
 // Apple's flat `network` list, entry by entry.

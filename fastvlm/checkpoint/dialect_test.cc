@@ -34,6 +34,13 @@ TEST(Dialect, EveryDialectLeadsToTheCanonicalNames) {
   for (const Row& row : rows) EXPECT_EQ(canonical_name(row.from), row.to) << row.from;
 }
 
+TEST(Dialect, TheFrequenciesOfTheRotationAreIgnoredOfALayerAndOfTheModel) {
+  for (const char* name : {"model.rotary_emb.inv_freq", "model.language_model.rotary_emb.inv_freq",
+                           "language_model.model.rotary_emb.inv_freq", "model.layers.0.self_attn.rotary_emb.inv_freq"})
+    EXPECT_TRUE(is_ignored_tensor(canonical_name(name))) << name;
+  EXPECT_FALSE(is_ignored_tensor(canonical_name("model.rotary_emb.weight")));
+}
+
 TEST(Dialect, WrappersOfTrainingToolsAreSeenThrough) {
   struct Row {
     const char *from, *to, *wrappers;

@@ -19,12 +19,14 @@ struct ProcessorType {
   Three mean, std;
   ResizeFilter filter = ResizeFilter::kBicubic;
   bool center_crop = true;
-  bool shortest_edge = true;  // what a size that is one number means; else both sides
-  bool can_pad = false;       // do_pad: to a square, with the mean as colour
+  bool shortest_edge = true;            // of the size that is taken when none is stated; else both sides
+  bool number_is_shortest_edge = true;  // what a size that is one number means
+  bool can_pad = false;                 // do_pad: to a square, with the mean as colour
+  bool can_be_square = false;           // use_square_size, of which versions of transformers make different sizes
 };
 constexpr ProcessorType kTypes[] = {
-    {.name = "CLIPImageProcessor", .mean = kClipMean, .std = kClipStd},
-    {.name = "CLIPFeatureExtractor", .mean = kClipMean, .std = kClipStd},
+    {.name = "CLIPImageProcessor", .mean = kClipMean, .std = kClipStd, .can_be_square = true},
+    {.name = "CLIPFeatureExtractor", .mean = kClipMean, .std = kClipStd, .can_be_square = true},
     {.name = "LlavaImageProcessor", .mean = kClipMean, .std = kClipStd, .can_pad = true},
     {.name = "BitImageProcessor", .mean = kClipMean, .std = kClipStd},
     {.name = "SiglipImageProcessor", .mean = kHalves, .std = kHalves, .center_crop = false, .shortest_edge = false},
@@ -33,18 +35,20 @@ constexpr ProcessorType kTypes[] = {
      .std = kHalves,
      .filter = ResizeFilter::kBilinear,
      .center_crop = false,
-     .shortest_edge = false},
+     .shortest_edge = false,
+     .number_is_shortest_edge = false},
 };
 constexpr int kDefaultSide = 224;
 constexpr int kMaxSide = 65'535;
 
 // Keys that say something else than how pixels are made.
 constexpr std::string_view kHarmless[] = {
-    "image_processor_type", "feature_extractor_type", "processor_class", "auto_map",         "_valid_processor_keys",
-    "data_format",          "input_data_format",      "return_tensors",  "device",           "disable_grouping",
-    "default_to_square",    "image_seq_length",       "patch_size",      "_processor_class", "num_additional_image_tokens"};
-constexpr std::string_view kHonoured[] = {"size",   "crop_size",      "do_resize", "do_center_crop", "do_rescale", "do_normalize",
-                                          "do_pad", "do_convert_rgb", "resample",  "rescale_factor", "image_mean", "image_std"};
+    "image_processor_type", "feature_extractor_type",     "processor_class", "auto_map", "_valid_processor_keys", "_processor_class",
+    "data_format",          "input_data_format",          "return_tensors",  "device",   "disable_grouping",      "image_seq_length",
+    "patch_size",           "num_additional_image_tokens"};
+constexpr std::string_view kHonoured[] = {"default_to_square", "size",         "crop_size", "do_resize",      "do_center_crop",
+                                          "do_rescale",        "do_normalize", "do_pad",    "do_convert_rgb", "resample",
+                                          "rescale_factor",    "image_mean",   "image_std"};
 
 struct Side {
   int length = 0;
@@ -113,6 +117,8 @@ class Reader {
       if (value.is_null() || value == false) continue;
       if (key.starts_with("do_") || key == "image_grid_pinpoints" || key == "pad_size" || key == "size_divisor")
         return refused("{} = {} is not supported", key, value.dump());
+      if (key == "use_square_size" && type_->can_be_square)
+        return refused("{} = {} is not supported; write the size as {{\"height\", \"width\"}}", key, value.dump());
       if (key == "image_aspect_ratio" && value.is_string() && value.get<std::string>().starts_with("anyres"))
         return refused("{} = {} is not supported: it cuts a picture into tiles", key, value.dump());
       passed_over += fmt::format("{}{}", passed_over.empty() ? "" : ", ", key);
@@ -234,7 +240,8 @@ class Reader {
     if (!convert)
       context_.findings.push_back(
           fmt::format("{}: do_convert_rgb is off; pictures that are not RGB are converted all the same", context_.what));
-    TRY_ASSIGN(const Side to, side("size", {.length = kDefaultSide, .shortest_edge = type_->shortest_edge}, type_->shortest_edge));
+    TRY_ASSIGN(const bool square, flag("default_to_square", !type_->number_is_shortest_edge));
+    TRY_ASSIGN(const Side to, side("size", {.length = kDefaultSide, .shortest_edge = type_->shortest_edge}, !square));
     TRY_ASSIGN(const Side cut, side("crop_size", {.length = kDefaultSide}, false));
     if (!resize && !crop) return refused("do_resize and do_center_crop are both off, so pictures would not come out in one size");
     if (crop && cut.shortest_edge) return refused("crop_size must be {{\"height\", \"width\"}} or a number");

@@ -55,6 +55,17 @@ Error absent_shard(const Path& index, const Path& shard) {
   return bad_input("{}: names the shard {}, which is not in the folder; download it again", index.string(), shard.filename().string());
 }
 
+// aria2 reserves the whole file at once; its control file lies beside it until all has come.
+Status check_finished(const std::vector<Path>& files) {
+  for (const Path& file : files) {
+    const Path control = file.string() + ".aria2";
+    if (!file.empty() && is_there(control))
+      return bad_input("{}: the download is not finished, {} is beside it; continue it, or remove that file if all is there", file.string(),
+                       control.filename().string());
+  }
+  return {};
+}
+
 // The shards that an index names; names with a path part are refused.
 Status read_index(const Path& folder, ModelFiles& files) {
   files.index = folder / kIndexFile;
@@ -201,6 +212,7 @@ Result<ModelFiles> choose_model_files(const Path& folder) {
   if (files.weights.empty()) return no_model(folder, names);
   std::vector<Path> used = files.weights;
   used.insert(used.end(), {files.index, files.projector});
+  TRY(check_finished(used));
   files.passed_over = not_used(names, used);
   return files;
 }
@@ -229,6 +241,7 @@ Result<OverlayFiles> choose_overlay_files(const Path& folder) {
   if (files.adapter_config.empty() && files.trainables.empty() && files.projector.empty())
     return bad_input("{}: nothing to put over a base model here (adapter_config.json and adapter_model.safetensors){}", folder.string(),
                      better_folder(folder));
+  TRY(check_finished({files.adapter, files.trainables, files.projector}));
   files.passed_over = not_used(names_in(folder), {files.adapter, files.trainables, files.projector});
   return files;
 }

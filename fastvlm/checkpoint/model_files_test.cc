@@ -108,6 +108,22 @@ TEST(ModelFiles, AnIndexThatIsSomethingElseIsNamed) {
   }
 }
 
+TEST(ModelFiles, AFullFileWithAControlFileBesideItIsHalfADownload) {
+  for (const char* name : {"model.safetensors", "mm_projector.safetensors", "adapter_model.safetensors"}) {
+    FolderForTests folder;
+    for (const char* file : {"config.json", "adapter_config.json", "model.safetensors", "adapter_model.safetensors", name})
+      folder.write(file, "x");
+    EXPECT_TRUE(choose_model_files(folder.path()).ok());
+    EXPECT_TRUE(choose_overlay_files(folder.path()).ok());
+    folder.write(std::string(name) + ".aria2", "x");
+    const auto model = choose_model_files(folder.path());
+    const auto overlay = choose_overlay_files(folder.path());
+    const std::string message = !model.ok() ? model.error().message : overlay.ok() ? "taken" : overlay.error().message;
+    EXPECT_NE(message.find(std::string(name) + ": the download is not finished, " + name + ".aria2 is beside it"), std::string::npos)
+        << message;
+  }
+}
+
 TEST(ModelFiles, ALinkWithoutATargetAndAFolderTooHighAreTold) {
   FolderForTests folder;
   folder.write("config.json", "{}");

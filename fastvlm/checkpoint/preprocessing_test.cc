@@ -117,6 +117,13 @@ TEST_F(Preprocessing, EveryFormOfEverySettingIsHonoured) {
         {"image_mean", none},
         {"image_std", none}},
        {.size = 512, .mode = kStretch, .mean = halves, .std = halves}},
+      {{{"image_processor_type", "SiglipImageProcessor"}, {"size", 576}}, {.size = 512, .mode = kCrop, .resize_to = 576}},
+      {{{"image_processor_type", "SiglipImageProcessor"}, {"size", 512}, {"default_to_square", true}, {"do_center_crop", false}},
+       {.size = 512, .mode = kStretch}},
+      {{{"image_processor_type", "ViTImageProcessor"}, {"size", 512}, {"do_center_crop", false}}, {.size = 512, .mode = kStretch}},
+      {{{"image_processor_type", "ViTImageProcessor"}, {"size", 576}, {"default_to_square", false}},
+       {.size = 512, .mode = kCrop, .resize_to = 576}},
+      {{{"image_processor_type", "BitImageProcessor"}, {"use_square_size", true}}, {.size = 512, .mode = kCrop}},
   };
   for (const Honoured& row : rows) {
     const auto read = read_with(kHf, row.changes);
@@ -141,6 +148,8 @@ TEST_F(Preprocessing, WhatIsNotHonouredIsRefusedByName) {
       {{{"size", 0}}, "size = 0 must be"},
       {{{"crop_size", 500}}, "image size 500: must be a multiple of 64"},
       {{{"do_center_crop", false}}, "do_center_crop = false leaves pictures that are not square"},
+      {{{"image_processor_type", "SiglipImageProcessor"}, {"size", 512}, {"do_center_crop", false}}, "leaves pictures that are not square"},
+      {{{"use_square_size", true}}, "use_square_size = true is not supported"},
       {{{"do_center_crop", false}, {"do_resize", false}}, "do_resize and do_center_crop are both off"},
       {{{"do_center_crop", 1}}, "do_center_crop = 1 must be true or false"},
       {{{"do_pad", true}}, "do_pad = true is not supported for CLIPImageProcessor"},

@@ -7,7 +7,7 @@ namespace {
 std::string offered(const std::vector<std::string>& words) {
   std::string script = std::string("source <(") + FASTVLM_PROGRAM + " completion bash); COMP_WORDS=(fastvlm-npu";
   for (const std::string& word : words) script += " '" + word + "'";
-  script += "); COMP_CWD=" + std::to_string(words.size()) + "; _fastvlm_npu; echo \"${COMPREPLY[@]}\"";
+  script += "); COMP_CWORD=" + std::to_string(words.size()) + "; _fastvlm_npu; echo \"${COMPREPLY[@]}\"";
   auto result = run_process({.program = "/bin/bash", .arguments = {"-c", script}});
   EXPECT_TRUE(result.ok() && result->exit_code == 0);
   return result.ok() ? result->output : "";
@@ -40,6 +40,38 @@ TEST(Completion, BashOffersFoldersOnlyWhereAFolderIsWanted) {
   const std::string start = (folder.path() / "f").string();
   EXPECT_EQ(offered({"export", "--model-dir", start}), start + "older\n");
   EXPECT_NE(offered({"inspect", start}).find("file.onnx"), std::string::npos);
+}
+
+// bash sets the words in a terminal only: zsh makes one. The program is a function there that says what it was given.
+constexpr const char* kBashTrial = R"(
+zmodload zsh/zpty
+zpty b TERM=dumb bash --norc --noprofile -i
+zpty -w b "PS1=; source '$1'; fastvlm-npu() { printf '=<%s>=' \"\$*\"; }"
+zpty -w b 'fastvlm-npu ready'
+zpty -r b out '*=<ready>=*'
+zpty -w -n b "$2"$'\t\n'
+zpty -r b out '*=<[^%]*>=*'
+print -r -- "$out"
+zpty -d b
+)";
+
+TEST(Completion, BashCompletesWhatIsTypedInATerminal) {
+  ASSERT_TRUE(std::filesystem::exists("/usr/bin/zsh")) << "scripts/setup.sh installs zsh";
+  FolderForTests folder;
+  folder.write("trial.zsh", kBashTrial);
+  folder.write("completion", run_program({"completion", "bash"}).output);
+  for (const auto& [line, given] :
+       std::vector<std::pair<const char*, const char*>>{{"fastvlm-npu exp", "export"},
+                                                        {"fastvlm-npu export --dt", "export --dtype"},
+                                                        {"fastvlm-npu chat --target sm875", "chat --target sm8750"},
+                                                        {"fastvlm-npu completion z", "completion zsh"},
+                                                        {"fastvlm-npu ver", "ver"}}) {
+    auto result = run_process({.program = "/usr/bin/zsh",
+                               .arguments = {"-f", (folder.path() / "trial.zsh").string(), (folder.path() / "completion").string(), line},
+                               .limits = {.seconds = 20}});
+    ASSERT_TRUE(result.ok()) << line << ": " << result.error().message;
+    EXPECT_NE(result->output.find(fmt::format("=<{}>=", given)), std::string::npos) << line << ":\n" << result->output;
+  }
 }
 
 // What fish offers after a line: the word before the tab of each row.

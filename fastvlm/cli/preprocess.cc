@@ -104,7 +104,8 @@ Verb preprocess_verb(CommonArguments& common) {
        .group = kToolsGroup,
        .summary = "Make the picture that the vision tower sees",
        .details = "out.png is the picture; out.bin holds pixel_values: little-endian float32 [3, S, S] (red, green and blue\n"
-                  "plane), rescaled and normalised. Byte for byte what the Python reference makes.\n"
+                  "plane), rescaled and normalised. Byte for byte what the Python reference makes (of HEIC and\n"
+                  "AVIF nearly so).\n"
                   "Reads JPEG, PNG, GIF and BMP; WebP, TIFF, HEIC and AVIF where libwebp, libtiff and libheif are installed.",
        .examples = "  fastvlm-npu preprocess --image cat.jpg --image-size 512 --output cat.png\n"
                    "  fastvlm-npu preprocess --image cat.jpg --model-dir FastVLM-0.5B --output cat.bin"},

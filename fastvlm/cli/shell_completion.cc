@@ -120,9 +120,9 @@ std::string bash_completion(const CommandTables& tables) {
       "  COMPREPLY=($(compgen \"$1\" -- \"$word\"))\n"
       "}\n"
       "_fastvlm_npu() {\n"
-      "  local word=${COMP_WORDS[COMP_CWD]} before=${COMP_WORDS[COMP_CWD - 1]} verb= i\n"
+      "  local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} verb= i\n"
       "  COMPREPLY=()\n"
-      "  for ((i = 1; i < COMP_CWD; i++)); do\n";
+      "  for ((i = 1; i < COMP_CWORD; i++)); do\n";
   text += fmt::format("    case ${{COMP_WORDS[i]}} in {}) verb=${{COMP_WORDS[i]}}; break ;; esac\n", fmt::join(verb_names(tables), "|"));
   text += "  done\n  case $verb,$before in\n";
   for (const Verb& verb : tables.verbs) text += bash_values(tables, verb.text.name, verb.options);

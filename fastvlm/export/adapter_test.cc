@@ -137,6 +137,74 @@ TEST_F(AdapterTest, TableAndHeadOfATiedModelBecomeTwo) {
   EXPECT_TRUE(mentions(config->findings, "two matrices"));
 }
 
+TEST_F(AdapterTest, WhatIsLoadedIntoATiedBaseIsTableAndHead) {
+  struct Row {
+    const char* title;
+    void (*change)(Adapter& adapter);
+    std::int64_t rows;
+    double step;
+  };
+  const auto beside = [](Adapter& a) {
+    const std::vector<NamedTensor> one = {
+        {"base_model.model.model.embed_tokens.weight", Tensor::of_floats({512, 64}, waves(512 * 64, 0.3))}};
+    EXPECT_TRUE(write_safetensors(a.folder / "non_lora_trainables.safetensors", one, {}).ok());
+  };
+  const Row rows[] = {
+      {"beside", beside, 512, 0.3},
+      {"table", [](Adapter& a) { a.tensor("base_model.model.model.embed_tokens.weight", {512, 64}, 0.4); }, 512, 0.4},
+      {"longer table", [](Adapter& a) { a.tensor("base_model.model.model.embed_tokens.weight", {515, 64}, 0.4); }, 515, 0.4},
+      {"head", [](Adapter& a) { a.tensor("base_model.model.lm_head.weight", {512, 64}, 0.5); }, 512, 0.5},
+      {"table and head",
+       [](Adapter& a) {
+         a.tensor("base_model.model.model.embed_tokens.weight", {512, 64}, 0.4);
+         a.tensor("base_model.model.lm_head.weight", {512, 64}, 0.5);
+       },
+       512, 0.5},
+      {"head and table",
+       [](Adapter& a) {
+         a.tensor("base_model.model.lm_head.weight", {512, 64}, 0.5);
+         a.tensor("base_model.model.model.embed_tokens.weight", {512, 64}, 0.4);
+       },
+       512, 0.5},
+  };
+  for (const Row& row : rows) {
+    Adapter adapter(folder_.path() / row.title);
+    adapter.pair("model.layers.0.self_attn.q_proj", 64, 64, 4);
+    row.change(adapter);
+    adapter.save();
+    auto result = prepare_export({.model_dir = adapter.folder, .base_model = base(), .image_size = 128});
+    ASSERT_TRUE(result.ok()) << row.title << ": " << result.error().message;
+    EXPECT_TRUE((*result)->config.text.tie_word_embeddings) << row.title;
+    EXPECT_TRUE(mentions((*result)->findings, "so both are replaced")) << row.title;
+    EXPECT_FALSE(mentions((*result)->findings, "differs from embed_tokens")) << row.title;
+    EXPECT_EQ(numbers(*(*result)->checkpoint, "model.embed_tokens.weight"), waves(row.rows * 64, row.step)) << row.title;
+  }
+}
+
+TEST_F(AdapterTest, ATableThatIsLoadedUnderAnAdapterIsTheHeadWithoutIt) {
+  adapter_.tensor("base_model.model.model.embed_tokens.base_layer.weight", {512, 64}, 0.3);
+  adapter_.tensor("base_model.model.model.embed_tokens.lora_embedding_A", {4, 512}, 0.7);
+  adapter_.tensor("base_model.model.model.embed_tokens.lora_embedding_B", {64, 4}, 1.1);
+  adapter_.save();
+  const Checkpoint merged = open(adapter_.folder, base());
+  EXPECT_EQ(numbers(merged, "lm_head.weight"), waves(512 * 64, 0.3));
+  EXPECT_NE(numbers(merged, "model.embed_tokens.weight"), waves(512 * 64, 0.3));
+  EXPECT_TRUE(merged.head_apart());
+}
+
+// LLaVA loads them into the base before it puts the adapter over it.
+TEST_F(AdapterTest, AnAdapterLiesOverWhatWasTrainedBesideIt) {
+  adapter_.tensor("base_model.model.model.embed_tokens.weight", {512, 64}, 0.4);
+  adapter_.config["modules_to_save"] = {"embed_tokens"};
+  adapter_.save();
+  const std::vector<NamedTensor> beside = {
+      {"base_model.model.model.embed_tokens.weight", Tensor::of_floats({512, 64}, waves(512 * 64, 0.3))}};
+  EXPECT_TRUE(write_safetensors(adapter_.folder / "non_lora_trainables.safetensors", beside, {}).ok());
+  const Checkpoint merged = open(adapter_.folder, base());
+  EXPECT_EQ(numbers(merged, "model.embed_tokens.weight"), waves(512 * 64, 0.4));
+  EXPECT_EQ(numbers(merged, "lm_head.weight"), waves(512 * 64, 0.3));
+}
+
 TEST_F(AdapterTest, WhatWasTrainedAsAWholeReplacesTheBase) {
   adapter_.pair("model.layers.0.self_attn.q_proj", 64, 64, 4);
   adapter_.tensor("base_model.model.lm_head.modules_to_save.weight", {512, 64}, 0.3);

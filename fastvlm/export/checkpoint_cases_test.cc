@@ -261,6 +261,32 @@ TEST(CheckpointCases, TheSingleFileIsTheModelAndOldShardsAreNot) {
   EXPECT_EQ(row[3], 0.5F);
 }
 
+TEST(CheckpointCases, ATensorThatTheIndexDoesNotListIsReadFromItsShard) {
+  FolderForTests folder;
+  EditedCheckpoint checkpoint(folder.path() / "checkpoint", kHf);
+  Json map = Json::object();
+  for (const NamedTensor& tensor : checkpoint.tensors)
+    if (tensor.name != "lm_head.weight") map[tensor.name] = "model-00001-of-00001.safetensors";
+  checkpoint.write("model.safetensors.index.json", Json{{"weight_map", map}}.dump());
+  auto& head = checkpoint.tensor("lm_head.weight").tensor;
+  head = Tensor::of_floats(head.shape, std::vector<float>(static_cast<std::size_t>(head.size()), 0.5F));
+  checkpoint.save("model-00001-of-00001.safetensors");
+  auto opened = Checkpoint::open(checkpoint.path());
+  ASSERT_TRUE(opened.ok()) << opened.error().message;
+  ASSERT_NE(opened->find("lm_head.weight"), nullptr);
+  EXPECT_EQ(opened->read(*opened->find("lm_head.weight"))->front(), 0.5F);
+  auto result = prepared(checkpoint.path());
+  ASSERT_TRUE(result.ok()) << result.error().message;
+  EXPECT_TRUE(mentions((*result)->findings, "\"lm_head.weight\" is not listed in the index, but its shard is"));
+
+  map["model.extra"] = "model-00002-of-00002.safetensors";
+  checkpoint.write("model.safetensors.index.json", Json{{"weight_map", map}}.dump());
+  checkpoint.save("model-00002-of-00002.safetensors");
+  auto twice = Checkpoint::open(checkpoint.path());
+  ASSERT_FALSE(twice.ok());
+  EXPECT_NE(twice.error().message.find("which the index says is in"), std::string::npos) << twice.error().message;
+}
+
 TEST(CheckpointCases, AProjectorSavedApartIsTakenAndAnOldOneIsNot) {
   FolderForTests folder;
   EditedCheckpoint checkpoint(folder.path() / "checkpoint", kApple);
@@ -334,58 +360,6 @@ TEST(CheckpointCases, ATokenWithoutARowIsSaidAtOnceAndVerifyFails) {
   auto verified = verify({.output_dir = folder.path() / "out"}, silent);
   ASSERT_TRUE(verified.ok()) << verified.error().message;
   EXPECT_FALSE(verified->passed());
-}
-
-// ---- What arrives in place of a file --------------------------------------------------------------------------------------
-
-TEST(CheckpointCases, EveryFileIsNamedWhenItHoldsSomethingElse) {
-  const std::string pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:" + std::string(64, '0') + "\nsize 1234567\n";
-  struct Wrong {
-    std::string bytes;
-    const char* part;
-  };
-  const Wrong wrong[] = {{pointer, "Git LFS pointer"},
-                         {"<!DOCTYPE html><html>", "HTML"},
-                         {"", "empty file"},
-                         {"PK\x03\x04 something", "zip archive"},
-                         {std::string("\x1f\x8b\x08\0\0\0\0\0", 8), "gzip"},
-                         {std::string(4096, '\0'), "zeros"},
-                         {"{\"error\": \"Repository not found\"}", "Repository not found"},
-                         {"Entry not found", "Entry not found"}};
-  struct Place {
-    const char *golden, *file;
-  };
-  for (const auto& [golden, file] : {Place{kApple, "model.safetensors"}, Place{kApple, "config.json"}, Place{kHf, "tokenizer.json"},
-                                     Place{kApple, "vocab.json"}, Place{kApple, "merges.txt"}, Place{kApple, "tokenizer_config.json"}})
-    for (const Wrong& row : wrong) {
-      const std::string_view name = file;
-      const bool text = row.bytes.find("not found") != std::string::npos;
-      if (text && (name == "merges.txt" || name == "vocab.json" || name == "tokenizer_config.json")) continue;  // refused as other text is
-      if (row.bytes.empty() && name == "merges.txt") continue;
-      FolderForTests folder;
-      EditedCheckpoint checkpoint(folder.path() / "checkpoint", golden);
-      checkpoint.save();
-      checkpoint.write(file, row.bytes);
-      auto result = prepared(checkpoint.path());
-      ASSERT_FALSE(result.ok()) << file << " " << row.part;
-      EXPECT_EQ(result.error().kind, ErrorKind::kBadInput);
-      EXPECT_NE(result.error().message.find(row.part), std::string::npos) << result.error().message;
-      EXPECT_NE(result.error().message.find(file), std::string::npos) << result.error().message;
-    }
-}
-
-TEST(CheckpointCases, HalfADownloadIsNamed) {
-  FolderForTests folder;
-  EditedCheckpoint checkpoint(folder.path() / "checkpoint", kApple);
-  checkpoint.save();
-  const auto size = fs::file_size(checkpoint.path() / "model.safetensors");
-  for (std::uintmax_t part : {size - 1, size / 2, std::uintmax_t{5000}, std::uintmax_t{12}}) {
-    fs::resize_file(checkpoint.path() / "model.safetensors", part);
-    auto result = prepared(checkpoint.path());
-    ASSERT_FALSE(result.ok()) << part;
-    EXPECT_NE(result.error().message.find("cut short"), std::string::npos) << result.error().message;
-    EXPECT_NE(result.error().message.find("download it again"), std::string::npos) << result.error().message;
-  }
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string>
 
+#include "fastvlm/base/file_content.h"
 #include "fastvlm/base/try.h"
 #include "fastvlm/image/bmp_reader.h"
 #include "fastvlm/image/decode_strips.h"
@@ -68,8 +69,14 @@ const Signature* find_signature(std::string_view bytes) {
 
 Result<const Signature*> format_of(std::span<const std::byte> bytes, std::string_view what) {
   if (bytes.empty()) return bad_input("{}: the file is empty; a picture was expected", what);
-  const Signature* signature = find_signature({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
-  if (signature == nullptr) return bad_input("{}: this is no picture of a known format; convert it to JPEG or PNG", what);
+  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size()), head = text.substr(0, kContentHead);
+  const Signature* signature = find_signature(text);
+  // Behind the XML declaration of an SVG there may be a comment, too.
+  if (signature == nullptr && head.starts_with("<?xml") && head.find("<svg") != std::string_view::npos) signature = find_signature("<svg");
+  if (signature == nullptr) {
+    if (const auto known = known_content(head, text.size())) return bad_input("{}: no picture but {}", what, *known);
+    return bad_input("{}: this is no picture of a known format; convert it to JPEG or PNG", what);
+  }
   if (signature->read == nullptr && signature->read_strips == nullptr)
     return bad_input("{}: the format {} is not supported; convert the picture to JPEG or PNG", what, signature->name);
   return signature;

@@ -1,9 +1,8 @@
 // Pictures to RGB, byte for byte as Pillow's Image.open(...).convert("RGB"). JPEG, PNG, GIF and BMP are always read; WebP, TIFF,
 // HEIC and AVIF through libraries that are loaded if they are installed. HEIC and AVIF go through libheif, which Pillow does not
-// use; single values differ there.
+// use: single values differ there, and whole edges of colour where it is stored for every second pixel only.
 //
-// Two deliberate differences. Pillow clips a 16-bit grey PNG at 255, which turns it white; here it is scaled down like
-// 16-bit colour. Pillow decodes on over damaged JPEG data and shows grey blocks; here that is an error.
+// One deliberate difference: Pillow decodes on over damaged JPEG data and shows grey blocks; here that is an error.
 #pragma once
 
 #include <cstddef>

@@ -54,10 +54,10 @@ TEST(Decode, TurnsUprightUnlessTold) {
   EXPECT_EQ(upright->height, stored->width);
 }
 
-TEST(Decode, ScalesSixteenBitGreyDown) {
+TEST(Decode, ClipsSixteenBitGreyAsPillow) {
   Result<Image> image = load_image(kFolder / "edge/grey16.png");
   ASSERT_TRUE(image.ok());
-  const std::uint8_t expected[] = {0, 0, 0, 1, 127, 128, 156, 255};
+  const std::uint8_t expected[] = {0, 100, 255, 255, 255, 255, 255, 255};
   for (int x = 0; x < image->width; ++x) EXPECT_EQ(image->row(0)[x * 3], expected[x]);
 }
 
@@ -91,6 +91,10 @@ TEST(Decode, NamesTheFormatItCannotRead) {
   EXPECT_EQ(message_of("\xff\x0a......"s), "cat.jpg: the format JPEG XL is not supported; convert the picture to JPEG or PNG");
   EXPECT_NE(message_of("8BPS............").find("format Photoshop"), std::string::npos);
   EXPECT_EQ(message_of("hello"), "cat.jpg: this is no picture of a known format; convert it to JPEG or PNG");
+  EXPECT_NE(message_of("<?xml version=\"1.0\"?>\n<svg xmlns=\"x\">").find("format SVG"), std::string::npos);
+  EXPECT_NE(message_of("version https://git-lfs.github.com/spec/v1\n").find("no picture but a Git LFS pointer"), std::string::npos);
+  EXPECT_NE(message_of("<!DOCTYPE html><html>").find("no picture but an HTML or XML page"), std::string::npos);
+  EXPECT_NE(message_of("PK\x03\x04 something").find("no picture but a zip archive"), std::string::npos);
   EXPECT_EQ(message_of(""), "cat.jpg: the file is empty; a picture was expected");
 }
 

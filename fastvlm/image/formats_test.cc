@@ -79,6 +79,15 @@ TEST(Formats, AFileThatIsCutOffIsNeverTakenForAWholeOne) {
   }
 }
 
+TEST(Formats, AGifNeedsNoEndButItsLastBlockAsAWhole) {
+  for (const char* name : {"grey.gif", "interlaced.gif", "long_codes.gif", "palette.gif"}) {
+    const std::string whole = read_file(kFolder / "formats" / name, 1 << 20).value();
+    for (const std::size_t missing : {1, 2, 3, 4, 5})
+      EXPECT_EQ(decode_image(as_bytes(std::string_view(whole).substr(0, whole.size() - missing)), "cut", {}).ok(), missing <= 2)
+          << name << " without " << missing;
+  }
+}
+
 TEST(Formats, AMissingLibraryNamesThePackage) {
   const Error error = missing_library("cat.webp", "WebP", "libwebp.so.7", "libwebp7");
   EXPECT_EQ(error.kind, ErrorKind::kEnvironment);

@@ -75,7 +75,8 @@ class CodeReader {
     while (have_ < bits) {
       if (left_ == 0) {
         const auto length = file_.number(at_, 1);
-        if (!length || *length == 0) return std::nullopt;
+        // A block is taken as a whole or not at all, as Pillow does.
+        if (!length || *length == 0 || !file_.number(at_ + *length, 1)) return std::nullopt;
         left_ = *length;
         ++at_;
       }

@@ -51,11 +51,21 @@ bool read_header(Reader& reader) {
   return true;
 }
 
+// Pillow clips deep grey at 255 and does not scale it down. The samples have two bytes, the upper one first.
+void clip_samples(png_structp, png_row_infop row, png_bytep data) {
+  for (std::size_t i = 0; i < row->rowbytes / 2; ++i) data[i] = data[2 * i] != 0 ? png_byte{255} : data[2 * i + 1];
+}
+
 // Asks for 8-bit RGB rows whatever is stored, and returns the number of passes over the rows; 0 on an error.
 int start(Reader& reader) {
   if (setjmp(reader.escape) != 0) return 0;
-  png_set_strip_16(reader.png);
-  png_set_expand(reader.png);
+  if (png_get_bit_depth(reader.png, reader.info) == 16 && png_get_color_type(reader.png, reader.info) == PNG_COLOR_TYPE_GRAY) {
+    png_set_read_user_transform_fn(reader.png, clip_samples);
+    png_set_user_transform_info(reader.png, nullptr, 8, 3);
+  } else {
+    png_set_strip_16(reader.png);
+    png_set_expand(reader.png);
+  }
   png_set_gray_to_rgb(reader.png);
   png_set_strip_alpha(reader.png);
   const int passes = png_set_interlace_handling(reader.png);

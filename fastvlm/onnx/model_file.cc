@@ -9,6 +9,7 @@
 #include <fstream>
 #include <set>
 
+#include "fastvlm/base/file_content.h"
 #include "fastvlm/base/try.h"
 #include "fastvlm/onnx/external_data.h"
 #include "fastvlm/onnx/inline_functions.h"
@@ -270,6 +271,16 @@ Result<OnnxModel> summarize(const onnx::ModelProto& proto, const std::string& wh
   return model;
 }
 
+namespace {
+
+// What a file that is no model is instead, where that can be told by its first bytes.
+Error told_by_content(Error error, std::string_view head, std::uint64_t size, const std::string& what) {
+  const auto wrong = wrong_content(head.substr(0, kContentHead), size);
+  return wrong ? bad_input("{}: not an ONNX model but {}", what, *wrong) : std::move(error);
+}
+
+}  // namespace
+
 Status parse_message(google::protobuf::io::ZeroCopyInputStream& stream, onnx::ModelProto& proto, const std::string& what) {
   google::protobuf::io::CodedInputStream coded(&stream);
   const bool parsed = proto.ParsePartialFromCodedStream(&coded) && coded.ConsumedEntireMessage();
@@ -285,7 +296,11 @@ Status read_message(const Path& path, onnx::ModelProto& proto) {
                      kMaxOnnxFile);
   std::ifstream stream(path, std::ios::binary);
   google::protobuf::io::IstreamInputStream bytes(&stream);
-  return parse_message(bytes, proto, path.string());
+  Status parsed = parse_message(bytes, proto, path.string());
+  if (parsed.ok()) return parsed;
+  std::string head(std::min<std::uint64_t>(kContentHead, file.size()), '\0');
+  TRY(file.read_at(0, std::as_writable_bytes(std::span(head))));
+  return told_by_content(std::move(parsed).error(), head, file.size(), path.string());
 }
 
 std::int64_t OnnxNode::integer(const std::string& key, std::int64_t otherwise) const { return attribute_or(*this, key, otherwise); }
@@ -312,7 +327,8 @@ Result<OnnxModel> parse_onnx(std::span<const std::byte> bytes, const std::string
   if (bytes.size() > kMaxOnnxFile) return bad_input("{}: {} bytes, an ONNX file has at most {}", what, bytes.size(), kMaxOnnxFile);
   google::protobuf::io::ArrayInputStream stream(bytes.data(), static_cast<int>(bytes.size()));
   onnx::ModelProto proto;
-  TRY(parse_message(stream, proto, what));
+  if (Status parsed = parse_message(stream, proto, what); !parsed.ok())
+    return told_by_content(std::move(parsed).error(), {reinterpret_cast<const char*>(bytes.data()), bytes.size()}, bytes.size(), what);
   return summarize_and_infer(proto, what, options);
 }
 

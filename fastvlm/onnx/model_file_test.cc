@@ -204,8 +204,18 @@ TEST(OnnxModelFile, RefusesEveryTruncationInOneSentence) {
 }
 
 TEST(OnnxModelFile, RefusesFilesThatAreNoModels) {
-  for (const char* text : {"", "\x08", "{\"a\": 1}", "PK\x03\x04 a zip archive"})
-    EXPECT_NE(error_of(text).find("not an ONNX model"), std::string::npos) << text;
+  const std::string pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:" + std::string(64, '0') + "\nsize 1\n";
+  const Path file = Path(testing::TempDir()) / "no_model.onnx";
+  for (const auto& [text, part] : std::vector<std::pair<std::string, std::string>>{{"\x08", ", or cut short"},
+                                                                                   {"", " but an empty file"},
+                                                                                   {"{\"a\": 1}", " but text"},
+                                                                                   {"PK\x03\x04 something", " but a zip archive"},
+                                                                                   {pointer, " but a Git LFS pointer"},
+                                                                                   {"<!DOCTYPE html><html>", " but an HTML or XML page"}}) {
+    EXPECT_NE(error_of(text).find("not an ONNX model" + part), std::string::npos) << error_of(text);
+    ASSERT_TRUE(write_file_atomically(file, text).ok());
+    EXPECT_NE(read_onnx(file).error().message.find("not an ONNX model" + part), std::string::npos) << part;
+  }
   EXPECT_NE(read_onnx("/nowhere/model.onnx").error().message.find("no such file"), std::string::npos);
 }
 

@@ -12,8 +12,8 @@ struct LinkedData {
   Path file;         // the real one
 };
 
-// The links to files in the folder of `model`, when the model itself is a file there; nothing for a model that is a link, which ONNX
-// Runtime follows together with its data.
+// All files that `model` names for its data, when one of them is a link; whatever else is in its folder does not count. Nothing for a
+// model that is a link itself, which ONNX Runtime follows together with its data.
 std::vector<LinkedData> linked_data(const Path& model);
 
 // The folder in which all of them lie under the names that the model uses, or an empty path.

@@ -32,6 +32,10 @@ class OrtRunnerTest : public testing::Test {
     ASSERT_TRUE(write_file_atomically(folder_ / "weights.bin", bytes).ok());
     ASSERT_TRUE(write_file_atomically(file_, cache_model(external()).bytes()).ok());
   }
+  static void write_text(const Path& path, const std::string& text) {
+    std::filesystem::create_directories(path.parent_path());
+    ASSERT_TRUE(write_file_atomically(path, text).ok());
+  }
   void TearDown() override { std::filesystem::remove_all(folder_); }
 
   static std::string external() { return tiny::external_weight("w", {3, 2}, "weights.bin"); }
@@ -106,6 +110,32 @@ TEST_F(OrtRunnerTest, LooksBehindLinksToDataInOtherFolders) {
     std::filesystem::remove_all(model.parent_path());
   }
   EXPECT_TRUE(linked_data(file_).empty());
+}
+
+TEST_F(OrtRunnerTest, LinksInTheFolderThatTheModelDoesNotNameDoNotCount) {
+  write_text(folder_ / "real" / "text", "x");
+  std::filesystem::create_symlink(folder_ / "real" / "text", folder_ / "tokenizer.json");
+  EXPECT_TRUE(linked_data(file_).empty());
+  auto runner = OrtRunner::open(runtime_, file_);
+  ASSERT_TRUE(runner.ok()) << runner.error().message;
+}
+
+TEST_F(OrtRunnerTest, WhenOneOfTwoDataFilesIsALinkBothAreFound) {
+  tiny::Model two = cache_model(external());
+  two.weights.push_back(tiny::external_weight("v", {2, 2}, "sub/more.bin"));
+  two.nodes.push_back(tiny::node("MatMul", {"y", "v"}, "z"));
+  two.outputs.push_back(tiny::value_info("z", {"all", 2}));
+  const Path model = folder_ / "two" / "tiny.onnx";
+  write_text(folder_ / "two" / "sub" / "more.bin", std::string(4 * sizeof(float), '\0'));
+  write_text(model, two.bytes());
+  std::filesystem::create_symlink(folder_ / "weights.bin", folder_ / "two" / "weights.bin");
+  EXPECT_EQ(linked_data(model).size(), 2u);
+  auto runner = OrtRunner::open(runtime_, model);
+  ASSERT_TRUE(runner.ok()) << runner.error().message;
+  auto results = run(**runner, inputs(0));
+  ASSERT_TRUE(results.ok()) << results.error().message;
+  EXPECT_EQ((*results)[1].tensor.floats()[0], 6);
+  EXPECT_EQ((*results)[2].tensor.floats()[0], 0);
 }
 
 TEST_F(OrtRunnerTest, OpensAModelFromMemoryWithItsDataElsewhere) {

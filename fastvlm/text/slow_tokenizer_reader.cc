@@ -15,12 +15,14 @@ namespace {
 std::string file_of(std::string_view folder, const char* name) { return (Path(folder) / name).string(); }
 
 Result<Json> parse_optional(const std::string& text, const std::string& what) {
-  if (text.empty()) return Json(nullptr);
-  return parse_json(text, what);
+  if (text.empty()) return Json::object();
+  TRY_ASSIGN(Json json, parse_json(text, what));
+  if (!json.is_object()) return bad_input("{}: must be a JSON object", what);
+  return json;
 }
 
 Result<std::vector<std::pair<std::string, std::string>>> parse_merges(std::string_view text, const std::string& what) {
-  if (auto wrong = text.empty() ? std::nullopt : known_content(text.substr(0, kContentHead), text.size()))
+  if (auto wrong = known_content(text.substr(0, kContentHead), text.size()))
     return bad_input("{}: holds no merges but is {}", what, *wrong);
   if (valid_utf8_prefix(text) != text.size()) return bad_input("{}: byte {} is not UTF-8", what, valid_utf8_prefix(text));
   std::vector<std::pair<std::string, std::string>> merges;
@@ -76,7 +78,6 @@ Result<std::vector<AddedToken>> parse_added_tokens(const SlowTokenizerFiles& fil
   std::set<std::string> special;
   collect_special(config, special);
   collect_special(special_map, special);
-  if (!added.is_null() && !added.is_object()) return bad_input("{}: must be an object from tokens to ids", added_file);
   for (const auto& [content, value] : added.items()) {
     TRY_ASSIGN(const std::int32_t id, read_token_id(value, content, added_file));
     const bool is_special = special.contains(content);

@@ -39,18 +39,18 @@ Result<Tokenizer> Tokenizer::load(const Path& folder) {
 
 Result<Tokenizer> Tokenizer::from_json(std::string_view text, std::string_view what) {
   TRY_ASSIGN(const TokenizerParts parts, parse_tokenizer_json(text, what));
-  return build(parts, what);
+  return build(parts, what, what);
 }
 
 Result<Tokenizer> Tokenizer::from_slow_files(const SlowTokenizerFiles& files, std::string_view what) {
   TRY_ASSIGN(const TokenizerParts parts, parse_slow_tokenizer(files, what));
-  return build(parts, what);
+  return build(parts, what, (Path(what) / "merges.txt").string());
 }
 
-Result<Tokenizer> Tokenizer::build(const TokenizerParts& parts, std::string_view what) {
+Result<Tokenizer> Tokenizer::build(const TokenizerParts& parts, std::string_view what, std::string_view merges) {
   Tokenizer tokenizer;
   TRY_ASSIGN(tokenizer.vocabulary_, Vocabulary::build(parts, what));
-  TRY_ASSIGN(tokenizer.encoder_, BytePairEncoder::build(parts, tokenizer.vocabulary_, what));
+  TRY_ASSIGN(tokenizer.encoder_, BytePairEncoder::build(parts, tokenizer.vocabulary_, merges));
   tokenizer.normalize_ = parts.normalize;
   for (const AddedToken& token : parts.added_tokens) {
     std::string buffer;

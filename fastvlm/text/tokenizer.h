@@ -64,7 +64,8 @@ class Tokenizer {
   std::int32_t size() const { return vocabulary_.size(); }
 
  private:
-  static Result<Tokenizer> build(const TokenizerParts& parts, std::string_view what);
+  // `merges`: the file in which they stand, for messages.
+  static Result<Tokenizer> build(const TokenizerParts& parts, std::string_view what, std::string_view merges);
 
   struct Work;
   void encode_raw(std::string_view text, Work& work) const;

@@ -65,22 +65,28 @@ std::string describe_model(const TokenizerParts& parts) {
   return text + "\n]}";
 }
 
+Result<BuiltTokenizer> build_from_slow_files(const Path& folder) {
+  const std::string what = folder.string();
+  TRY_ASSIGN(const SlowTokenizerFiles files, read_slow_tokenizer_files(folder));
+  TRY_ASSIGN(const TokenizerParts parts, parse_slow_tokenizer(files, what));
+  TRY(check_expressible(parts, what));
+  std::string text = describe_pipeline(parts).dump();
+  text.pop_back();
+  text += ",\n\"model\":" + describe_model(parts) + "}\n";
+  auto tokenizer = Tokenizer::from_json(text, what);
+  if (tokenizer.ok()) return BuiltTokenizer{std::move(text), std::move(*tokenizer)};
+  // Whatever is wrong stands in one of the files, which this names.
+  TRY(Tokenizer::from_slow_files(files, what));
+  return std::move(tokenizer).error();
+}
+
 }  // namespace
 
 Result<BuiltTokenizer> build_tokenizer_json(const Path& folder) {
   const Path existing = folder / "tokenizer.json";
   std::error_code ignored;
-  std::string text;
-  if (std::filesystem::exists(existing, ignored)) {
-    TRY_ASSIGN(text, read_file(existing, kMaxTokenizerFileBytes));
-  } else {
-    TRY_ASSIGN(const SlowTokenizerFiles files, read_slow_tokenizer_files(folder));
-    TRY_ASSIGN(const TokenizerParts parts, parse_slow_tokenizer(files, folder.string()));
-    TRY(check_expressible(parts, folder.string()));
-    text = describe_pipeline(parts).dump();
-    text.pop_back();
-    text += ",\n\"model\":" + describe_model(parts) + "}\n";
-  }
+  if (!std::filesystem::exists(existing, ignored)) return build_from_slow_files(folder);
+  TRY_ASSIGN(std::string text, read_file(existing, kMaxTokenizerFileBytes));
   TRY_ASSIGN(Tokenizer tokenizer, Tokenizer::from_json(text, existing.string()));
   return BuiltTokenizer{std::move(text), std::move(tokenizer)};
 }

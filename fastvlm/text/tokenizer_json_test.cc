@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "fastvlm/base/folder_for_tests.h"
 #include "fastvlm/base/json.h"
 #include "fastvlm/text/tokenizer.h"
 
@@ -155,6 +156,30 @@ TEST(SlowTokenizer, NamesTheFileThatIsWrong) {
   files = good_slow_files();
   files.vocab_json = "{";
   EXPECT_NE(error_of(files).find("m/vocab.json: "), std::string::npos);
+  files = good_slow_files();
+  files.merges_txt = "\xef\xbb\xbf" + files.merges_txt;
+  EXPECT_TRUE(error_of(files).starts_with("m/merges.txt: the merge ")) << error_of(files);
+  files.merges_txt.clear();
+  EXPECT_EQ(error_of(files), "m/merges.txt: holds no merges but is an empty file; get it again");
+  for (const char* text : {"[]", "null"}) {
+    files = good_slow_files();
+    files.tokenizer_config_json = text;
+    EXPECT_EQ(error_of(files), "m/tokenizer_config.json: must be a JSON object");
+    files = good_slow_files();
+    files.special_tokens_map_json = text;
+    EXPECT_EQ(error_of(files), "m/special_tokens_map.json: must be a JSON object");
+  }
+}
+
+TEST(SlowTokenizer, ADamagedMergeIsToldOfItsFileAlsoWhenATokenizerJsonIsBuilt) {
+  FolderForTests folder;
+  const SlowTokenizerFiles files = good_slow_files();
+  folder.write("vocab.json", files.vocab_json);
+  folder.write("merges.txt", files.merges_txt + "x y\n");
+  auto built = build_tokenizer_json(folder.path());
+  ASSERT_FALSE(built.ok());
+  EXPECT_EQ(built.error().message,
+            (folder / "merges.txt").string() + ": the merge \"x y\" uses or makes a token that the vocabulary lacks");
 }
 
 TEST(SlowTokenizer, SaysWhichFilesAreNeeded) {
