@@ -332,8 +332,8 @@ Verb inspect_verb(CommonArguments& common) {
        .group = kProveGroup,
        .summary = "Show what a folder or file is and what it holds",
        .details =
-           "Knows checkpoint and adapter folders, output folders, ONNX, safetensors, QNN context files and ranges, by their content.\n"
-           "Context files need the QNN plug-in (see doctor). An output folder is held against its manifest:\n"
+           "Knows checkpoint and adapter folders, output folders, folders of layouts, ONNX, safetensors, QNN context files and ranges,\n"
+           "by their content. Context files need the QNN plug-in (see doctor). An output folder is held against its manifest:\n"
            "exit code 1 when a file differs.",
        .examples = "  fastvlm-npu inspect FastVLM-0.5B\n"
                    "  fastvlm-npu inspect out/fastvlm_vision_encoder.onnx --json"},

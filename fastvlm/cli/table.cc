@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::size_t kGap = 2;
 constexpr std::size_t kNarrowest = 8;  // of a column, as long as a line fits so
-constexpr std::size_t kNarrowestOfAll = 4;
+constexpr std::size_t kNarrowestOfAll = 3;
 
 bool starts_character(char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }
 

@@ -27,7 +27,7 @@ using Rows = std::vector<std::vector<std::string>>;
 
 // Columns padded to their widest cell, two blanks between them. With a `width` (0: none) the widest columns are narrowed until
 // a line fits, and their cells go on below: at a blank, else anywhere. A column keeps 8 characters where that is enough,
-// and 4 in any case, so a table of very many columns may still be wider.
+// and 3 in any case, so a table of very many columns may still be wider.
 std::string table_text(const Rows& rows, std::size_t width);
 
 }  // namespace fastvlm::cli

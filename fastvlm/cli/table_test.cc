@@ -73,11 +73,12 @@ TEST(Table, HelpFitsTheTerminalAndCommandsStayWhole) {
   for (const std::size_t width : {40u, 60u, 80u}) {
     const std::string laid = help_text(text, width);
     for (std::size_t begin = 0, end = 0; (end = laid.find('\n', begin)) != std::string::npos; begin = end + 1)
-      if (const std::string line = laid.substr(begin, end - begin); line.find("fastvlm-npu") == std::string::npos)
+      if (const std::string line = laid.substr(begin, end - begin); line.find("fastvlm-npu") == std::string::npos) {
         EXPECT_LE(columns(line), width) << line;
+      }
     EXPECT_NE(laid.find("--recipe fp16,w8 --image-size 512\n"), std::string::npos);
   }
-  EXPECT_NE(help_text(text, 80).find("stored, of which there\n                              are many"), std::string::npos)
+  EXPECT_NE(help_text(text, 80).find("stored, of which\n                              there are many"), std::string::npos)
       << help_text(text, 80);
 }
 

@@ -51,7 +51,7 @@ const UsageCase kUsageCases[] = {
     {{"check-ops", "x.onnx", "--target", "sm8750", "--limit", "-3"}, 2, "from 1 to 86400"},
     {{"check-ops", "x.onnx", "--target", "sm8750", "--limit", "nan"}, 2, "from 1 to 86400"},
     {{"check-ops", "x.onnx", "--target", "sm8750", "--limit", "1e300"}, 2, "from 1 to 86400"},
-    {{"plan", "--target", "help"}, 2, "Galaxy S25"},
+    {{"plan", "--target", "help"}, 2, "galaxy s25"},
     {{"plan", "--help"}, 0, "Galaxy S25"},
     {{"verify", "--output-dir", "x", "--layout", "npu", "--model-dir", "y"}, 2, "--model-dir is not looked at with --layout"},
     {{"verify", "--output-dir", "x", "--layout", "npu", "--runner", "htp"}, 2, "--runner is not looked at with --layout"},
