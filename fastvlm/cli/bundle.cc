@@ -27,7 +27,9 @@ struct BundleArguments {
 
 void add_options(OptionTable& options, BundleArguments& a, CommonArguments& common) {
   options.path("--output-dir", a.output_dir, "Folder written by export, compiled for the chip").complete(Completes::kFolder).set_required();
-  options.value("--target", a.target, "CHIP", "Chip of the machine, such as sm8750").complete(Completes::kChip).set_required();
+  options.value("--target", a.target, "CHIP", "Chip of the machine, such as sm8750, \"8 Elite\" or \"Galaxy S25\"; help: all names")
+      .complete(Completes::kChip)
+      .set_required();
   options.path("--to", a.to, "Folder to make").complete(Completes::kFolder).set_required();
   options.choice("--runtime", a.runtime, {device::kOnnxRuntime, device::kGenie}, "What opens the contexts on the machine").show_default();
   options.value("--recipe", a.recipe, "NAME", "Decoder to take, of those exported; default: fp16, or else the first");

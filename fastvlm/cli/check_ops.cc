@@ -23,17 +23,30 @@ struct CheckOpsArguments {
   double limit = 600;
 };
 
+// Seconds that --limit takes.
+constexpr double kShortest = 1, kLongest = 86400;
+
 void add_options(OptionTable& options, CheckOpsArguments& a, CommonArguments& common) {
   options.path("model", a.model, "ONNX file, ours or any other").set_required();
-  options.value("--target", a.target, "CHIP", "Chip, such as sm8750").complete(Completes::kChip).set_required();
+  options.value("--target", a.target, "CHIP", "Chip, such as sm8750, \"8 Elite\" or \"Galaxy S25\"; help: all names")
+      .complete(Completes::kChip)
+      .set_required();
   options.flag("--all", a.all, "List the accepted nodes too");
   options.flag("--compile", a.compile, "Compile the file as well and show what the backend says; needs both runtimes");
   options.value("--freeze", a.freeze, "NAME=VALUE,…",
                 "And if the inputs were fixed? A symbol with its number (batch=1) or an input with all extents (x=1x3x224x224)");
-  options.value("--limit", a.limit, "SECONDS", "Time that --compile may take").show_default();
+  Option& limit = options.value("--limit", a.limit, "SECONDS", "Time that --compile may take, 1 to 86400").show_default();
+  limit.check = [](const std::string& text) {
+    double seconds = 0;
+    const bool taken = value_from(text, seconds) && seconds >= kShortest && seconds <= kLongest;
+    return taken ? std::string() : fmt::format("\"{}\" is not a number of seconds from {} to {}", text, kShortest, kLongest);
+  };
   add_json(options, common);
   add_runtime_options(options, common);
 }
+
+// Names in it come from a foreign file: none begins a line of its own.
+void print_sentence(const std::string& text) { print_line(on_one_line(text)); }
 
 constexpr std::size_t kNamedNodes = 3;  // of each group in the short form
 
@@ -88,21 +101,21 @@ void print_every_node(const OperatorReport& report, const std::optional<Compiler
     if (answer) rows.back().push_back(backend_reason(*answer, node.node));
   }
   print_table(rows);
-  print_line("");
+  print_sentence("");
 }
 
 std::string shown_name(const std::string& node) { return node.empty() ? "(no name)" : node; }
 
 void print_answer(const CompilerAnswer& answer) {
   if (answer.accepted)
-    print_line("backend: accepted, the file compiles");
+    print_sentence("backend: accepted, the file compiles");
   else
-    print_line("backend: REFUSED: " + answer.sentence);
+    print_sentence("backend: REFUSED: " + answer.sentence);
   std::map<std::pair<std::string, std::string>, std::vector<std::string>> kinds;
   for (const RefusedNode& node : answer.refused) kinds[{node.type, node.reason}].push_back(shown_name(node.name));
   for (const auto& [kind, nodes] : kinds)
-    print_line(fmt::format("backend: {}, {} node{} such as {}: {}", kind.first, nodes.size(), nodes.size() == 1 ? "" : "s", nodes.front(),
-                           kind.second));
+    print_sentence(fmt::format("backend: {}, {} node{} such as {}: {}", kind.first, nodes.size(), nodes.size() == 1 ? "" : "s",
+                               nodes.front(), kind.second));
 }
 
 Result<CompilerAnswer> ask(const CheckOpsArguments& arguments, const CommonArguments& common, const ChosenChip& chosen) {
@@ -143,22 +156,22 @@ std::vector<Group> grouped_issues(const OperatorReport& report) {
 
 void print_groups(const OperatorReport& report) {
   for (const Group& group : grouped_issues(report)) {
-    print_line(fmt::format("{}: {}, {} node{}: {}", label(group.issue->verdict), group.first->op, group.nodes.size(),
-                           group.nodes.size() == 1 ? "" : "s", group.issue->reason));
-    if (!group.issue->advice.empty()) print_line("  do: " + group.issue->advice);
+    print_sentence(fmt::format("{}: {}, {} node{}: {}", label(group.issue->verdict), group.first->op, group.nodes.size(),
+                               group.nodes.size() == 1 ? "" : "s", group.issue->reason));
+    if (!group.issue->advice.empty()) print_sentence("  do: " + group.issue->advice);
     std::string names;
     for (std::size_t i = 0; i < std::min(kNamedNodes, group.nodes.size()); ++i) names += (i == 0 ? "" : ", ") + shown_name(group.nodes[i]);
     if (group.nodes.size() > kNamedNodes) names += fmt::format(" and {} more", group.nodes.size() - kNamedNodes);
-    print_line(fmt::format("  at: {} ({})", names, group.issue->source));
+    print_sentence(fmt::format("  at: {} ({})", names, group.issue->source));
   }
   const auto open = std::count_if(report.nodes.begin(), report.nodes.end(), [](const NodeVerdict& node) {
     return std::any_of(node.issues.begin(), node.issues.end(), [](const OpIssue& issue) { return issue.of_inputs; });
   });
   for (const Finding& finding : report.graph) {
     const char* word = finding.severity == Severity::kError ? "refused" : finding.severity == Severity::kWarning ? "warning" : "note";
-    print_line(fmt::format("{}: {}", word, finding.message));
+    print_sentence(fmt::format("{}: {}", word, finding.message));
   }
-  if (open > 0) print_line(fmt::format("refused: {} nodes for that reason alone or among others", open));
+  if (open > 0) print_sentence(fmt::format("refused: {} nodes for that reason alone or among others", open));
 }
 
 // Weights that the file names and that are not there, or lie where nobody should read.
@@ -175,7 +188,7 @@ ExitCode run(const CheckOpsArguments& arguments, const CommonArguments& common) 
   TRY_ASSIGN(const ChosenChip chosen, find_chip(known_targets(), arguments.target));
   if (chosen.target->check_operators == nullptr) return bad_usage("nothing is known about the operators of {}", chosen.target->title);
   TRY_ASSIGN(std::vector<Freeze> freezes, parse_freezes(arguments.freeze));
-  TRY_ASSIGN(const auto model, read_onnx(arguments.model, {.freezes = std::move(freezes), .inline_functions = true}));
+  TRY_ASSIGN(const auto model, read_onnx(arguments.model, {.freezes = std::move(freezes), .inline_functions = true, .find_faults = true}));
   auto report = chosen.target->check_operators(model, *chosen.chip);
   if (!report) return std::move(report).error().within(arguments.model.string());
   add_missing_data(model, arguments.model, *report);
@@ -193,8 +206,8 @@ ExitCode run(const CheckOpsArguments& arguments, const CommonArguments& common) 
   }
   if (arguments.all) print_every_node(*report, answer);
   print_groups(*report);
-  print_line(fmt::format("{} on {}: {}; {} nodes ok, {} with a warning, {} refused", arguments.model.string(), report->target,
-                         report->accepted() ? "accepted" : "REFUSED", report->ok, report->warnings, report->refused));
+  print_sentence(fmt::format("{} on {}: {}; {} nodes ok, {} with a warning, {} refused", arguments.model.string(), report->target,
+                             report->accepted() ? "accepted" : "REFUSED", report->ok, report->warnings, report->refused));
   if (answer) print_answer(*answer);
   return code;
 }

@@ -22,7 +22,9 @@ struct CompileArguments {
 
 void add_options(OptionTable& options, CompileArguments& a, CommonArguments& common) {
   options.path("--output-dir", a.output_dir, "Folder written by export").complete(Completes::kFolder).set_required();
-  options.list("--target", a.targets, "CHIP,CHIP", "Chips, such as sm8750").complete(Completes::kChip).set_required();
+  options.list("--target", a.targets, "CHIP,CHIP", "Chips, such as sm8750, \"8 Elite\" or \"Galaxy S25\"; help: all names")
+      .complete(Completes::kChip)
+      .set_required();
   options.value("--jobs", a.jobs, "N", "Contexts compiled at a time; default: as many as memory allows");
   options.path("--sdk", a.sdk, "Compile with the tools of this QAIRT SDK instead of the plug-in; writes no ONNX wrappers")
       .complete(Completes::kFolder);

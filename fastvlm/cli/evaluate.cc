@@ -11,6 +11,7 @@
 #include "fastvlm/evaluate/compare.h"
 #include "fastvlm/evaluate/page.h"
 #include "fastvlm/evaluate/summary.h"
+#include "fastvlm/report/html.h"
 
 namespace fastvlm::cli {
 namespace {
@@ -227,6 +228,7 @@ void print_report_json(const Told& told) {
 }
 
 ExitCode run(const EvaluateArguments& a, const CommonArguments& common) {
+  if (!a.html.empty()) TRY(report::check_page_target(a.html));
   TRY_ASSIGN(const SetFormat format, set_format(a.format));
   TRY_ASSIGN(const QuestionSet set, read_questions({.data = a.data, .images = a.images, .answers = a.answers, .format = format}));
   TRY_ASSIGN(const Models models, open_models(a, common));

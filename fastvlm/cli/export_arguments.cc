@@ -50,7 +50,9 @@ Result<NpuOptions> npu_options(const NpuArguments& arguments) {
 void add_npu_options(OptionTable& options, NpuArguments& npu) {
   options.heading("NPU");
   const std::size_t first = options.rows().size();
-  options.list("--target", npu.targets, "CHIP,CHIP", "Chips to make npu/ for, such as sm8750").complete(Completes::kChip);
+  options
+      .list("--target", npu.targets, "CHIP,CHIP", "Chips to make npu/ for, such as sm8750, \"8 Elite\" or \"Galaxy S25\"; help: all names")
+      .complete(Completes::kChip);
   options.list("--image-sizes", npu.image_sizes, "N,N", "Picture sides in pixels, one vision graph each; default: --image-size");
   options.list("--prefill", npu.prefill, "N,N", "Prompt tokens that one call takes, one decoder graph each").show_default();
   options.value("--context", npu.context, "N", "Tokens of prompt and reply together").show_default();

@@ -21,6 +21,7 @@ constexpr std::array kOptions = {
     OptionName{"calibration"},
     OptionName{"context"},
     OptionName{"dialect"},
+    OptionName{"dtype"},
     OptionName{"encodings"},
     OptionName{"force"},
     OptionName{"forced"},
@@ -48,6 +49,7 @@ constexpr std::array kOptions = {
     OptionName{"probe"},
     OptionName{"question"},
     OptionName{"prefill"},
+    OptionName{"prefill_logits"},
     OptionName{"qnn_plugin"},
     OptionName{"range_share"},
     OptionName{"recipe"},
@@ -60,6 +62,7 @@ constexpr std::array kOptions = {
     OptionName{"size"},
     OptionName{"targets", "target"},
     OptionName{"temperature"},
+    OptionName{"unshared"},
     OptionName{"variants"},
     OptionName{"vision_recipe"},
 };

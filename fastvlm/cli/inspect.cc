@@ -30,9 +30,9 @@ void add_options(OptionTable& options, InspectArguments& a, CommonArguments& com
   add_runtime_options(options, common);
 }
 
-// "text" or 12 or [1, 3] as people read it.
+// "text" or 12 or [1, 3] as people read it, on one line: the names are foreign.
 std::string plain(const OrderedJson& value) {
-  if (value.is_string()) return value.get<std::string>();
+  if (value.is_string()) return on_one_line(value.get<std::string>());
   if (value.is_array()) {
     std::string text;
     for (const auto& item : value) text += (text.empty() ? "" : ", ") + plain(item);
@@ -57,16 +57,19 @@ std::string shortened(const std::string& text) {
   return fmt::format("{}… ({} bytes)", text.substr(0, end), grouped(text.size()));
 }
 
+std::string shown_counts(const OrderedJson& counts) { return on_one_line(counts_text(counts)); }
+
 std::string pairs_text(const OrderedJson& object) {
   std::string text;
-  for (const auto& [name, value] : object.items()) text += fmt::format("{}{} {}", text.empty() ? "" : ", ", name, shortened(plain(value)));
+  for (const auto& [name, value] : object.items())
+    text += fmt::format("{}{} {}", text.empty() ? "" : ", ", on_one_line(name), shortened(plain(value)));
   return text;
 }
 
 std::string totals_text(const OrderedJson& totals) {
   std::string text = fmt::format("{} with {} parameters, {}", plain(totals["count"]), grouped(totals["parameters"].get<std::uint64_t>()),
                                  human_bytes(totals["bytes"].get<std::uint64_t>()));
-  if (totals.contains("types")) text += "; " + counts_text(totals["types"]);
+  if (totals.contains("types")) text += "; " + shown_counts(totals["types"]);
   if (totals.value("passed_over", 0) > 0) text += fmt::format("; {} passed over", plain(totals["passed_over"]));
   if (totals.contains("of_fastvlm")) text += fmt::format("; {} have names of FastVLM", plain(totals["of_fastvlm"]));
   return text;
@@ -108,7 +111,7 @@ void print_adapter(const OrderedJson& adapter, Rows& rows) {
   rows.push_back({"update", fmt::format("r = {}, lora_alpha = {}{}", plain_at(adapter, "rank"), plain_at(adapter, "alpha"),
                                         adapter.value("rslora", false) ? ", rsLoRA" : "")});
   row("target modules", "target_modules");
-  if (adapter.contains("adapted") && !adapter["adapted"].empty()) rows.push_back({"adapted", counts_text(adapter["adapted"])});
+  if (adapter.contains("adapted") && !adapter["adapted"].empty()) rows.push_back({"adapted", shown_counts(adapter["adapted"])});
   row("saved whole", "modules_to_save");
   row("replaced", "replaced");
 }
@@ -147,6 +150,9 @@ constexpr Field kFields[] = {
     {"sha256", "SHA-256", plain},
     {"output_folder", "output folder", plain},
     {"made", "made", plain},
+    {"layouts", "layouts", plain},
+    {"variants", "variants", plain},
+    {"contexts", "contexts", pairs_text},
     {"model_type", "model type", plain},
     {"versions", "versions", pairs_text},
     {"dtype", "weights as", plain},
@@ -184,10 +190,10 @@ constexpr Field kFields[] = {
 // Blocks that became the same operators share a line.
 void print_qnn_operators(const OrderedJson& graph, bool nodes) {
   print_line(fmt::format("\n{}: {} ONNX nodes became {}", plain_at(graph, "name"), plain_at(graph, "onnx_nodes"),
-                         counts_text(graph["operators"])));
+                         shown_counts(graph["operators"])));
   std::vector<std::pair<std::string, std::vector<std::string>>> kinds;  // operators -> blocks
   for (const auto& block : graph["blocks"]) {
-    const std::string operators = counts_text(block["operators"]);
+    const std::string operators = shown_counts(block["operators"]);
     auto kind = std::ranges::find(kinds, operators, [](const auto& k) { return k.first; });
     if (kind == kinds.end()) kind = kinds.insert(kinds.end(), {operators, {}});
     kind->second.push_back(plain_at(block, "name"));
@@ -327,8 +333,8 @@ Verb inspect_verb(CommonArguments& common) {
        .group = kProveGroup,
        .summary = "Show what a folder or file is and what it holds",
        .details =
-           "Knows checkpoint and adapter folders, output folders, ONNX, safetensors, QNN context files and ranges, by their content.\n"
-           "Context files need the QNN plug-in (see doctor). An output folder is held against its manifest:\n"
+           "Knows checkpoint and adapter folders, output folders, folders of layouts, ONNX, safetensors, QNN context files and ranges,\n"
+           "by their content. Context files need the QNN plug-in (see doctor). An output folder is held against its manifest:\n"
            "exit code 1 when a file differs.",
        .examples = "  fastvlm-npu inspect FastVLM-0.5B\n"
                    "  fastvlm-npu inspect out/fastvlm_vision_encoder.onnx --json"},

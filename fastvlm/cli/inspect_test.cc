@@ -240,6 +240,30 @@ TEST_F(InspectVerb, SaysWhatStrangeFilesAre) {
   }
 }
 
+TEST_F(InspectVerb, TellsWhatAFolderOfALayoutIs) {
+  folder_.write("web/layouts.json",
+                R"({"layouts":["transformers-js"],"variants":["q4"],"files":{"config.json":{"bytes":2,"sha256":"ab"}}})");
+  folder_.write("web/config.json", "{}");
+  const Json facts = run_json({"inspect", at("web")});
+  EXPECT_EQ(facts["layouts"], Json::parse(R"(["transformers-js"])"));
+  EXPECT_EQ(facts["files"][0]["name"], "config.json");
+  EXPECT_NE(run_program({"inspect", at("web")}).output.find("--layout transformers-js checks it"), std::string::npos);
+}
+
+TEST_F(InspectVerb, NamesBeginNoLineOfTheirOwn) {
+  // ir_version 8, a graph with one node of that type and name, opset 17.
+  const std::string bad = "a\nbad.onnx on sm8750: accepted\xc2\x9b";
+  const auto field = [](char tag, const std::string& text) { return std::string{tag, static_cast<char>(text.size())} + text; };
+  const std::string node = field(0x0a, field('\x0a', "x") + field('\x12', "y") + field('\x1a', bad) + field('\x22', bad));
+  folder_.write("lines.onnx", std::string("\x08\x08") + field('\x3a', node) + field('\x42', std::string("\x10\x11")));
+  for (const std::vector<std::string>& arguments :
+       {std::vector<std::string>{"inspect", at("lines.onnx")}, {"check-ops", at("lines.onnx"), "--target", "sm8750", "--all"}}) {
+    const std::string output = run_program(arguments).output;
+    EXPECT_EQ(output.find("\nbad.onnx"), std::string::npos) << output;
+    EXPECT_EQ(output.find("\xc2\x9b"), std::string::npos) << output;
+  }
+}
+
 TEST_F(InspectVerb, ShowsNoControlCharactersOfForeignNames) {
   const std::string header = R"({"a\u001b[31mb":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}})";
   std::string file(8, '\0');

@@ -25,7 +25,7 @@ ExitCode run(std::span<const std::string> arguments) {
   for (auto* make : kVerbs) verbs.push_back(make(common));
   TRY_ASSIGN(const Parsed parsed, parse_command_line(arguments, verbs, common_rows));
   if (parsed.verb == nullptr) {
-    print_text(parsed.text);
+    print_help(parsed.text);
     return 0;
   }
   complete_from_environment(common.runtimes);

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "fastvlm/targets/registry.h"
+
 namespace fastvlm::cli {
 namespace {
 
@@ -25,6 +27,14 @@ bool value_from(const std::string& text, double& value) { return number_from(tex
 
 Option& Option::refuse_negative() {
   check = [](const std::string& text) { return text.starts_with("-") ? text + " is below 0" : std::string(); };
+  return *this;
+}
+
+Option& Option::complete(Completes what) {
+  completes = what;
+  // A check comes before the question whether all options are there, so the list can be had without them.
+  if (what == Completes::kChip)
+    check = [](const std::string& text) { return text == "help" || text == "list" ? "\n" + chip_table(known_targets()) : ""; };
   return *this;
 }
 

@@ -39,7 +39,7 @@ struct Option {
   Option& show_default();  // what the variable holds now
   Option& read_from(const char* variable) { return environment = variable, *this; }
   Option& refuse_negative();
-  Option& complete(Completes what) { return completes = what, *this; }
+  Option& complete(Completes what);  // of a chip, "help" also shows all there are
   bool is_flag() const { return type.empty(); }
   bool is_positional() const { return !name.starts_with("-"); }
 

@@ -21,7 +21,7 @@ double seconds_since(Clock::time_point begin) { return std::chrono::duration<dou
 
 std::string amount(const ProgressEvent& event, std::uint64_t value) { return event.bytes ? human_bytes(value) : std::to_string(value); }
 
-// A bar stands on the last line of the terminal; an error must begin below it.
+// A bar stands on the last line of the terminal; an error and a result must begin below it.
 std::atomic<bool> bar_is_open{false};
 
 // fputs, because fmt::print throws when standard error is closed.
@@ -88,7 +88,12 @@ int print_error(const Error& error) {
   return static_cast<int>(error.kind);
 }
 
-void print_text(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stdout); }
+void print_text(std::string_view text) {
+  if (bar_is_open.exchange(false)) to_stderr("\n");
+  std::fwrite(text.data(), 1, text.size(), stdout);
+}
+
+void print_help(std::string_view text) { print_text(help_text(text, terminal_width(STDOUT_FILENO))); }
 
 void print_line(std::string_view line) { print_text(without_controls(line) + "\n"); }
 

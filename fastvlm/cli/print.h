@@ -21,6 +21,8 @@ int print_error(const Error& error);
 
 // Exactly these bytes.
 void print_text(std::string_view text);
+// Text of help, within the width of the terminal.
+void print_help(std::string_view text);
 // A line for people: control characters, which foreign names may hold, are shown as \xNN.
 void print_line(std::string_view line);
 void print_json(const OrderedJson& json);

@@ -8,6 +8,7 @@
 #include "fastvlm/datasheet/datasheet.h"
 #include "fastvlm/datasheet/page.h"
 #include "fastvlm/process/process.h"
+#include "fastvlm/report/html.h"
 
 namespace fastvlm::cli {
 namespace {
@@ -83,6 +84,7 @@ void print_report(const ReportArguments& a, const Datasheet& sheet, std::size_t 
 }
 
 ExitCode run(const ReportArguments& a, const CommonArguments& common) {
+  TRY(report::check_page_target(a.html));
   TRY_ASSIGN(const DatasheetOptions options, options_of(a, common));
   auto progress = make_progress(common.quiet || common.json);
   TRY_ASSIGN(Datasheet sheet, gather_datasheet(options, *progress));

@@ -16,6 +16,9 @@ Status check_chip_layout(const PreparedExport& p, const char* layout) {
   if (o.recipes.size() > 1) return bad_option("recipe", "the layout {} has one recipe; export another folder for the next", layout);
   if (!o.fused.empty()) return bad_option("fused", "the layout {} has no place for such graphs", layout);
   if (!o.prefill_logits) return bad_option("prefill_logits", "none: the layout {} takes the logits of a prompt from its graphs", layout);
+  if (std::ranges::all_of(o.prefill, [](std::int64_t tokens) { return tokens <= 1; }))
+    return bad_option("prefill", "1: the layout {} has a decoder for many tokens of a prompt beside that for one; choose more, such as 128",
+                      layout);
   for (const PreparedGraph& graph : p.graphs)
     if (graph.entry.extents.parts > 1)
       return bad_option("part_limit_bytes", "the decoder would be cut into {} parts, the layout {} has one; raise it, or choose fewer bits",

@@ -1,5 +1,7 @@
 #include "fastvlm/clients/export_layouts.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <filesystem>
 
@@ -55,6 +57,19 @@ Result<ChosenChip> chip_of(const std::vector<Layout>& wanted, const ExportOption
   return chips.front();
 }
 
+// Options that no wanted layout looks at.
+Status check_unused(const std::vector<Layout>& wanted, const LayoutExportOptions& options) {
+  if (options.model.dtype != Dtype::kFloat32)
+    return bad_option("dtype", "{}: a layout is written in the numbers of `variants`, such as fp16", name(options.model.dtype));
+  if (!options.share_weights && std::ranges::none_of(wanted, &Layout::has_contexts))
+    return bad_option("unshared", "the layout {} has no contexts, so there is nothing to share; leave it out", wanted.front().name);
+  const LayoutExportOptions left_out;
+  if (options.variants != left_out.variants && std::ranges::none_of(wanted, &Layout::has_variants))
+    return bad_option("variants", "{}: the layout {} is stored as `recipe` says; leave it out", fmt::join(options.variants, ","),
+                      wanted.front().name);
+  return {};
+}
+
 ExportOptions float_options(ExportOptions options) {
   options.dtype = Dtype::kFloat32;
   return options;
@@ -63,6 +78,7 @@ ExportOptions float_options(ExportOptions options) {
 Result<Made> make(const LayoutExportOptions& options) {
   TRY_ASSIGN(const auto wanted, find_layouts(options.layouts));
   TRY_ASSIGN(const auto variants, find_variants(options.variants));
+  TRY(check_unused(wanted, options));
   Made made;
   TRY_ASSIGN(made.chip, chip_of(wanted, options.model));
   TRY_ASSIGN(made.prepared, prepare_export(float_options(options.model)));
@@ -183,6 +199,7 @@ std::string layouts_json(const LayoutExportOptions& options, const Made& made, c
 Status check_layouts(const LayoutExportOptions& options) {
   TRY_ASSIGN(const auto wanted, find_layouts(options.layouts));
   TRY(find_variants(options.variants));
+  TRY(check_unused(wanted, options));
   TRY_ASSIGN(const ChosenChip chip, chip_of(wanted, options.model));
   return chip.target == nullptr ? Status() : chip.target->check_compiler(options.runtimes, {});
 }

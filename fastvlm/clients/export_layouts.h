@@ -4,15 +4,15 @@
 #include <string>
 #include <vector>
 
+#include "fastvlm/bundle/layouts_file.h"
 #include "fastvlm/clients/layout.h"
 
 namespace fastvlm::clients {
 
-// What each such folder has beside the clients' own files: who wrote it, for whom, and the hash of every file.
-inline constexpr const char* kLayoutsFile = "layouts.json";
+using fastvlm::kLayoutsFile;
 
 struct LayoutExportOptions {
-  ExportOptions model;                           // npu: of layouts with contexts; dtype is not looked at
+  ExportOptions model;                           // npu: of layouts with contexts; dtype stays float32, `variants` say the numbers
   std::vector<std::string> layouts;              // rows of layouts()
   std::vector<std::string> variants = {"fp32"};  // rows of variants()
   // Of layouts with contexts.

@@ -62,6 +62,9 @@ TEST(Genie, OptionsWithoutAPlaceAreRefusedByName) {
   EXPECT_TRUE(failure_of({.fused = {{4, 8}}}).find("no place for such graphs") != std::string::npos);
   EXPECT_TRUE(failure_of({.io_dtype = Dtype::kFloat16}).find("float16") != std::string::npos);
   EXPECT_TRUE(failure_of({.prefill_logits = false}).find("logits of a prompt") != std::string::npos);
+  LayoutExportOptions one_by_one = options_of({});
+  one_by_one.model.npu->prefill = {1};
+  EXPECT_NE(plan_layouts(one_by_one).error().message.find("beside that for one"), std::string::npos);
   EXPECT_TRUE(failure_of({.part_limit_bytes = 100000}).find("cut into") != std::string::npos);
   EXPECT_TRUE(failure_of({.targets = {"sm8750", "sm8650"}}).find("one chip") != std::string::npos);
   EXPECT_TRUE(failure_of({.recipes = {find_recipe("w8a16").value()}}).find("no form with integer activations") != std::string::npos);

@@ -20,8 +20,8 @@ constexpr std::array kVariants = {
 };
 
 constexpr std::array kLayouts = {
-    Layout{.name = "transformers-js", .add = add_transformers_js},
-    Layout{.name = "onnxruntime-genai", .add = add_onnxruntime_genai},
+    Layout{.name = "transformers-js", .add = add_transformers_js, .has_variants = true},
+    Layout{.name = "onnxruntime-genai", .add = add_onnxruntime_genai, .has_variants = true},
     Layout{.name = "genie", .add = add_genie, .has_contexts = true},
     Layout{.name = "npu", .add = add_npu_layout, .has_contexts = true},
 };

@@ -74,6 +74,7 @@ struct Layout {
   const char* name;
   Status (*add)(const LayoutInput& input, LayoutFiles& files);
   bool has_contexts = false;  // made for a chip
+  bool has_variants = false;  // written in the numbers that are asked for
 };
 
 std::span<const Layout> layouts();

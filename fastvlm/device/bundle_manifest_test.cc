@@ -1,4 +1,5 @@
 #include "fastvlm/device/bundle_for_tests.h"
+#include "fastvlm/device/make_bundle.h"
 
 namespace fastvlm::device {
 namespace {
@@ -33,6 +34,20 @@ TEST(BundleManifest, DamagedOnesAreRefusedWithASentenceThatNamesTheKey) {
     const auto read = parse_bundle(damaged, "b/bundle.json");
     ASSERT_FALSE(read.ok()) << to;
     EXPECT_NE(read.error().message.find(words), std::string::npos) << read.error().message;
+  }
+}
+
+TEST(MakeBundle, IsNotMadeInsideOfAnotherFolderOfOurs) {
+  FolderForTests folder;
+  for (const char* mark : {"manifest.json", "layouts.json"}) {
+    folder.write(std::string("out/") + mark, "{}");
+    Progress progress;
+    const auto made = make_bundle({.output_dir = folder / "out", .bundle_dir = folder / "out/deep/inner", .target = "sm8750"}, progress);
+    ASSERT_FALSE(made.ok());
+    EXPECT_EQ(made.error().kind, ErrorKind::kUsage);
+    EXPECT_NE(made.error().message.find(mark), std::string::npos) << made.error().message;
+    EXPECT_FALSE(std::filesystem::exists(folder / "out/deep"));
+    std::filesystem::remove(folder / "out" / mark);
   }
 }
 

@@ -7,6 +7,7 @@
 #include "fastvlm/base/staged_folder.h"
 #include "fastvlm/base/try.h"
 #include "fastvlm/base/version.h"
+#include "fastvlm/bundle/layouts_file.h"
 #include "fastvlm/device/check_bundle.h"
 #include "fastvlm/device/compile_contexts.h"
 #include "fastvlm/device/genie_bundle.h"
@@ -22,6 +23,17 @@ StageOptions stage_options(const BundleOptions& options) {
   return {.force = options.force,
           .may_replace = [](const Path& folder) { return fs::exists(folder / kBundleFile); },
           .replaceable = "a bundle"};
+}
+
+// Inside of a folder that export or bundle wrote it would be a file that its manifest does not know.
+Status check_outside(const Path& folder) {
+  std::error_code failure;
+  const Path whole = fs::weakly_canonical(folder, failure);
+  for (Path above = whole.parent_path(); above.has_relative_path(); above = above.parent_path())
+    for (const char* mark : {kManifestFile, kBundleFile, kLayoutsFile})
+      if (fs::exists(above / mark, failure))
+        return bad_usage("{}: lies inside of {}, which has {}; choose a place outside", folder.string(), above.string(), mark);
+  return {};
 }
 
 // A second name for the file where the disk has such, else a copy.
@@ -133,6 +145,7 @@ Status write_bundle(const Path& folder, BundleManifest& manifest) {
 }
 
 Result<BundleReport> make_bundle(const BundleOptions& options, Progress& progress) {
+  TRY(check_outside(options.bundle_dir));
   TRY(check_target(options.bundle_dir, stage_options(options)));
   TRY_ASSIGN(const BundlePlan plan, plan_bundle(options));
   TRY(check_free_space(options.bundle_dir, plan.total_bytes(), "the bundle"));

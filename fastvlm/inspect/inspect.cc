@@ -6,6 +6,7 @@
 
 #include "fastvlm/base/hash.h"
 #include "fastvlm/base/try.h"
+#include "fastvlm/bundle/layouts_file.h"
 #include "fastvlm/bundle/manifest.h"
 #include "fastvlm/checkpoint/model_files.h"
 #include "fastvlm/checkpoint/safetensors.h"
@@ -122,6 +123,7 @@ Status inspect_file(const InspectOptions& options, InspectReport& report) {
 Status inspect_folder(const InspectOptions& options, InspectReport& report) {
   std::error_code ignored;
   if (fs::exists(options.path / kManifestFile, ignored)) return add_output_folder(options, report);
+  if (fs::exists(options.path / kLayoutsFile, ignored)) return add_layout_folder(options, report);
   if (is_adapter_folder(options.path)) return add_adapter(options, report);
   if (fs::exists(options.path / "config.json", ignored)) return add_checkpoint(options, report);
   std::string first;

@@ -15,6 +15,7 @@ namespace fastvlm::inspecting {
 Status add_checkpoint(const InspectOptions& options, InspectReport& report);
 // The problem is what export would refuse.
 Status add_adapter(const InspectOptions& options, InspectReport& report);
+Status add_layout_folder(const InspectOptions& options, InspectReport& report);
 // By its name or its first bytes.
 bool looks_like_ranges(const Path& path, std::string_view head);
 // The largest values; all of them with `tensors`.

@@ -88,6 +88,8 @@ Result<std::vector<Freeze>> parse_freezes(std::string_view text) {
       TRY_ASSIGN(std::int64_t number, parse_extent(extent, part));
       freeze.extents.push_back(number);
     }
+    if (std::ranges::find(freezes, freeze.name, &Freeze::name) != freezes.end())
+      return bad_option("freeze", "{}: is given more than once", freeze.name);
     freezes.push_back(std::move(freeze));
   }
   return freezes;

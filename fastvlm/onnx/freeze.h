@@ -22,7 +22,7 @@ struct Freeze {
   std::vector<std::int64_t> extents;
 };
 
-// "name=value,…" with extents joined by "x"; blanks are ignored.
+// "name=value,…" with extents joined by "x"; blanks are ignored. A name that stands twice is wrong usage.
 Result<std::vector<Freeze>> parse_freezes(std::string_view text);
 
 // Wrong usage: a name that is no symbol and no input (the message lists those there are), a wrong number of extents, a fixed extent

@@ -18,6 +18,13 @@ Result<OnnxModel> frozen(const std::string& freezes, const std::string& text = k
   return parse_onnx(as_bytes(bytes), "test", {.infer_shapes = false, .freezes = *parsed});
 }
 
+TEST(ParseFreezes, ANameThatStandsTwiceIsWrongUsage) {
+  const auto twice = parse_freezes("batch=1,batch=2");
+  ASSERT_FALSE(twice.ok());
+  EXPECT_EQ(twice.error().kind, ErrorKind::kUsage);
+  EXPECT_NE(twice.error().message.find("batch: is given more than once"), std::string::npos) << twice.error().message;
+}
+
 TEST(Freeze, ASymbolIsFixedWhereverItStands) {
   auto model = frozen("batch=1, n=7");
   ASSERT_TRUE(model.ok()) << model.error().message;

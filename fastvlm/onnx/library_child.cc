@@ -49,14 +49,18 @@ Result<WorkerProcess> start_child() {
   return child;
 }
 
+Result<std::string> bytes_of(onnx::ModelProto& model) {
+  std::string bytes;
+  const WithoutWeights slim(model);
+  if (model.ByteSizeLong() > kMaxOnnxFile || !model.SerializePartialToString(&bytes)) return bad_input("the model is too large");
+  return bytes;
+}
+
 // One pass; what it found goes into `model`. Returns what is wrong, or "".
 std::string infer_in(WorkerProcess& child, bool follow_numbers, onnx::ModelProto& model) {
-  std::string bytes;
-  {
-    const WithoutWeights slim(model);
-    if (model.ByteSizeLong() > kMaxOnnxFile || !model.SerializePartialToString(&bytes)) return "the model is too large";
-  }
-  const Bytes parts[] = {as_bytes(bytes)};
+  const auto bytes = bytes_of(model);
+  if (!bytes.ok()) return bytes.error().message;
+  const Bytes parts[] = {as_bytes(*bytes)};
   auto answer = child.ask({{"infer", {{"follow_numbers", follow_numbers}}}}, parts);
   if (!answer.ok()) return answer.error().message;
   onnx::GraphProto graph;
@@ -67,6 +71,19 @@ std::string infer_in(WorkerProcess& child, bool follow_numbers, onnx::ModelProto
   model.mutable_graph()->mutable_value_info()->Swap(graph.mutable_value_info());
   model.mutable_graph()->mutable_output()->Swap(graph.mutable_output());
   return *note;
+}
+
+Result<std::map<int, std::string>> ask_for_faults(WorkerProcess& child, onnx::ModelProto& model) {
+  TRY_ASSIGN(const std::string bytes, bytes_of(model));
+  const Bytes parts[] = {as_bytes(bytes)};
+  TRY_ASSIGN(const Message answer, child.ask({{"faults", true}}, parts));
+  TRY_ASSIGN(const Json* rows, json_array(answer.header, "faults", "the ONNX library"));
+  std::map<int, std::string> faults;
+  for (const Json& row : *rows) {
+    TRY_ASSIGN(const std::int64_t node, json_integer(row, "node", "the ONNX library"));
+    TRY_ASSIGN(faults[static_cast<int>(node)], json_string(row, "fault", "the ONNX library"));
+  }
+  return faults;
 }
 
 Result<std::vector<Finding>> ask_checker(const Path& file) {
@@ -85,13 +102,19 @@ Result<std::vector<Finding>> ask_checker(const Path& file) {
 
 }  // namespace
 
-std::string infer_shapes_in_child(onnx::ModelProto& model) {
+std::string infer_shapes_in_child(onnx::ModelProto& model, std::map<int, std::string>* faults) {
   auto child = start_child();
   if (!child.ok()) return child.error().message;
-  if (std::string problem = infer_in(*child, /*follow_numbers=*/false, model); !problem.empty()) return problem;
+  std::string problem = infer_in(*child, /*follow_numbers=*/false, model);
   // Again with the numbers of shapes, such as the target of a Reshape that is computed from a Shape; this builds on the types that the
   // first pass found. Where it fails, those stay.
-  return infer_in(*child, /*follow_numbers=*/true, model);
+  if (problem.empty()) problem = infer_in(*child, /*follow_numbers=*/true, model);
+  if (faults == nullptr) return problem;
+  // What inference cannot stand may be a fault that can be told.
+  auto next = child->is_lost() ? start_child() : std::move(child);
+  if (!next.ok()) return problem;
+  if (auto found = ask_for_faults(*next, model); found.ok()) *faults = *std::move(found);
+  return problem;
 }
 
 std::vector<Finding> check_in_child(const Path& file) {

@@ -8,6 +8,7 @@
 #include "fastvlm/base/json.h"
 #include "fastvlm/base/try.h"
 #include "fastvlm/onnx/library_child.h"
+#include "fastvlm/onnx/node_faults.h"
 #include "fastvlm/onnx/parse.h"
 #include "fastvlm/onnx/schemas.h"
 
@@ -70,12 +71,17 @@ std::vector<Finding> run_library(onnx::ModelProto& proto, const OnnxModel& model
   return findings;
 }
 
-Result<Message> infer(const Message& request) {
-  TRY_ASSIGN(const bool follow_numbers, json_bool(request.header.at("infer"), "follow_numbers", "request"));
+Result<onnx::ModelProto> model_of(const Message& request) {
   if (request.parts.size() != 1) return bad_usage("the request has no model");
   onnx::ModelProto model;
   google::protobuf::io::ArrayInputStream bytes(request.parts[0].data(), static_cast<int>(request.parts[0].size()));
   TRY(parse_message(bytes, model, "model"));
+  return model;
+}
+
+Result<Message> infer(const Message& request) {
+  TRY_ASSIGN(const bool follow_numbers, json_bool(request.header.at("infer"), "follow_numbers", "request"));
+  TRY_ASSIGN(onnx::ModelProto model, model_of(request));
   Message answer{.header = {{"note", infer_shapes_in_place(model, {.follow_numbers = follow_numbers})}}};
   onnx::GraphProto graph;
   graph.mutable_value_info()->Swap(model.mutable_graph()->mutable_value_info());
@@ -83,6 +89,13 @@ Result<Message> infer(const Message& request) {
   const std::string text = graph.SerializePartialAsString();
   answer.parts.emplace_back(as_bytes(text).begin(), as_bytes(text).end());
   return answer;
+}
+
+Result<Message> find_faults(const Message& request) {
+  TRY_ASSIGN(onnx::ModelProto model, model_of(request));
+  Json rows = Json::array();
+  for (const auto& [node, fault] : find_node_faults(model)) rows.push_back({{"node", node}, {"fault", fault}});
+  return Message{.header = {{"faults", std::move(rows)}}};
 }
 
 Result<Message> check(const Message& request) {
@@ -99,7 +112,10 @@ Result<Message> check(const Message& request) {
 }  // namespace
 
 RequestHandler onnx_worker() {
-  return [](const Message& request) { return request.header.contains("infer") ? infer(request) : check(request); };
+  return [](const Message& request) {
+    if (request.header.contains("faults")) return find_faults(request);
+    return request.header.contains("infer") ? infer(request) : check(request);
+  };
 }
 
 }  // namespace fastvlm

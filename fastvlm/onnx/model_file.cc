@@ -15,6 +15,7 @@
 #include "fastvlm/onnx/inline_functions.h"
 #include "fastvlm/onnx/library_child.h"
 #include "fastvlm/onnx/parse.h"
+#include "fastvlm/onnx/sort_nodes.h"
 
 namespace fastvlm {
 namespace {
@@ -139,6 +140,14 @@ Result<OnnxInitializer> read_initializer(const onnx::TensorProto& tensor, const 
   return out;
 }
 
+// Its numbers are not read; how many bytes they take says nothing about the tensor.
+OnnxInitializer read_sparse(const onnx::SparseTensorProto& tensor) {
+  OnnxInitializer out{.name = tensor.values().name(), .code = tensor.values().data_type()};
+  out.dtype = dtype_from_onnx(out.code);
+  out.shape.assign(tensor.dims().begin(), tensor.dims().end());
+  return out;
+}
+
 OnnxNode read_node(const onnx::NodeProto& proto);
 
 OnnxGraphAttribute read_subgraph(const onnx::GraphProto& graph) {
@@ -241,14 +250,41 @@ T attribute_or(const OnnxNode& node, const std::string& key, T otherwise) {
   return value == nullptr ? otherwise : *value;
 }
 
+// Nodes of the graph and of its branches; protobuf bounds the depth of the file.
+std::size_t count_nodes(const onnx::GraphProto& graph) {
+  std::size_t count = static_cast<std::size_t>(graph.node_size());
+  for (const auto& node : graph.node())
+    for (const auto& attribute : node.attribute()) {
+      if (attribute.has_g()) count += count_nodes(attribute.g());
+      for (const auto& branch : attribute.graphs()) count += count_nodes(branch);
+    }
+  return count;
+}
+
+// Each node takes some kilobytes while it is judged, and a node may take two bytes of the file. The largest graphs that are compiled for
+// an NPU have some ten thousand.
+Status check_node_count(const onnx::ModelProto& proto, const std::string& what) {
+  constexpr std::size_t kMostNodes = std::size_t{1} << 17;
+  const std::size_t count = count_nodes(proto.graph());
+  if (count <= kMostNodes) return {};
+  return bad_input("{}: the model has {} nodes, and at most {} are judged; cut it into smaller models", what, count, kMostNodes);
+}
+
 Result<OnnxModel> summarize_and_infer(onnx::ModelProto& proto, const std::string& what, const ReadOnnxOptions& options) {
   TRY(freeze_inputs(proto, options.freezes));
   if (options.inline_functions)
     if (Status status = inline_functions(proto); !status.ok()) return std::move(status).error().within(what);
+  if (options.find_faults) TRY(check_node_count(proto, what));
+  std::vector<std::string> circle;
+  if (options.infer_shapes) circle = sort_nodes(*proto.mutable_graph());
   // This checks the sizes of the tensors, which the library trusts.
   TRY_ASSIGN(OnnxModel model, summarize(proto, what));
+  model.circle = std::move(circle);
   if (options.infer_shapes) {
-    model.inference_note = infer_shapes_in_child(proto);
+    std::map<int, std::string> faults;
+    model.inference_note = infer_shapes_in_child(proto, options.find_faults ? &faults : nullptr);
+    for (auto& [place, fault] : faults)
+      if (place >= 0 && place < static_cast<int>(model.nodes.size())) model.nodes[static_cast<std::size_t>(place)].fault = std::move(fault);
     read_values(proto.graph(), model);
   }
   return model;
@@ -263,6 +299,7 @@ Result<OnnxModel> summarize(const onnx::ModelProto& proto, const std::string& wh
     TRY_ASSIGN(OnnxInitializer initializer, read_initializer(tensor, what));
     model.initializers.push_back(std::move(initializer));
   }
+  for (const auto& tensor : proto.graph().sparse_initializer()) model.initializers.push_back(read_sparse(tensor));
   for (const auto& node : proto.graph().node()) {
     model.nodes.push_back(read_node(node));
     collect_inner_nodes(node, model);

@@ -74,6 +74,7 @@ struct OnnxNode {
   std::vector<std::string> inputs;  // "" is an optional input left out
   std::vector<std::string> outputs;
   std::map<std::string, OnnxAttribute> attributes;
+  std::string fault;  // why ONNX Runtime would not load it, or a branch of it; looked for with ReadOnnxOptions::find_faults
 
   // The attribute of exactly that type, or `otherwise`.
   std::int64_t integer(const std::string& key, std::int64_t otherwise) const;
@@ -90,12 +91,13 @@ struct OnnxModel {
   std::vector<OnnxValue> inputs;  // without those that are initializers too
   std::vector<OnnxValue> outputs;
   std::vector<OnnxInitializer> initializers;
-  std::vector<OnnxNode> nodes;             // of the main graph, in the order of the file
+  std::vector<OnnxNode> nodes;             // of the main graph, in the order of the file; sorted where shapes are inferred
   std::vector<OnnxNode> inner_nodes;       // of subgraphs and local functions, flat
   std::map<std::string, OnnxType> values;  // inputs, initializers, outputs and what is known about the values between
   bool has_subgraphs = false;
   bool has_functions = false;
-  std::string inference_note;  // why shape inference failed or was left out; empty when all went well
+  std::vector<std::string> circle;  // values that need themselves, so that nothing can be sorted
+  std::string inference_note;       // why shape inference failed or was left out; empty when all went well
 
   std::int64_t opset() const;  // of ONNX itself, 0 when not imported
   const OnnxType* type_of(const std::string& value) const;
@@ -105,6 +107,7 @@ struct ReadOnnxOptions {
   bool infer_shapes = true;
   std::vector<Freeze> freezes;    // inputs to fix before that
   bool inline_functions = false;  // write local functions out where they are called
+  bool find_faults = false;       // also what ONNX Runtime would not load, with infer_shapes
 };
 
 // Reads a file of at most kMaxOnnxFile bytes. Truncated and foreign files are an Error; failed shape inference is not, it

@@ -1,6 +1,7 @@
 #include "fastvlm/onnx/model_file.h"
 
 #include <gtest/gtest.h>
+#include <onnx/onnx_pb.h>
 
 #include "fastvlm/onnx/model_index.h"
 #include "fastvlm/onnx/text_models_for_tests.h"
@@ -259,6 +260,38 @@ TEST(OnnxProbes, WhatIsOnlyReadAsCodesIsSeenBehindThem) {
   EXPECT_NE(codes.nodes[0].outputs[0], "hidden");
   EXPECT_EQ(codes.outputs[1].type.dims, (Dims{1, 4}));
   EXPECT_EQ(probed("Add (read, hidden)").nodes[0].outputs[0], "hidden") << "what a float reads stays as it is";
+}
+
+// The text form has no sparse tensors and no counts.
+onnx::ModelProto proto_of(const std::string& text) {
+  onnx::ModelProto proto;
+  EXPECT_TRUE(proto.ParseFromString(onnx_from_text(text)));
+  return proto;
+}
+
+TEST(OnnxModelFile, SparseInitializersAreInitializers) {
+  onnx::ModelProto proto = proto_of("g (float[1,4] x) => (float[1,4] y) { y = Add(x, w) }");
+  onnx::SparseTensorProto& sparse = *proto.mutable_graph()->add_sparse_initializer();
+  sparse.mutable_values()->set_name("w");
+  sparse.mutable_values()->set_data_type(onnx::TensorProto::FLOAT);
+  sparse.mutable_values()->add_float_data(3);
+  sparse.add_dims(1), sparse.add_dims(4);
+  const std::string bytes = proto.SerializeAsString();
+  const auto model = parse_onnx(as_bytes(bytes), "test");
+  ASSERT_TRUE(model.ok()) << model.error().message;
+  ASSERT_EQ(model->initializers.size(), 1u);
+  EXPECT_EQ(model->initializers[0].name, "w");
+  EXPECT_EQ(model->initializers[0].dtype, Dtype::kFloat32);
+  EXPECT_EQ(model->initializers[0].shape, (Shape{1, 4}));
+}
+
+TEST(OnnxModelFile, ModelsOfVeryManyNodesAreNotJudged) {
+  onnx::ModelProto proto = proto_of("g (float[2] x) => (float[2] y) { y = Relu(x) }");
+  for (int i = 0; i < 1 << 17; ++i) proto.mutable_graph()->add_node();
+  const std::string bytes = proto.SerializeAsString();
+  const auto model = parse_onnx(as_bytes(bytes), "test", {.find_faults = true});
+  ASSERT_FALSE(model.ok());
+  EXPECT_EQ(model.error().message, "test: the model has 131073 nodes, and at most 131072 are judged; cut it into smaller models");
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 #include <map>
 #include <memory>
 #include <numeric>
@@ -143,11 +144,27 @@ constexpr std::array kExtensions = {
     ExtensionRow{"", "GridSample", 20, infer_nothing},
     ExtensionRow{"", "DFT", 20, infer_nothing},
     ExtensionRow{"", "QuantizeLinear", 21, infer_quantize},
-    ExtensionRow{"", "DequantizeLinear", 21, infer_dequantize},
+    ExtensionRow{"", "DequantizeLinear", 19, infer_dequantize},
     ExtensionRow{"", "RMSNormalization", 23, infer_same_as_first},
     ExtensionRow{"", "RotaryEmbedding", 23, infer_same_as_first},
     ExtensionRow{"", "Swish", 24, infer_same_as_first},
 };
+
+// Operators that took new attributes or types without another meaning, and those that came later or went, of which nothing but the
+// name matters.
+struct NameRow {
+  const char* op;
+  int since;
+};
+constexpr std::array kOutgrown = {NameRow{"Cast", 19}, NameRow{"CastLike", 19}, NameRow{"OptionalHasElement", 18},
+                                  NameRow{"QLinearMatMul", 21}};
+constexpr std::array kOtherNames = {
+    // newer
+    "AffineGrid", "Attention", "BitCast", "BitwiseAnd", "BitwiseNot", "BitwiseOr", "BitwiseXor", "CausalConvWithState", "CenterCropPad",
+    "Col2Im", "CumProd", "DeformConv", "ImageDecoder", "LinearAttention", "RegexFullMatch", "StringConcat", "StringSplit", "SwiGLU",
+    "TensorScatter",
+    // ONNX Runtime's, up to opset 10
+    "Affine", "Crop", "DynamicSlice", "GRUUnit", "GivenTensorFill", "ImageScaler", "ParametricSoftplus", "Scale", "ScaledTanh"};
 
 std::unique_ptr<OpSchema> make_schema(const ExtensionRow& row) {
   auto schema = std::make_unique<OpSchema>();
@@ -264,14 +281,26 @@ bool is_extension(const std::string& domain, const std::string& op, std::int64_t
   return is_known(domain, op, opset) && onnx::OpSchemaRegistry::Instance()->GetSchema(op, version, domain) == nullptr;
 }
 
+bool is_operator_name(const std::string& op) {
+  return is_known("", op, std::numeric_limits<int>::max()) || std::ranges::find(kOtherNames, op) != kOtherNames.end();
+}
+
+bool has_outgrown_library(const std::string& op, std::int64_t opset) {
+  const OpSchema* known =
+      onnx::OpSchemaRegistry::Instance()->GetSchema(op, static_cast<int>(std::clamp<std::int64_t>(opset, 0, 1 << 20)), "");
+  return std::ranges::any_of(kOutgrown, [&](const NameRow& row) {
+    return op == row.op && opset >= row.since && (known == nullptr || known->SinceVersion() < row.since);
+  });
+}
+
 std::string infer_shapes_in_place(onnx::ModelProto& model, const InferOptions& options) {
   if (divides_by_zero(model.graph())) return "a stride, block size or group of 0";
   if (std::string missing = what_is_missing(model); !missing.empty()) return missing;
   if (options.follow_numbers && !may_follow_shapes(model)) return "";
   const onnx::ISchemaRegistry* schemas = options.strict ? &strict_schemas() : &lenient_schemas();
   try {
-    onnx::shape_inference::InferShapes(model, schemas,
-                                       onnx::ShapeInferenceOptions(options.strict, options.strict ? 1 : 0, options.follow_numbers));
+    onnx::shape_inference::InferShapes(
+        model, schemas, onnx::ShapeInferenceOptions(options.strict && options.check_types, options.strict ? 1 : 0, options.follow_numbers));
   } catch (const std::exception& failure) {
     std::string text = failure.what();
     std::ranges::replace(text, '\n', ' ');

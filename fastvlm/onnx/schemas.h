@@ -26,11 +26,16 @@ std::int64_t newest_known_opset();
 
 // True for an operator that only our own table knows, at this opset.
 bool is_extension(const std::string& domain, const std::string& op, std::int64_t opset);
+// True for a name that ONNX, or ONNX Runtime in its domain, gave to an operator at any time.
+bool is_operator_name(const std::string& op);
+// True when the operator took new inputs, attributes or types since what the library knows of it.
+bool has_outgrown_library(const std::string& op, std::int64_t opset);
 // True when strict_schemas() has it.
 bool is_known(const std::string& domain, const std::string& op, std::int64_t opset);
 
 struct InferOptions {
   bool strict = false;          // a node that cannot be as it is (shapes that do not fit) is a failure
+  bool check_types = true;      // when strict, an element type that the library's schema does not list is a failure, too
   bool follow_numbers = false;  // also the numbers of shapes, such as the target of a Reshape that is computed from a Shape
 };
 

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "fastvlm/base/temporary_folder.h"
 #include "fastvlm/base/try.h"
 #include "fastvlm/process/worker.h"
 
@@ -19,11 +20,17 @@ constexpr off_t kTailBytes = 4096;
 constexpr auto kEndPatience = std::chrono::seconds(10);  // for the vendor's libraries to close
 
 struct Log {
-  Path file;  // empty: the text is kept in memory, for its last line
+  Path file;     // where it goes when it is to stay; empty: the text is kept in memory, for its last line
+  Path written;  // where it lies until then
   Descriptor descriptor;
+
+  void keep() const {
+    std::error_code ignored;
+    if (!file.empty()) std::filesystem::rename(written, file, ignored);
+  }
 };
 
-Result<Log> make_log(const WorkerOptions& options) {
+Result<Log> make_log(const WorkerOptions& options, const std::optional<TemporaryFolder>& scratch) {
   static std::atomic<unsigned> counter{0};
   Log log;
   if (options.log_folder.empty()) {
@@ -33,9 +40,22 @@ Result<Log> make_log(const WorkerOptions& options) {
   }
   const std::size_t word = std::min(options.worker.find_first_not_of('_'), options.worker.size());
   log.file = options.log_folder / fmt::format("fastvlm-npu-{}-{}-{}.log", options.worker.substr(word), ::getpid(), counter++);
-  log.descriptor = Descriptor(::open(log.file.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0644));
-  if (log.descriptor.get() < 0) return bad_environment("{}: cannot write ({})", log.file.string(), std::strerror(errno));
+  log.written = scratch->path() / log.file.filename();
+  log.descriptor = Descriptor(::open(log.written.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0644));
+  if (log.descriptor.get() < 0) return bad_environment("{}: cannot write ({})", log.written.string(), std::strerror(errno));
   return log;
+}
+
+// A folder for what the child's libraries leave where temporary files go, and for its log until that is to stay: it goes with the child,
+// or with the next run when we are killed. Without a log to write, a child can do without.
+Result<std::optional<TemporaryFolder>> make_scratch(const WorkerOptions& options) {
+  std::error_code missing;
+  if (!options.log_folder.empty() && !std::filesystem::is_directory(options.log_folder, missing))
+    return bad_environment("{}: there is no such folder, which was to get the log of {}", options.log_folder.string(), options.called);
+  auto folder = options.log_folder.empty() ? TemporaryFolder::create() : TemporaryFolder::create_in(options.log_folder);
+  if (folder.ok()) return std::optional(*std::move(folder));
+  if (!options.log_folder.empty()) return std::move(folder).error();
+  return std::optional<TemporaryFolder>();
 }
 
 std::string tail_of(const Descriptor& log) {
@@ -51,12 +71,12 @@ std::string tail_of(const Descriptor& log) {
 }  // namespace
 
 struct WorkerProcess::State {
+  std::optional<TemporaryFolder> scratch;  // goes after the child
   WorkerOptions options;
   Process process;
   Channel channel;
   Log log;
   bool lost = false, crashed = false;
-  bool keep_log = false;
   Clock::time_point asked = Clock::now();
 
   Status watch() { return process.watch(options.limits, options.called, "answer", asked); }
@@ -76,7 +96,7 @@ struct WorkerProcess::State {
       problem = bad_environment("{} closed its channel without an answer and was stopped", options.called);
     else
       problem = bad_environment("{} {}", options.called, describe(end, tail_of(log.descriptor)));
-    keep_log = true;
+    log.keep();
     if (!log.file.empty()) problem.message += fmt::format("; its log is {}", log.file.string());
     return problem;
   }
@@ -86,29 +106,27 @@ WorkerProcess::WorkerProcess(std::unique_ptr<State> state) : state_(std::move(st
 WorkerProcess::WorkerProcess(WorkerProcess&& other) noexcept = default;
 
 Result<WorkerProcess> WorkerProcess::start(const WorkerOptions& options) {
-  TRY_ASSIGN(Log log, make_log(options));
+  TRY_ASSIGN(std::optional<TemporaryFolder> scratch, make_scratch(options));
+  TRY_ASSIGN(Log log, make_log(options, scratch));
   TRY_ASSIGN(auto ends, Channel::make());
+  auto environment = options.environment;
+  if (scratch) environment.emplace_back("TMPDIR", scratch->path().string());
   auto process = Process::start({.program = options.program,
                                  .arguments = {options.worker},
-                                 .environment = options.environment,
+                                 .environment = std::move(environment),
                                  .output = log.descriptor.get(),
                                  .channel = ends.second.get()});
-  if (!process.ok()) {
-    std::error_code ignored;
-    if (!log.file.empty()) std::filesystem::remove(log.file, ignored);
-    return std::move(process).error();
-  }
-  auto state = std::make_unique<State>(
-      State{.options = options, .process = *std::move(process), .channel = std::move(ends.first), .log = std::move(log)});
+  if (!process.ok()) return std::move(process).error();
+  auto state = std::make_unique<State>(State{.scratch = std::move(scratch),
+                                             .options = options,
+                                             .process = *std::move(process),
+                                             .channel = std::move(ends.first),
+                                             .log = std::move(log)});
   state->channel.set_watch([state = state.get()] { return state->watch(); });
   return WorkerProcess(std::move(state));
 }
 
-WorkerProcess::~WorkerProcess() {
-  if (state_ == nullptr) return;
-  std::error_code ignored;
-  if (!state_->keep_log && !state_->log.file.empty()) std::filesystem::remove(state_->log.file, ignored);
-}
+WorkerProcess::~WorkerProcess() = default;
 
 Result<Message> WorkerProcess::ask(const Json& header, std::span<const Bytes> parts) {
   State& state = *state_;
@@ -146,7 +164,7 @@ ProcessEnd WorkerProcess::finish() {
 void WorkerProcess::set_limits(ProcessLimits limits) { state_->options.limits = std::move(limits); }
 
 Path WorkerProcess::keep_log() {
-  state_->keep_log = true;
+  state_->log.keep();
   return state_->log.file;
 }
 

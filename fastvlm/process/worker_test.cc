@@ -222,6 +222,18 @@ TEST(Worker, ItsEnvironmentIsOursAndWhatIsAdded) {
   EXPECT_EQ(error_of({}, chosen).message, "the worker ended with exit code 0; its last line was: /libraries of the NPU");
 }
 
+TEST(Worker, ItHasATemporaryFolderOfItsOwnWhichGoesWithIt) {
+  FolderForTests folder;
+  WorkerOptions chosen = options("TMPDIR", folder.path());
+  chosen.program = "printenv";
+  const std::string start = "the worker ended with exit code 0; its last line was: ", message = error_of({}, chosen).message;
+  ASSERT_TRUE(message.starts_with(start)) << message;
+  const Path own = message.substr(start.size(), message.find(';', start.size()) - start.size());
+  EXPECT_TRUE(own.filename().string().starts_with(".fastvlm-npu-")) << own;
+  EXPECT_EQ(own.parent_path(), folder.path());
+  EXPECT_FALSE(std::filesystem::exists(own));
+}
+
 TEST(Worker, ARequestedStopEndsIt) {
   std::stop_source stop;
   WorkerOptions chosen = options("__foreign");

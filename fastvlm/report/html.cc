@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "fastvlm/base/ascii.h"
+#include "fastvlm/base/try.h"
 #include "fastvlm/text/utf8.h"
 
 namespace fastvlm::report {
@@ -82,6 +84,17 @@ std::string table(const std::vector<std::vector<std::string>>& rows) {
 
 std::string folded(std::string_view summary, std::string_view body) {
   return fmt::format("<details>\n<summary>{}</summary>\n{}</details>\n", escaped(summary), body);
+}
+
+Status check_page_target(const Path& page) {
+  constexpr std::string_view kHead = "<!doctype html";
+  std::error_code missing;
+  if (!std::filesystem::is_regular_file(page, missing)) return {};
+  TRY_ASSIGN(const InputFile file, InputFile::open(page));
+  std::string head(static_cast<std::size_t>(std::min<std::uint64_t>(kHead.size(), file.size())), '\0');
+  TRY(file.read_at(0, std::as_writable_bytes(std::span(head))));
+  if (head.empty() || in_small_letters(head) == kHead) return {};
+  return bad_usage("{}: this file is there and is no page; choose another name, or remove it", page.string());
 }
 
 }  // namespace fastvlm::report

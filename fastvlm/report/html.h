@@ -6,6 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "fastvlm/base/files.h"
+
 namespace fastvlm::report {
 
 // Text for between tags and in attributes: the five characters of markup, and control characters as U+FFFD. Text that is no UTF-8
@@ -24,5 +26,8 @@ std::string table(const std::vector<std::vector<std::string>>& rows);
 
 // What can be opened under a line of text; `body` is markup.
 std::string folded(std::string_view summary, std::string_view body);
+
+// Whether a page may be written there: a new file, an empty one, or over another page. Anything else that lies there would be lost.
+Status check_page_target(const Path& page);
 
 }  // namespace fastvlm::report

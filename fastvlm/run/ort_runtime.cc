@@ -2,8 +2,10 @@
 
 #include <dlfcn.h>
 #include <onnxruntime_cxx_api.h>
+#include <unistd.h>
 
 #include <cstdio>
+#include <filesystem>
 #include <mutex>
 #include <set>
 #include <utility>
@@ -76,6 +78,13 @@ Result<Loaded> load_library(const Path& library) {
   return Loaded{library, version};
 }
 
+// Builds of the library with telemetry begin a log where temporary files go, one for each process, and leave it empty.
+void remove_empty_log() {
+  std::error_code ignored;
+  const Path log = std::filesystem::temp_directory_path(ignored) / fmt::format("mat-debug-{}.log", ::getpid());
+  if (std::filesystem::is_empty(log, ignored)) std::filesystem::remove(log, ignored);
+}
+
 }  // namespace
 
 struct OrtRuntime::State {
@@ -117,6 +126,7 @@ Result<std::shared_ptr<OrtRuntime>> OrtRuntime::load(const Path& library) {
   state->loaded = loaded;
   try {
     state->env = Ort::Env(ORT_LOGGING_LEVEL_WARNING, "fastvlm", log_message, &state->log);
+    remove_empty_log();
     state->env.DisableTelemetryEvents();
   } catch (const Ort::Exception& failure) {
     return bad_environment("{}: {}", library.string(), failure.what());

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <iterator>
 #include <utility>
 
 #include "fastvlm/base/nearest.h"
@@ -48,7 +49,31 @@ std::vector<std::string> names_of(const Chip& chip) {
   return names;
 }
 
-// One line for each chip.
+// One letter added, dropped or changed, or two neighbours exchanged, in a name that has letters. Another number or another sign of a series
+// ("8s", "8+") is another chip, not a slip of the hand.
+bool is_slip(std::string_view wanted, std::string_view known) {
+  const auto is_letter = [](char c) { return std::isalpha(static_cast<unsigned char>(c)) != 0; };
+  auto number_of_name = [&](std::string_view text) {
+    std::string signs;
+    std::ranges::copy_if(text, std::back_inserter(signs), [&](char c) { return !is_letter(c); });
+    std::ranges::sort(signs);
+    return signs;
+  };
+  constexpr std::string_view kGeneration = "gen";
+  const bool both_generations = wanted.find(kGeneration) != std::string_view::npos && known.find(kGeneration) != std::string_view::npos;
+  if (both_generations || std::ranges::none_of(wanted, is_letter) || number_of_name(wanted) != number_of_name(known)) return false;
+  if (edit_distance(wanted, known) <= 1) return true;
+  const auto [first, other] = std::ranges::mismatch(wanted, known);
+  std::string swapped(wanted);
+  const auto at = static_cast<std::size_t>(first - wanted.begin());
+  if (at + 1 < swapped.size()) std::swap(swapped[at], swapped[at + 1]);
+  return swapped == known;
+}
+
+}  // namespace
+
+Targets known_targets() { return kTargets; }
+
 std::string chip_table(Targets targets) {
   std::string text = "chips, and what else they may be called:";
   for (const Target* target : targets)
@@ -59,10 +84,6 @@ std::string chip_table(Targets targets) {
     }
   return text;
 }
-
-}  // namespace
-
-Targets known_targets() { return kTargets; }
 
 std::vector<std::string> chip_names(Targets targets) {
   std::vector<std::string> names;
@@ -78,13 +99,12 @@ Result<ChosenChip> find_chip(Targets targets, std::string_view name) {
   const std::string wanted = plain_name(name.substr(0, kMaxName));
   if (wanted == "help" || wanted == "list") return bad_usage("{}", chip_table(targets));
   std::string_view nearest;
-  std::size_t distance = wanted.size() / 3 + 1;  // farther is no guess
   for (const Target* target : targets)
     for (const Chip& chip : target->chips())
       for (const std::string& known : names_of(chip)) {
         const std::string plain = plain_name(known);
         if (!wanted.empty() && wanted == plain) return ChosenChip{target, &chip};
-        if (const std::size_t d = edit_distance(wanted, plain); d < distance) distance = d, nearest = chip.name;
+        if (nearest.empty() && is_slip(wanted, plain)) nearest = chip.name;
       }
   const std::string guess = nearest.empty() ? "" : fmt::format("; did you mean {}?", nearest);
   Error error = bad_usage("\"{}\" is not a chip we know{} Known are {}", name.substr(0, kMaxName), guess.empty() ? "." : guess,

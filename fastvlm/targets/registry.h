@@ -26,11 +26,14 @@ struct ChosenChip {
 
 // The chip of that name, alias, marketing name ("8 Elite"), phone ("Galaxy S25"), vendor's number ("69") or architecture ("v79", which
 // stands for one chip). Case, blanks and punctuation are ignored. Unknown names are an Error that lists the known ones, and the
-// nearest when one is near; "help" is one that shows the table.
+// one of them that differs by a slip of the hand; "help" is one that shows the table.
 Result<ChosenChip> find_chip(Targets targets, std::string_view name);
 
 // The chips of these names, each once. One export serves chips of one target, so names of several are an Error.
 Result<std::vector<ChosenChip>> find_chips(Targets targets, std::span<const std::string> names);
+
+// One line for each chip: its name and what else it may be called.
+std::string chip_table(Targets targets);
 
 // Every name and alias, in the order of the rows.
 std::vector<std::string> chip_names(Targets targets);

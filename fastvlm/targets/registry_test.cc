@@ -38,7 +38,8 @@ TEST(Registry, AChipIsFoundByPhoneMarketingNameNumberAndArchitecture) {
 }
 
 TEST(Registry, WhatIsNearNothingGetsNoGuess) {
-  for (const char* wanted : {"exynos 2400", "banana", "zzzz", "A17 Pro"}) {
+  for (const char* wanted :
+       {"exynos 2400", "banana", "zzzz", "A17 Pro", "7 gen 3", "7+ gen 3", "8cx gen 3", "8s gen 3", "8+ gen 2", "sm8751", "96"}) {
     const std::string message = find_chip(known_targets(), wanted).error().message;
     EXPECT_EQ(message.find("did you mean"), std::string::npos) << message;
   }
@@ -46,6 +47,10 @@ TEST(Registry, WhatIsNearNothingGetsNoGuess) {
 }
 
 TEST(Registry, AnUnknownChipIsToldTheNearestAndTheKnownOnes) {
+  for (const auto& [wanted, near] : {std::pair("8 gem3", "sm8650"), std::pair("sm8570", "sm8"), std::pair("x-elit", "x-elite")}) {
+    const std::string told = find_chip(known_targets(), wanted).error().message;
+    EXPECT_NE(told.find(fmt::format("did you mean {}", near)), std::string::npos) << told;
+  }
   const std::string message = find_chip(known_targets(), "sm8570").error().message;
   EXPECT_NE(message.find("did you mean sm8"), std::string::npos) << message;
   EXPECT_NE(message.find("sm8350, qcm6490, qcs6490"), std::string::npos) << message;

@@ -2,6 +2,7 @@
 
 #include "fastvlm/base/temporary_folder.h"
 #include "fastvlm/base/try.h"
+#include "fastvlm/onnx/model_file.h"
 #include "fastvlm/targets/qnn/chips/soc_table.h"
 #include "fastvlm/targets/qnn/compile/compile.h"
 #include "fastvlm/targets/qnn/context/profile_report.h"
@@ -19,6 +20,17 @@ std::string sentence_of(const std::vector<RefusedNode>& refused) {
   const std::string label = first.name.empty() ? first.type : fmt::format("{} \"{}\"", first.type, first.name);
   const std::string more = refused.size() == 1 ? "" : fmt::format("; and {} more", refused.size() - 1);
   return fmt::format("{}: {}{}", label, reason, more);
+}
+
+// Advice of the kind that helps with our own exports is no help with a file of others.
+std::string for_foreign_file(std::string sentence) {
+  constexpr std::string_view kCode = "(error 1002)";
+  if (const auto end = sentence.find(kCode); end != std::string::npos) {
+    const auto behind = sentence.find(" (target ", end);
+    const std::string target = behind == std::string::npos ? "" : sentence.substr(behind);
+    sentence = sentence.substr(0, end + kCode.size()) + "; choose another chip, or a smaller model" + target;
+  }
+  return sentence;
 }
 
 // The file to compile: the one that was named, or a copy with fixed inputs.
@@ -42,6 +54,9 @@ Result<ChildCompilation> compilation_of(const CompilerQuestion& question, const 
 }  // namespace
 
 Result<CompilerAnswer> ask_backend(const CompilerQuestion& question) {
+  // The compiler makes an empty context of such a file and then complains about that.
+  TRY_ASSIGN(const OnnxModel model, read_onnx(question.model, {.infer_shapes = false}));
+  if (model.outputs.empty()) return CompilerAnswer{.sentence = "the model has no outputs, so there is nothing to compile"};
   TRY_ASSIGN(const TemporaryFolder work, TemporaryFolder::create());
   TRY_ASSIGN(const ChildCompilation compilation, compilation_of(question, work.path()));
   auto outcome = compile_in_child(compilation);
@@ -53,7 +68,7 @@ Result<CompilerAnswer> ask_backend(const CompilerQuestion& question) {
   const Error& error = outcome.error();
   if (error.kind != ErrorKind::kBadInput && error.kind != ErrorKind::kCheckFailed) return error;
   const bool named = error.kind == ErrorKind::kBadInput && !answer.refused.empty();
-  answer.sentence = named ? sentence_of(answer.refused) : error.message;
+  answer.sentence = named ? sentence_of(answer.refused) : for_foreign_file(error.message);
   return answer;
 }
 

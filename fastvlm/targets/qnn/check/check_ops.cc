@@ -12,6 +12,10 @@ namespace {
 
 OpIssues issues_of(const NodeContext& c) {
   OpIssues issues;
+  if (!c.node.fault.empty()) {
+    refuse(issues, c.node.fault, "repair the file, or export it again; the backend does not take it so", kOnnxRules);
+    return issues;
+  }
   const OpRule* rule = find_op_rule(c.node.domain, c.node.op);
   if (rule == nullptr) {
     const bool foreign = !c.node.domain.empty() && c.node.domain != kMicrosoftDomain;
@@ -41,7 +45,7 @@ NodeVerdict judge(const NodeContext& c) {
   out.op = operator_name(c.node.domain, c.node.op);
   const bool folded =
       std::any_of(c.node.outputs.begin(), c.node.outputs.end(), [&](const std::string& o) { return c.facts.folded.contains(o); });
-  if (!folded && c.node.op != "Constant") out.issues = issues_of(c);
+  if (!c.node.fault.empty() || (!folded && c.node.op != "Constant")) out.issues = issues_of(c);
   if (!out.issues.empty()) out.verdict = out.issues.front().verdict;
   return out;
 }

@@ -14,7 +14,7 @@ namespace {
 
 OnnxModel parse(const std::string& text) {
   const std::string bytes = onnx_from_text(text);
-  Result<OnnxModel> model = parse_onnx(as_bytes(bytes), "test");
+  Result<OnnxModel> model = parse_onnx(as_bytes(bytes), "test", {.find_faults = true});
   EXPECT_TRUE(model.ok()) << (model.ok() ? "" : model.error().message);
   return model.ok() ? *model : OnnxModel();
 }
@@ -275,6 +275,61 @@ TEST(CheckOps, JudgesTheModelAsAWhole) {
   EXPECT_EQ(text.find("fixed shapes only"), std::string::npos) << text;
   const OnnxModel context = parse("g (float[2] x) => (float[2] y) { y = com.microsoft.EPContext<main_context = 1>(x) }");
   EXPECT_NE(check_ops(context, kSocs[0]).error().message.find("a compiled context"), std::string::npos);
+}
+
+TEST(CheckOps, RefusesWhatOnnxRuntimeDoesNotLoad) {
+  const Case cases[] = {
+      {"a value made twice", "g (float[2] x) => (float[2] y) { y = Relu(x) y = Neg(x) }", "refused: \"y\" is made more than once"},
+      {"two inputs of one name", "g (float[2] x, float[2] x) => (float[2] y) { y = Relu(x) }", "refused: two inputs are called \"x\""},
+      {"an output of no node", "g (float[2] x) => (float[2] y) { z = Relu(x) }", "refused: nothing makes the output \"y\""},
+      {"no outputs", "g (float[2] x) => () { z = Relu(x) }", "refused: the model has no outputs"},
+      {"no axis", "g (float[2] x) => (float[4] y) { y = Concat(x, x) }", "refused Concat: the attribute \"axis\" is missing"},
+      {"an attribute too many", "g (float[2] x) => (float[2] y) { y = Relu<foo = 3>(x) }", "refused Relu: ONNX knows no attribute \"foo\""},
+      {"an attribute of another type", "g (float[2] x) => (float[4] y) { y = Concat<axis = \"0\">(x, x) }",
+       "refused Concat: the attribute \"axis\" is of another type"},
+      {"mixed types", "g (float[2] x) => (float[2] y) <int64[2] w = {1, 1}> { y = Add(x, w) }",
+       "refused Add: its inputs must be of one type, but \"x\" is float32 and \"w\" is int64"},
+      {"shapes that do not fit", "g (float[2,3] x) => (float[2,3] y) <float[2] w = {1, 1}> { y = Add(x, w) }",
+       "refused Add: its inputs do not fit together: Incompatible dimensions"},
+      {"opset 0", "<ir_version: 8, opset_import: [\"\" : 0]> g (float[2] x) => (float[2] y) { y = Relu(x) }", "refused: opset 0"},
+      {"a circle", "g (float[2] x) => (float[2] y) { y = Add(x, z) z = Relu(y) }",
+       "refused: the nodes run in a circle, \"y\" -> \"z\" -> \"y\""},
+      {"a node that needs itself", "g (float[2] x) => (float[2] y) { y = Add(x, y) }",
+       "refused: the nodes run in a circle, \"y\" -> \"y\""},
+      {"no inputs", "g (float[2] x) => (float[2] y) { y = Relu() }", "refused Relu: it has 0 inputs, and ONNX wants 1"},
+      {"too many inputs", "g (float[2] x) => (float[2] y) { y = Relu(x, x) }", "refused Relu: it has 2 inputs, and ONNX wants 1"},
+      {"an output that lies", "g (float[2] x) => (float[3] y) { y = Relu(x) }",
+       "refused Relu: its output \"y\" becomes [2], but the file states [3]"},
+      {"a bad node in a branch",
+       "g (float[2] x, bool c) => (float[2] y) { y = If(c) <then_branch = t () => (float[2] a) { a = Relu(x) }, else_branch = e () => "
+       "(float[2] b) { b = STFT(x) }> }",
+       "refused If: STFT \"b\" in it: it has 1 input, and ONNX wants 2 to 4"},
+      {"an operator that was made up", "g (float[2] x) => (float[2] y) { y = Foo(x) }", "refused Foo: ONNX has no operator \"Foo\""},
+  };
+  expect_all(cases);
+}
+
+// What the library at hand is too old for, or what ONNX Runtime takes as well.
+TEST(CheckOps, FindsNoFaultWhereThereIsNone) {
+  const Case cases[] = {
+      {"nodes out of order", "g (float[2] x) => (float[2] y) { y = Relu(a) a = Sigmoid(x) }", ""},
+      {"nodes out of order, by way of a branch",
+       "g (float[2] x, bool c) => (float[2] y) { y = If(c) <then_branch = t () => (float[2] a) { a = Relu(z) }, else_branch = e () => "
+       "(float[2] b) { b = Neg(z) }> z = Sigmoid(x) }",
+       "note: \"c\" is bool"},
+      {"a newer attribute",
+       "<ir_version: 10, opset_import: [\"\" : 21]> g (float[2] x) => (float16[2] y) { y = Cast<to = 10, saturate = 1>(x) }", ""},
+      {"half precision scale",
+       "<ir_version: 10, opset_import: [\"\" : 19]> g (float16[2,2] x) => (float16[2,2] y) <int8[2,2] w = {1,1,1,1}, float f = {1}, int8 z "
+       "= "
+       "{0}> { s = Cast<to = 10>(f) d = DequantizeLinear(w, s, z) y = MatMul(x, d) }",
+       ""},
+      {"axes as an input",
+       "<ir_version: 10, opset_import: [\"\" : 18]> g (float[2,4] x) => (float[2,1] y) <int64[1] a = {1}> { y = ReduceMax(x, a) }", ""},
+      {"an input of another type by right", "g (float[2,4] x, int64[1] i) => (float[1,4] y) { y = Gather(x, i) }", "note: \"i\" is int64"},
+  };
+  expect_all(cases);
+  for (const Case& test : cases) EXPECT_TRUE(report_of(parse(test.model)).accepted()) << test.what << text_of(report_of(parse(test.model)));
 }
 
 TEST(CheckOps, TellsRefusedFromUnknown) {

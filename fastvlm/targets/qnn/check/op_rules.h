@@ -20,6 +20,7 @@ namespace fastvlm::qnn {
 
 inline constexpr std::string_view kMeasured = "measured with plugin 2.7.0, QAIRT 2.51, x86 emulation";
 inline constexpr std::string_view kPluginSource = "onnxruntime-qnn 2.0 source and release notes to 2.7";
+inline constexpr std::string_view kOnnxRules = "the rules of ONNX";
 inline constexpr std::string_view kReports = "reports from devices";
 inline constexpr std::string_view kNoRule = "not established";
 

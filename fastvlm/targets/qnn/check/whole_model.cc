@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <unordered_set>
 
 #include "fastvlm/targets/qnn/check/value_facts.h"
 
@@ -28,8 +29,16 @@ std::string listed(const std::set<std::string>& names) {
   return text;
 }
 
+// "a" -> "b" -> "a"
+std::string circle_text(const std::vector<std::string>& circle) {
+  std::string text;
+  for (std::size_t i = 0; i < std::min(circle.size(), kNamed); ++i) text += fmt::format("\"{}\" -> ", circle[i]);
+  if (circle.size() > kNamed) text += fmt::format("{} more -> ", circle.size() - kNamed);
+  return text + fmt::format("\"{}\"", circle.front());
+}
+
 void find_versions(const OnnxModel& model, std::vector<Finding>& out) {
-  if (model.opset() != 0 && model.opset() < kOldestOpset)
+  if (model.opsets.contains("") && model.opset() < kOldestOpset)
     out.push_back(
         {Severity::kError, "",
          fmt::format("opset {}: the backend takes {} and newer; convert the file, or export it again", model.opset(), kOldestOpset)});
@@ -108,6 +117,8 @@ const OnnxNode* first_float_compute(const OnnxIndex& index, const ValueFacts& fa
 }
 
 void find_unknown(const OnnxModel& model, const ValueFacts& facts, std::vector<Finding>& out) {
+  // A faulty node stops inference, and is told itself.
+  if (std::ranges::any_of(model.nodes, [](const OnnxNode& node) { return !node.fault.empty(); }) || has_errors(out)) return;
   if (!model.inference_note.empty())
     out.push_back(
         {Severity::kNote, "",
@@ -117,18 +128,47 @@ void find_unknown(const OnnxModel& model, const ValueFacts& facts, std::vector<F
                    fmt::format("not known: the shapes of {}; compile to see", listed({facts.unknown.begin(), facts.unknown.end()}))});
 }
 
-// What ONNX Runtime would not even load.
-void find_broken(const OnnxIndex& index, std::vector<Finding>& out) {
-  std::set<std::string> missing, nowhere;
+// Each value has one origin, and each output has one.
+void find_origins(const OnnxIndex& index, std::vector<Finding>& out) {
   const OnnxModel& model = index.model();
+  std::unordered_set<std::string> inputs, made;
+  std::set<std::string> twice, nowhere, unmade, same;
+  for (const OnnxValue& input : model.inputs)
+    if (!inputs.insert(input.name).second) same.insert(input.name);
   for (const OnnxNode& node : model.nodes) {
-    if (!model.opsets.contains(node.domain)) missing.insert(node.domain.empty() ? "ai.onnx" : node.domain);
     for (const std::string& input : node.inputs)
       if (!input.empty() && index.producer(input) == nullptr && index.initializer(input) == nullptr && !index.is_input(input))
         nowhere.insert(input);
+    for (const std::string& output : node.outputs)
+      if (!output.empty() && (!made.insert(output).second || index.initializer(output) != nullptr || index.is_input(output)))
+        twice.insert(output);
   }
+  for (const OnnxValue& output : model.outputs)
+    if (!made.contains(output.name) && index.initializer(output.name) == nullptr && !index.is_input(output.name))
+      unmade.insert(output.name);
+  auto tell = [&](const std::set<std::string>& names, const char* begin, const char* end) {
+    if (!names.empty()) out.push_back({Severity::kError, *names.begin(), begin + listed(names) + end});
+  };
+  tell(nowhere, "nothing makes ", ", which nodes use");
+  tell(unmade, "nothing makes the output ", "; take it from the outputs, or add the node that makes it");
+  tell(same, "two inputs are called ", "; give each a name of its own");
+  tell(twice, "", " is made more than once; give each value a name of its own");
+  if (model.outputs.empty())
+    out.push_back({Severity::kError, "", "the model has no outputs, so nothing would be computed; name its results as outputs"});
+}
+
+// What ONNX Runtime would not even load.
+void find_broken(const OnnxIndex& index, std::vector<Finding>& out) {
+  const OnnxModel& model = index.model();
+  std::set<std::string> missing;
+  for (const OnnxNode& node : model.nodes)
+    if (!model.opsets.contains(node.domain)) missing.insert(node.domain.empty() ? "ai.onnx" : node.domain);
   if (!missing.empty()) out.push_back({Severity::kError, "", fmt::format("no opset is imported for the domain {}", listed(missing))});
-  if (!nowhere.empty()) out.push_back({Severity::kError, "", fmt::format("nothing makes {}, which nodes use", listed(nowhere))});
+  find_origins(index, out);
+  if (!model.circle.empty())
+    out.push_back(
+        {Severity::kError, model.circle.front(),
+         fmt::format("the nodes run in a circle, {}; break it, each value must come from earlier ones", circle_text(model.circle))});
 }
 
 }  // namespace
