@@ -48,7 +48,11 @@ Result<OpenGraph> npu_opener(const GraphOpenerOptions& options, const Result<Man
     if (entry != manifest.graphs.end()) TRY(check_graph_runs(*entry, {&chosen, 1}));
     NpuRunnerRequest one = base;
     one.graph = model;
-    TRY_ASSIGN(one.weights_sha256, weights_identity(manifest, {&model, 1}));
+    // A bundle for a machine has contexts only, and keeps nothing in caches.
+    std::error_code unreadable;
+    if (std::filesystem::exists(model, unreadable)) {
+      TRY_ASSIGN(one.weights_sha256, weights_identity(manifest, {&model, 1}));
+    }
     if (on_open) on_open(model.stem().string(), *chosen.chip);
     return chosen.target->open_runner(one);
   });
