@@ -57,13 +57,6 @@ Status write_manifest(const Path& folder, const Manifest& manifest) {
   return write_file_atomically(folder / kManifestFile, manifest_text(manifest));
 }
 
-std::string npu_weights_identity(const Manifest& manifest) {
-  std::string hashes;
-  for (const auto& [name, file] : manifest.files)
-    if (is_npu_data_file(name)) hashes += file.sha256;
-  return sha256_of(hashes);
-}
-
 Result<std::vector<FileProblem>> check_manifest_files(const Path& folder, const Manifest& manifest, bool hashes) {
   std::vector<FileProblem> problems;
   for (const auto& [name, file] : manifest.files) {

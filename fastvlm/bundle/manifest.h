@@ -158,9 +158,6 @@ Result<Manifest> parse_manifest(std::string_view text, const std::string& what);
 std::string manifest_text(const Manifest& manifest);
 Status write_manifest(const Path& folder, const Manifest& manifest);
 
-// One name for all weights of the static graphs, which a graph of one group may take from the file of another.
-std::string npu_weights_identity(const Manifest& manifest);
-
 // Compares sizes and hashes of the files on disk with the manifest; one sentence for each file that differs.
 struct FileProblem {
   std::string file;

@@ -177,16 +177,6 @@ TEST(Manifest, AFolderWithoutOneIsNoExport) {
   EXPECT_EQ(read_manifest(folder / "gone").error().message, (folder / "gone").string() + ": there is no such folder");
 }
 
-TEST(Manifest, TheIdentityOfTheNpuWeightsDependsOnTheirHashesOnly) {
-  Manifest manifest = manifest_for_tests();
-  const std::string before = npu_weights_identity(manifest);
-  manifest.files["a.data"].sha256 = "77";
-  manifest.files["npu/sm8750/x.bin"] = {.bytes = 1, .sha256 = "88", .made = "compiled"};
-  EXPECT_EQ(npu_weights_identity(manifest), before);
-  manifest.files["npu/vision.onnx.data"].sha256 = "12";
-  EXPECT_NE(npu_weights_identity(manifest), before);
-}
-
 TEST(Manifest, FilesThatDifferFromItAreNamed) {
   FolderForTests folder;
   Manifest manifest;

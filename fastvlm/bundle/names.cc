@@ -14,8 +14,6 @@ std::string npu_file(std::string_view name) { return fmt::format("{}/{}", kNpuFo
 
 bool is_npu_file(std::string_view file) { return file.starts_with(npu_file("")); }
 
-bool is_npu_data_file(std::string_view file) { return is_npu_file(file) && file.ends_with(kDataEnd); }
-
 std::string graph_file(std::string_view name, bool npu) {
   const std::string file = fmt::format("{}{}", name, kGraphEnd);
   return npu ? npu_file(file) : file;

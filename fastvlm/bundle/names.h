@@ -22,8 +22,6 @@ inline constexpr const char* kNpuFolder = "npu";
 // "npu/<name>".
 std::string npu_file(std::string_view name);
 bool is_npu_file(std::string_view file);
-// Whether the file holds weights of static graphs.
-bool is_npu_data_file(std::string_view file);
 
 // "<name>.onnx"; a static one lies below npu/.
 std::string graph_file(std::string_view name, bool npu);
