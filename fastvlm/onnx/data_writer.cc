@@ -121,9 +121,9 @@ Result<CastLosses> write_piece(const Piece& piece, const std::stop_token& stop) 
   thread_local BlockBuffer wide, narrow;  // kept by the thread from piece to piece
   if (weight.is_packed()) {
     const auto codes = narrow.bytes(static_cast<std::size_t>((piece.row_end - piece.row_begin) * weight.row_size()));
-    TRY(weight.read_packed_rows(piece.row_begin, piece.row_end, codes));
+    TRY_ASSIGN(const CastLosses losses, weight.read_packed_rows(piece.row_begin, piece.row_end, codes));
     TRY(store(piece, codes));
-    return CastLosses{};
+    return losses;
   }
   const auto values = wide.floats(static_cast<std::size_t>((piece.row_end - piece.row_begin) * weight.row_size()));
   TRY(weight.read_rows(piece.row_begin, piece.row_end, values));

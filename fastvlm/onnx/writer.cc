@@ -58,7 +58,8 @@ Status write_initializer(const ValueInfo& value, const DataLayout& layout, const
   }
   if (value.weight->is_packed()) {
     std::vector<std::byte> codes(static_cast<std::size_t>(element_count(value.weight->shape())));
-    TRY(value.weight->read_packed_rows(0, value.weight->row_count(), codes));
+    TRY_ASSIGN(const CastLosses losses, value.weight->read_packed_rows(0, value.weight->row_count(), codes));
+    if (options.losses != nullptr && losses.any()) (*options.losses)[value.name] = losses;
     to.set_raw_data(codes.data(), codes.size());
     return {};
   }

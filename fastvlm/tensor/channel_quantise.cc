@@ -57,7 +57,7 @@ class ChannelQuantiser {
     return {};
   }
 
-  Status codes(std::int64_t begin, std::int64_t end, std::span<std::byte> out) {
+  Result<CastLosses> codes(std::int64_t begin, std::int64_t end, std::span<std::byte> out) {
     thread_local std::vector<float> rows;
     std::vector<float> scale;
     TRY(scales(scale));
@@ -69,7 +69,7 @@ class ChannelQuantiser {
         const auto at = static_cast<std::size_t>(i * width + j);
         out[at] = code_of(rows[at], scale[static_cast<std::size_t>(weight_->is_transposed() ? j : begin + i)]);
       }
-    return {};
+    return count_not_finite(rows);
   }
 
  private:

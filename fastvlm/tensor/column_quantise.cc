@@ -31,18 +31,20 @@ struct ColumnQuantiser {
 
   std::int64_t width() const { return weight->row_size(); }
   // Rows of blocks [begin, end); no codes where there is no room for them.
-  Status make(std::int64_t begin, std::int64_t end, std::span<float> scales, std::span<std::byte> codes) const {
+  Result<CastLosses> make(std::int64_t begin, std::int64_t end, std::span<float> scales, std::span<std::byte> codes) const {
     const auto columns = static_cast<std::size_t>(width()), count = static_cast<std::size_t>(block) * columns;
     thread_local std::vector<float> numbers;
     numbers.resize(count);
+    CastLosses losses;
     for (std::int64_t row = begin; row < end; ++row) {
       const auto at = static_cast<std::size_t>(row - begin);
       TRY(weight->read_rows(row * block, (row + 1) * block, numbers));
+      losses.add(count_not_finite(numbers));
       const std::span<float> scale = scales.subspan(at * columns, columns);
       make_scales(numbers, scale);
       if (!codes.empty()) make_codes(numbers, scale, codes.subspan(at * count, count));
     }
-    return {};
+    return losses;
   }
 
  private:
@@ -75,18 +77,19 @@ QuantisedWeight quantised_in_column_blocks(const WeightPtr& weight, std::int64_t
 
   auto codes = std::make_shared<PackedSource>();
   codes->rows = blocks, codes->row_bytes = block * width;
-  codes->read = [quantiser](std::int64_t begin, std::int64_t end, std::span<std::byte> out) -> Status {
+  codes->read = [quantiser](std::int64_t begin, std::int64_t end, std::span<std::byte> out) -> Result<CastLosses> {
     std::vector<float> scales(static_cast<std::size_t>((end - begin) * quantiser->width()));
-    TRY(quantiser->make(begin, end, scales, out));
+    TRY_ASSIGN(const CastLosses losses, quantiser->make(begin, end, scales, out));
     quantiser->pending.put(begin, scales);
-    return {};
+    return losses;
   };
   auto scales = std::make_shared<MatrixSource>();
   scales->rows = blocks, scales->columns = width;
   scales->read = [quantiser](std::int64_t begin, std::int64_t end, std::int64_t first, std::int64_t last, std::span<float> out) -> Status {
     FASTVLM_ASSERT(first == 0 && last == quantiser->width(), "whole rows of scales");
     if (quantiser->pending.take(begin, end, out)) return {};
-    return quantiser->make(begin, end, out, {});
+    TRY(quantiser->make(begin, end, out, {}));
+    return {};
   };
   return {.codes = Weight::packed({blocks * block, width}, std::move(codes), weight->from(), done),
           .scales = Weight::of_source({blocks, width}, std::move(scales), weight->from(), done + ", scales")};

@@ -30,12 +30,12 @@ struct Quantiser {
 
   std::int64_t blocks() const { return format.blocks_of(weight->row_size()); }
   std::int64_t zero_point_bytes() const { return format.zero_point_bytes(weight->row_size()); }
-  Status make(std::int64_t begin, std::int64_t end, const BlockNumbers& out) const {
+  Result<CastLosses> make(std::int64_t begin, std::int64_t end, const BlockNumbers& out) const {
     thread_local std::vector<float> rows;
     rows.resize(static_cast<std::size_t>((end - begin) * weight->row_size()));
     TRY(weight->read_rows(begin, end, rows));
     quantise_blocks(rows, weight->row_size(), format, out);
-    return {};
+    return count_not_finite(rows);
   }
 };
 
@@ -52,14 +52,14 @@ struct Piece {
   }
 };
 
-Status make_codes(Quantiser& quantiser, std::int64_t begin, std::int64_t end, std::span<std::byte> out) {
+Result<CastLosses> make_codes(Quantiser& quantiser, std::int64_t begin, std::int64_t end, std::span<std::byte> out) {
   thread_local Piece piece;
   BlockNumbers numbers = piece.make_room(quantiser, end - begin);
   numbers.codes = out;
-  TRY(quantiser.make(begin, end, numbers));
+  TRY_ASSIGN(const CastLosses losses, quantiser.make(begin, end, numbers));
   quantiser.scales.put(begin, numbers.scales);
   if (quantiser.format.shifted) quantiser.zero_points.put(begin, numbers.zero_points);
-  return {};
+  return losses;
 }
 
 // Rows of scales and zero points are short, so that a piece of them may stand for a whole matrix: a few rows at a time.
@@ -80,8 +80,9 @@ Status make_beside(Quantiser& quantiser, PendingRows<T>& pending, std::vector<T>
 WeightPtr zero_points_of(const std::shared_ptr<Quantiser>& quantiser, const std::string& done) {
   auto source = std::make_shared<PackedSource>();
   source->rows = quantiser->weight->row_count(), source->row_bytes = quantiser->zero_point_bytes();
-  source->read = [quantiser](std::int64_t begin, std::int64_t end, std::span<std::byte> out) {
-    return make_beside(*quantiser, quantiser->zero_points, &Piece::zero_points, {begin, end}, out);
+  source->read = [quantiser](std::int64_t begin, std::int64_t end, std::span<std::byte> out) -> Result<CastLosses> {
+    TRY(make_beside(*quantiser, quantiser->zero_points, &Piece::zero_points, {begin, end}, out));
+    return CastLosses{};  // the codes say it
   };
   const Shape shape = {source->rows, source->row_bytes};
   return Weight::packed(shape, std::move(source), quantiser->weight->from(), done + ", zero points");

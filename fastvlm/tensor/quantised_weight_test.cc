@@ -4,6 +4,8 @@
 
 #include <cmath>
 
+#include "fastvlm/tensor/channel_quantise.h"
+#include "fastvlm/tensor/column_quantise.h"
 #include "fastvlm/tensor/quantised_weight_for_tests.h"
 
 namespace fastvlm {
@@ -28,6 +30,24 @@ CountedReads waves(std::int64_t rows, std::int64_t columns) {
   };
   counted.weight = Weight::of_source({rows, columns}, std::move(source), {"waves"}, "");
   return counted;
+}
+
+TEST(QuantisedWeight, SaysHowManyOfItsNumbersAreNone) {
+  std::vector<float> numbers(64, 0.5f);
+  numbers[3] = NAN, numbers[40] = INFINITY, numbers[41] = -INFINITY;
+  const WeightPtr weight = Weight::of_values({2, 32}, numbers, "");
+  const WeightPtr packed[] = {quantised_in_blocks(weight, {4, 32}).codes, quantised_in_blocks(weight, {8, 16}).codes,
+                              quantised_in_column_blocks(weight, 16).codes, quantised_by_channel(weight).codes};
+  for (const WeightPtr& codes : packed) {
+    CastLosses all;
+    for (std::int64_t row = 0; row < codes->row_count(); ++row) {
+      std::vector<std::byte> bytes(static_cast<std::size_t>(codes->row_size()));
+      const auto losses = codes->read_packed_rows(row, row + 1, bytes);
+      ASSERT_TRUE(losses.ok());
+      all.add(*losses);
+    }
+    EXPECT_EQ(all.not_finite, 3) << codes->done();
+  }
 }
 
 TEST(QuantisedWeight, PiecesOfAnySizeGiveTheBytesOfTheWhole) {

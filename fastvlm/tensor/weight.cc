@@ -221,7 +221,7 @@ Status Weight::read_rows(std::int64_t begin, std::int64_t end, std::span<float> 
   return {};
 }
 
-Status Weight::read_packed_rows(std::int64_t begin, std::int64_t end, std::span<std::byte> out) const {
+Result<CastLosses> Weight::read_packed_rows(std::int64_t begin, std::int64_t end, std::span<std::byte> out) const {
   FASTVLM_ASSERT(is_packed() && static_cast<std::int64_t>(out.size()) == (end - begin) * row_size(), "room for the rows");
   return packed_->read(begin, end, out);
 }

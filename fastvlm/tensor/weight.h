@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "fastvlm/base/result.h"
+#include "fastvlm/tensor/convert.h"
 #include "fastvlm/tensor/tensor.h"
 
 namespace fastvlm {
@@ -28,8 +29,8 @@ struct MatrixSource {
 struct PackedSource {
   std::int64_t rows = 0;
   std::int64_t row_bytes = 0;
-  // Fills out with rows [row_begin, row_end). Safe from several threads.
-  std::function<Status(std::int64_t row_begin, std::int64_t row_end, std::span<std::byte> out)> read;
+  // Fills out with rows [row_begin, row_end); says what was no number among those that they are made of. Safe from several threads.
+  std::function<Result<CastLosses>(std::int64_t row_begin, std::int64_t row_end, std::span<std::byte> out)> read;
 };
 
 // The same numbers with rows and columns exchanged.
@@ -86,7 +87,7 @@ class Weight {
   std::int64_t row_size() const { return is_packed() ? packed_->row_bytes : transposed_ ? source_->rows : source_->columns; }
   // Rows [begin, end) as float32, out.size() == (end - begin) * row_size().
   Status read_rows(std::int64_t begin, std::int64_t end, std::span<float> out) const;
-  Status read_packed_rows(std::int64_t begin, std::int64_t end, std::span<std::byte> out) const;
+  Result<CastLosses> read_packed_rows(std::int64_t begin, std::int64_t end, std::span<std::byte> out) const;
   // The whole tensor; for small ones.
   Result<std::vector<float>> read_all() const;
 
