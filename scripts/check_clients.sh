@@ -52,12 +52,15 @@ open(sys.argv[1], "wb").write(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(
                               + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
 END
 
-# A command without a network, where the system can take it away.
-offline=()
-if unshare -rn true 2> /dev/null; then offline=(unshare -rn); fi
+# A photograph, of another shape and size than the square above.
+photo=tests/data/images/input/chelsea.png
 
-# by_transformers <version> <folder> <dtype>: the ids that transformers.js generates.
-by_transformers() { "${offline[@]}" "$node" "$packages-$1/check_clients.mjs" "$2" "$picture" "$question" 8 "$3"; }
+# A command without a network.
+offline=(unshare -rn)
+"${offline[@]}" true || { echo "unshare cannot take the network away from the clients"; exit 1; }
+
+# by_transformers <version> <folder> <dtype> <picture>: the ids that transformers.js generates.
+by_transformers() { "${offline[@]}" "$node" "$packages-$1/check_clients.mjs" "$2" "$4" "$question" 8 "$3"; }
 # by_genai <folder> <picture> [<config>]: the ids that onnxruntime-genai generates.
 by_genai() { "${offline[@]}" build/clients/genai/bin/python scripts/check_clients_genai.py "$1" "$2" "$question" 8 "${@:3}"; }
 chat() { "$program" chat --output-dir "$1" --prompt "$question" --runner cpu --max-new-tokens 8 --json "${@:2}"; }
@@ -98,7 +101,7 @@ for checkpoint in apple-tied hf-unfused; do
   with_picture=$(chat "$folder-own" --image "$picture" | ids_of)
   without=$(chat "$folder-own" | ids_of)
   for version in "${versions[@]}"; do
-    same "$checkpoint: transformers.js $version" "$(by_transformers "$version" "$folder" fp32 | ids_of)" "$with_picture"
+    same "$checkpoint: transformers.js $version" "$(by_transformers "$version" "$folder" fp32 "$picture" | ids_of)" "$with_picture"
   done
   same "$checkpoint: onnxruntime-genai with a picture" "$(by_genai "$folder" "$picture" | ids_of)" "$with_picture"
   got=$(by_genai "$folder" - | ids_of)
@@ -113,11 +116,11 @@ print(next((i for i, x in enumerate(json.loads(sys.argv[2])) if x >= size), 8))'
   if [[ $checkpoint == apple-tied ]]; then same "$checkpoint: the page in Chromium" "$(by_browser "$folder" | ids_of)" "$with_picture"; fi
   for variant in fp16 q8 q4; do
     for version in "${versions[@]}"; do
-      eight "$checkpoint: transformers.js $version, $variant" "$(by_transformers "$version" "$folder" $variant | ids_of)"
+      eight "$checkpoint: transformers.js $version, $variant" "$(by_transformers "$version" "$folder" $variant "$photo" | ids_of)"
     done
-    eight "$checkpoint: onnxruntime-genai, $variant" "$(by_genai "$folder" "$picture" genai_config_$variant.json | ids_of)"
+    eight "$checkpoint: onnxruntime-genai, $variant" "$(by_genai "$folder" "$photo" genai_config_$variant.json | ids_of)"
   done
-  echo "$checkpoint: transformers.js ${versions[*]}, onnxruntime-genai $genai_version and chat give $with_picture; fp16, q8 and q4 generate"
+  echo "$checkpoint: transformers.js ${versions[*]}, onnxruntime-genai $genai_version and chat give $with_picture; fp16, q8 and q4 generate from a photograph"
   if [[ $checkpoint == apple-tied ]]; then echo "$checkpoint: so does the page of tests/web in Chromium"; fi
   build/clients/onnxruntime-newest/bin/python scripts/check_clients_graphs.py "$folder"
   build/clients/onnxruntime-1.20/bin/python scripts/check_clients_graphs.py "$folder"

@@ -50,6 +50,7 @@ check() {
   cmp "$1/ranges.fvc" "$work/single.fvc" || fail "$1: the merged ranges differ from those of a single run"
   for chip in sm8650 sm8750 x-elite; do
     grep -q '"exact"' "$1/results/$chip-w8.json" || fail "$1: no score for $chip"
+    "$program" verify --bundle "$1/bundles/$chip-w8" --quiet >/dev/null || fail "$1: the bundle for $chip is not whole"
   done
 }
 

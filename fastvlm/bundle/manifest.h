@@ -66,6 +66,14 @@ struct Int8TableEntry {
   double sqnr_db = 0;  // signal-to-noise ratio of the table
 };
 
+// The embedding table in the codes that the decoders of some recipes take as `inputs_embeds`.
+struct CodedTableEntry {
+  std::string file;
+  Encoding encoding;   // uint16; x = (q - zero_point) * scale
+  double sqnr_db = 0;  // signal-to-noise ratio of the table
+  std::vector<std::string> recipes;
+};
+
 // What a cast did to a weight; see tensor/convert.h.
 struct LossEntry {
   std::string weight;
@@ -132,6 +140,7 @@ struct Manifest {
   PromptContract prompt;
   std::vector<GraphEntry> graphs;
   Int8TableEntry embedding_int8;
+  std::vector<CodedTableEntry> embedding_uint16;
   std::vector<std::string> findings;
   std::vector<LossEntry> losses;
   std::vector<RangeScale> range_scales;

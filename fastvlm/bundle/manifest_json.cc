@@ -40,6 +40,17 @@ OrderedJson int8_json(const Int8TableEntry& table) {
   return {{"file", table.file}, {"scale", fixed_number(table.scale)}, {"sqnr_db", fixed_number(table.sqnr_db)}};
 }
 
+OrderedJson uint16_json(const std::vector<CodedTableEntry>& tables) {
+  OrderedJson rows = OrderedJson::array();
+  for (const CodedTableEntry& table : tables)
+    rows.push_back({{"file", table.file},
+                    {"scale", fixed_number(table.encoding.scale)},
+                    {"zero_point", table.encoding.zero_point},
+                    {"sqnr_db", fixed_number(table.sqnr_db)},
+                    {"recipes", table.recipes}});
+  return rows;
+}
+
 }  // namespace
 
 OrderedJson to_json(const Dims& dims) {
@@ -177,6 +188,7 @@ std::string manifest_text(const Manifest& m) {
                       {"dtype", name(m.dtype)},      {"model", to_json(m.model)},          {"preprocessing", to_json(m.preprocessing)},
                       {"prompt", to_json(m.prompt)}, {"graphs", std::move(graphs)},        {"embedding_int8", int8_json(m.embedding_int8)},
                       {"findings", m.findings},      {"losses", losses_json(m.losses)},    {"weights", to_json(m.weights)}};
+  if (!m.embedding_uint16.empty()) json["embedding_uint16"] = uint16_json(m.embedding_uint16);
   if (!m.range_scales.empty()) json["range_scales"] = to_json(m.range_scales);
   if (!m.gelus.empty()) json["gelus"] = to_json(m.gelus);
   if (!m.targets.empty()) json["targets"] = to_json(m.targets);

@@ -325,6 +325,15 @@ std::vector<TargetEntry> read_targets(const ObjectReader& targets) {
   return entries;
 }
 
+CodedTableEntry read_coded_table(const ObjectReader& row) {
+  return {.file = file_name(row, "file"),
+          .encoding = {.dtype = Dtype::kUint16,
+                       .scale = static_cast<float>(number_in_text(row, "scale")),
+                       .zero_point = static_cast<std::int32_t>(row.integer("zero_point", 0, UINT16_MAX))},
+          .sqnr_db = number_in_text(row, "sqnr_db"),
+          .recipes = row.texts("recipes")};
+}
+
 std::map<std::string, ManifestFile> read_files(const ObjectReader& manifest) {
   std::map<std::string, ManifestFile> files;
   manifest.each("files", [&](const ObjectReader& row) {
@@ -337,9 +346,9 @@ std::map<std::string, ManifestFile> read_files(const ObjectReader& manifest) {
 }
 
 void keep_strange_sections(const ObjectReader& manifest, Manifest& m) {
-  constexpr std::array kKnown = {"format",  "format_version", "versions",       "dtype",    "model",  "preprocessing",
-                                 "prompt",  "graphs",         "embedding_int8", "findings", "losses", "weights",
-                                 "targets", "files",          "range_scales",   "gelus"};
+  constexpr std::array kKnown = {"format",  "format_version", "versions",       "dtype",    "model",           "preprocessing",
+                                 "prompt",  "graphs",         "embedding_int8", "findings", "losses",          "weights",
+                                 "targets", "files",          "range_scales",   "gelus",    "embedding_uint16"};
   manifest.members([&](const std::string& key, const Json& value) {
     if (std::ranges::find(kKnown, key) == kKnown.end()) m.strange[key] = value.dump();
   });
@@ -357,6 +366,8 @@ void read_sections(const ObjectReader& row, const Json& json, Manifest& m) {
   const ObjectReader table = row.object("embedding_int8");
   m.embedding_int8 = {
       .file = file_name(table, "file"), .scale = number_in_text(table, "scale"), .sqnr_db = number_in_text(table, "sqnr_db")};
+  if (row.has("embedding_uint16"))
+    row.each("embedding_uint16", [&](const ObjectReader& coded) { m.embedding_uint16.push_back(read_coded_table(coded)); });
   m.findings = row.texts("findings");
   row.each("losses", [&](const ObjectReader& loss) { m.losses.push_back(read_loss(loss)); });
   row.each("weights", [&](const ObjectReader& weight) { m.weights.push_back(read_weight(weight)); });

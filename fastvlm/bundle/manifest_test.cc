@@ -116,6 +116,8 @@ const Damage kDamages[] = {
      "graphs[9]: outputs[0]: the key \"scale\" stands beside uint8 and uint16 only, but the type is int16"},
     {"/graphs/4/name", "\"vision_64\"", "graphs[4]: the name \"vision_64\" stands twice"},
     {"/embedding_int8/scale", "\"much\"", "embedding_int8: the key \"scale\" must be a number in a string, but is \"much\""},
+    {"/embedding_uint16/0/zero_point", "65536", "embedding_uint16[0]: the key \"zero_point\" must be from 0 to 65535, but is 65536"},
+    {"/embedding_uint16/0/file", "\"../a\"", "embedding_uint16[0]: the key \"file\" must name a file in the folder"},
     {"/findings", "[1]", "the key \"findings\" must be a list of strings, but one of them is number"},
     {"/range_scales/0/halvings", "200", "range_scales[0]: the key \"halvings\" must be from 1 to 127, but is 200"},
     {"/made_from", "3", "the key \"made_from\" must be an object, but is number"},

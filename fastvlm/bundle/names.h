@@ -15,6 +15,9 @@ inline constexpr const char* kTokenEmbedderName = "fastvlm_token_embedder";
 
 inline constexpr const char* kFloatTableFile = "embedding_float32_lut.bin";
 inline constexpr const char* kInt8TableFile = "embedding_int8_lut.bin";
+// The first; a further one, "embedding_uint16_lut_<recipe>.bin", begins alike.
+inline constexpr std::string_view kUint16TableStart = "embedding_uint16_lut";
+inline constexpr const char* kUint16TableFile = "embedding_uint16_lut.bin";
 
 // Below it lies what belongs to NPUs: the static graphs, their weights, and a folder of contexts for each chip.
 inline constexpr const char* kNpuFolder = "npu";

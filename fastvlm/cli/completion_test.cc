@@ -42,6 +42,14 @@ TEST(Completion, BashOffersFoldersOnlyWhereAFolderIsWanted) {
   EXPECT_NE(offered({"inspect", start}).find("file.onnx"), std::string::npos);
 }
 
+// What a script of zsh prints that types `line` into a shell of its own.
+std::string shown_in_terminal(const Path& script, const Path& completion, const char* line) {
+  auto result =
+      run_process({.program = "/usr/bin/zsh", .arguments = {"-f", script.string(), completion.string(), line}, .limits = {.seconds = 20}});
+  EXPECT_TRUE(result.ok()) << line;
+  return result.ok() ? result->output : "";
+}
+
 // bash sets the words in a terminal only: zsh makes one. The program is a function there that says what it was given.
 constexpr const char* kBashTrial = R"(
 zmodload zsh/zpty
@@ -66,11 +74,8 @@ TEST(Completion, BashCompletesWhatIsTypedInATerminal) {
                                                         {"fastvlm-npu chat --target sm875", "chat --target sm8750"},
                                                         {"fastvlm-npu completion z", "completion zsh"},
                                                         {"fastvlm-npu ver", "ver"}}) {
-    auto result = run_process({.program = "/usr/bin/zsh",
-                               .arguments = {"-f", (folder.path() / "trial.zsh").string(), (folder.path() / "completion").string(), line},
-                               .limits = {.seconds = 20}});
-    ASSERT_TRUE(result.ok()) << line << ": " << result.error().message;
-    EXPECT_NE(result->output.find(fmt::format("=<{}>=", given)), std::string::npos) << line << ":\n" << result->output;
+    const std::string shown = shown_in_terminal(folder.path() / "trial.zsh", folder.path() / "completion", line);
+    EXPECT_NE(shown.find(fmt::format("=<{}>=", given)), std::string::npos) << line << ":\n" << shown;
   }
 }
 
@@ -119,11 +124,8 @@ TEST(Completion, ZshOffersVerbsOptionsAndValues) {
                                                                                    {"fastvlm-npu chat --target sm875", "sm8750"},
                                                                                    {"fastvlm-npu completion ", "fish"},
                                                                                    {"fastvlm-npu make-checkpoint --size ", "7b"}}) {
-    auto result = run_process({.program = "/usr/bin/zsh",
-                               .arguments = {"-f", (folder.path() / "trial.zsh").string(), folder.path().string(), line},
-                               .limits = {.seconds = 20}});
-    ASSERT_TRUE(result.ok()) << line << ": " << result.error().message;
-    EXPECT_NE(result->output.find(std::string("=") + word + "="), std::string::npos) << line << ":\n" << result->output;
+    const std::string shown = shown_in_terminal(folder.path() / "trial.zsh", folder.path(), line);
+    EXPECT_NE(shown.find(fmt::format("={}=", word)), std::string::npos) << line << ":\n" << shown;
   }
 }
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "fastvlm/base/try.h"
+#include "fastvlm/bundle/layouts_file.h"
 #include "fastvlm/cli/export_arguments.h"
 #include "fastvlm/cli/flags.h"
 #include "fastvlm/cli/print.h"
@@ -137,7 +138,7 @@ ExitCode plan_layouts(const ExportArguments& arguments, const CommonArguments& c
     return 0;
   }
   print_table(rows);
-  print_line(fmt::format("\n{} in all, and {}", human_bytes(total), clients::kLayoutsFile));
+  print_line(fmt::format("\n{} in all, and {}", human_bytes(total), kLayoutsFile));
   return 0;
 }
 

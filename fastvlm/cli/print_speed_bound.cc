@@ -15,7 +15,8 @@ struct NoBound {
   const char* most;
 };
 NoBound no_bound(const OrderedJson& bound, const OrderedJson& run) {
-  if (!bound["memory_bytes_per_second"].is_null() && run["weight_bytes"] <= bound["kept_bytes"])
+  const std::uint64_t moved = run["weight_bytes"].get<std::uint64_t>() + 2 * run["spill_fill_bytes"].get<std::uint64_t>();
+  if (!bound["memory_bytes_per_second"].is_null() && moved <= bound["kept_bytes"].get<std::uint64_t>())
     return {"none: its weights may stay on the chip", "no bound"};
   return {kNotKnown, kNotKnown};
 }
@@ -41,11 +42,12 @@ void print_speed_bound(const OrderedJson& bound) {
   if (bound["runs"].empty()) return;
   print_line(fmt::format("\nbound on the speed on {}, from published peaks, nothing measured\n({})", bound["target"].get<std::string>(),
                          peaks_of(bound)));
-  Rows rows = {{"run", "weights read", "GMACs", "takes at least", "at most"}};
+  Rows rows = {{"run", "weights read", "spilled", "GMACs", "takes at least", "at most"}};
   for (const OrderedJson& run : bound["runs"]) {
     const bool known = !run["least_seconds"].is_null();
     const NoBound none = no_bound(bound, run);
     rows.push_back({run["run"].get<std::string>(), human_bytes(run["weight_bytes"].get<std::uint64_t>()),
+                    run["spill_fill_bytes"] == 0 ? "-" : human_bytes(run["spill_fill_bytes"].get<std::uint64_t>()),
                     run["macs"].is_null() ? "-" : fmt::format("{:.2f}", run["macs"].get<double>() / 1e9),
                     known ? time_text(run["least_seconds"].get<double>()) : none.least,
                     known ? fmt::format("{:.4g} {}/s", run["most_per_second"].get<double>(), run["unit"].get<std::string>()) : none.most});

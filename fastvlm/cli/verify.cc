@@ -87,13 +87,13 @@ Result<VerifyReport> report_of(const VerifyArguments& arguments, const CommonArg
 
 // Options of the comparison with the model, which is not made for a bundle and not for a layout.
 Status check_unused(const VerifyArguments& a) {
+  if (a.bundle.empty() && a.layouts.empty()) return {};
   const VerifyArguments left_out;
   const char* instead = !a.bundle.empty() ? "--bundle" : "--layout";
   const std::pair<const char*, bool> given[] = {
       {"--model-dir", !a.model_dir.empty()},     {"--reference", !a.reference.empty()},
       {"--runner", a.runner != left_out.runner}, {"--target", a.target != left_out.target},
       {"--recipe", !a.recipe.empty()},           {"--layout", !a.bundle.empty() && !a.layouts.empty()}};
-  if (a.bundle.empty() && a.layouts.empty()) return {};
   for (const auto& [option, is_given] : given)
     if (is_given) return bad_usage("{} is not looked at with {}; leave one of them out", option, instead);
   return {};

@@ -5,6 +5,7 @@
 #include <charconv>
 #include <filesystem>
 
+#include "fastvlm/bundle/layouts_file.h"
 #include "fastvlm/clients/check_layout_files.h"
 #include "fastvlm/clients/export_layouts.h"
 

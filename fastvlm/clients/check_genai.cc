@@ -69,13 +69,6 @@ void check_processor(LayoutCheck& check, const std::string& file, std::int64_t s
     check.miss("config", file, fmt::format("makes pictures of {} by {} pixels, but the graph takes {} by {}", width, height, side, side));
 }
 
-void check_heads(LayoutCheck& check, const std::string& file, const Json& decoder) {
-  const std::int64_t heads = integer(decoder, "num_attention_heads"), size = integer(decoder, "head_size");
-  const std::int64_t hidden = integer(decoder, "hidden_size");
-  if (heads * size != hidden)
-    check.miss("config", file, fmt::format("hidden_size is {}, but {} heads of {} are {}", hidden, heads, size, heads * size));
-}
-
 void check_tokenizer(LayoutCheck& check, const std::string& file, const Json& model, const std::string& embedding) {
   const std::string folder = text(model, "tokenizer_dir").empty() ? "" : text(model, "tokenizer_dir") + "/";
   check_template(check, folder + "tokenizer_config.json");
@@ -102,7 +95,7 @@ void check_genai_config(LayoutCheck& check, const std::string& name) {
   std::int64_t side = -1;
   for (const std::string& file : {text(decoder, "filename"), text(vision, "filename"), embedding})
     if (check_file(check, file)) side = std::max(side, check_graph(check, file, signature_of(file, sizes), kOfGenai).picture_side);
-  check_heads(check, name, decoder);
+  check_heads(check, name, {.count = integer(decoder, "num_attention_heads"), .size = sizes.head_size}, sizes.hidden_size);
   check_processor(check, text(vision, "config_filename"), side);
   check_tokenizer(check, name, model, embedding);
 }

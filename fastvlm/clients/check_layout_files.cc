@@ -62,6 +62,12 @@ void check_member(LayoutCheck& check, const std::string& file, const Json& json,
   check.miss("config", file, fmt::format("{} is {}, but {}", path.substr(path.find_last_of('/') + 1), json.at(pointer).dump(), member.why));
 }
 
+void check_heads(LayoutCheck& check, const std::string& file, const Heads& heads, std::int64_t hidden) {
+  const std::int64_t width = heads.count * heads.size;
+  if (width == hidden) return;
+  check.miss("config", file, fmt::format("hidden_size is {}, but {} heads of {} are {}", hidden, heads.count, heads.size, width));
+}
+
 void check_template(LayoutCheck& check, const std::string& file) {
   const auto config = json_of(check, file);
   if (config && text(*config, "chat_template").empty())

@@ -35,6 +35,12 @@ struct FixedMember {
 // A row where the member is there and is another.
 void check_member(LayoutCheck& check, const std::string& file, const Json& json, const FixedMember& member);
 
+struct Heads {
+  std::int64_t count = 0, size = 0;
+};
+// The heads side by side are as wide as the hidden vector.
+void check_heads(LayoutCheck& check, const std::string& file, const Heads& heads, std::int64_t hidden);
+
 // A chat template in tokenizer_config.json.
 void check_template(LayoutCheck& check, const std::string& file);
 

@@ -88,13 +88,6 @@ void check_places(LayoutCheck& check, const Json& processor, std::int64_t side) 
                          patch, further, wanted, side));
 }
 
-void check_heads(LayoutCheck& check, const Json& config) {
-  const std::int64_t heads = integer(config, "num_attention_heads"), size = integer(config, "head_dim");
-  const std::int64_t hidden = integer(config, "hidden_size");
-  if (size < 0 || heads * size == hidden) return;
-  check.miss("config", kConfig, fmt::format("hidden_size is {}, but {} heads of {} are {}", hidden, heads, size, heads * size));
-}
-
 DecoderSizes sizes_of(const Json& config) {
   const std::int64_t heads = integer(config, "num_attention_heads"), hidden = integer(config, "hidden_size");
   const std::int64_t head_size = integer(config, "head_dim");
@@ -169,7 +162,8 @@ void check_transformers_js(LayoutCheck& check) {
   if (const std::string type = text(*config, "model_type"); type != "llava_qwen2")
     check.miss("config", kConfig, fmt::format("model_type is \"{}\"; the client knows this model as \"llava_qwen2\" only", type));
   check_tokens(check, *config);
-  check_heads(check, *config);
+  if (const std::int64_t size = integer(*config, "head_dim"); size >= 0)
+    check_heads(check, kConfig, {.count = integer(*config, "num_attention_heads"), .size = size}, integer(*config, "hidden_size"));
   for (const FixedMember& member : kMembers)
     if (const auto& json = std::string_view(member.file) == kPreprocessor ? preprocessor : processor; json)
       check_member(check, member.file, *json, member);

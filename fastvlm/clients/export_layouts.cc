@@ -14,6 +14,7 @@
 #include "fastvlm/base/staged_folder.h"
 #include "fastvlm/base/try.h"
 #include "fastvlm/base/version.h"
+#include "fastvlm/bundle/layouts_file.h"
 #include "fastvlm/clients/compile_contexts.h"
 #include "fastvlm/graph/encoding.h"
 #include "fastvlm/onnx/data_writer.h"

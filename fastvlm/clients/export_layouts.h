@@ -4,12 +4,9 @@
 #include <string>
 #include <vector>
 
-#include "fastvlm/bundle/layouts_file.h"
 #include "fastvlm/clients/layout.h"
 
 namespace fastvlm::clients {
-
-using fastvlm::kLayoutsFile;
 
 struct LayoutExportOptions {
   ExportOptions model;                           // npu: of layouts with contexts; dtype stays float32, `variants` say the numbers

@@ -8,6 +8,7 @@
 
 #include "fastvlm/base/hash.h"
 #include "fastvlm/base/try.h"
+#include "fastvlm/bundle/layouts_file.h"
 #include "fastvlm/clients/check_chip_layouts.h"
 #include "fastvlm/clients/check_genai.h"
 #include "fastvlm/clients/check_layout_files.h"

@@ -22,6 +22,7 @@ std::vector<RunWork> runs_of(std::span<const GraphWork> graphs) {
     auto found = std::ranges::find(runs, run.what, &RunWork::what);
     if (found == runs.end()) found = runs.insert(runs.end(), std::move(run));
     found->weight_bytes += work.weight_bytes;
+    found->spill_fill_bytes += work.spill_fill_bytes;
     found->macs += graph.macs;
   }
   return runs;
@@ -29,8 +30,9 @@ std::vector<RunWork> runs_of(std::span<const GraphWork> graphs) {
 
 std::optional<double> least_seconds(const Chip& chip, const RunWork& run) {
   double seconds = 0;
-  if (chip.memory_bytes_per_second > 0 && run.weight_bytes > kKeptBytes)
-    seconds = static_cast<double>(run.weight_bytes - kKeptBytes) / chip.memory_bytes_per_second;
+  const std::uint64_t moved = run.weight_bytes + 2 * run.spill_fill_bytes;
+  if (chip.memory_bytes_per_second > 0 && moved > kKeptBytes)
+    seconds = static_cast<double>(moved - kKeptBytes) / chip.memory_bytes_per_second;
   if (chip.macs_per_second > 0) seconds = std::max(seconds, static_cast<double>(run.macs) / chip.macs_per_second);
   return seconds > 0 ? std::optional(seconds) : std::nullopt;
 }
@@ -42,6 +44,7 @@ OrderedJson speed_bound_json(const Chip& chip, std::span<const RunWork> runs) {
     const std::optional<double> seconds = least_seconds(chip, run);
     rows.push_back({{"run", run.what},
                     {"weight_bytes", run.weight_bytes},
+                    {"spill_fill_bytes", run.spill_fill_bytes},
                     {"macs", known(run.macs)},
                     {"least_seconds", seconds ? OrderedJson(*seconds) : OrderedJson()},
                     {"most_per_second", seconds ? OrderedJson(static_cast<double>(run.units) / *seconds) : OrderedJson()},

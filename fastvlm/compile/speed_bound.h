@@ -17,6 +17,7 @@ namespace fastvlm {
 struct GraphWork {
   GraphEntry graph;
   std::uint64_t weight_bytes = 0;
+  std::uint64_t spill_fill_bytes = 0;  // memory for what does not fit into the NPU's; a compiled context tells it, 0 before
 };
 
 // One picture, or one run of all decoder graphs of one recipe and length.
@@ -25,6 +26,7 @@ struct RunWork {
   std::string unit;        // "pictures", "tokens"
   std::int64_t units = 1;  // of one run
   std::uint64_t weight_bytes = 0;
+  std::uint64_t spill_fill_bytes = 0;
   std::int64_t macs = 0;
 };
 
@@ -34,12 +36,12 @@ inline constexpr std::uint64_t kKeptBytes = std::uint64_t{32} << 20;
 // The parts of a decoder together; fused graphs are left out.
 std::vector<RunWork> runs_of(std::span<const GraphWork> graphs);
 
-// The shortest time that a run can take, in seconds; nothing where no published figure bounds it. Weights beyond
-// kKeptBytes are read from memory once, and every multiplication is done at the peak rate.
+// The shortest time that a run can take, in seconds; nothing where no published figure bounds it. Weights are read from memory once,
+// what is spilled is written and read back once, all but kKeptBytes of it; and every multiplication is done at the peak rate.
 std::optional<double> least_seconds(const Chip& chip, const RunWork& run);
 
-// {target, memory_bytes_per_second, macs_per_second, source, kept_bytes, runs: [{run, weight_bytes, macs, least_seconds,
-// most_per_second, unit}]}; null where no figure is known, and where the weights may stay on the chip (kept_bytes).
+// {target, memory_bytes_per_second, macs_per_second, source, kept_bytes, runs: [{run, weight_bytes, spill_fill_bytes, macs, least_seconds,
+// most_per_second, unit}]}; null where no figure is known, and where all of it may stay on the chip (kept_bytes).
 OrderedJson speed_bound_json(const Chip& chip, std::span<const RunWork> runs);
 
 }  // namespace fastvlm

@@ -16,7 +16,7 @@ GraphWork work(GraphRole role, const GraphExtents& extents, std::uint64_t weight
 const Chip& chip(const char* name) { return *find_chip(known_targets(), name)->chip; }
 
 TEST(SpeedBound, PartsOfADecoderAreOneRun) {
-  const GraphWork works[] = {
+  GraphWork works[] = {
       work(GraphRole::kVision, {.image_size = 1024}, 100, 7),
       work(GraphRole::kDecoder, {.new_tokens = 128, .context = 1024, .part = 1, .parts = 2}, 10, 1),
       work(GraphRole::kDecoder, {.new_tokens = 1, .context = 1024, .part = 1, .parts = 2}, 10, 2),
@@ -24,6 +24,8 @@ TEST(SpeedBound, PartsOfADecoderAreOneRun) {
       work(GraphRole::kDecoder, {.new_tokens = 1, .context = 1024, .recipe = "w8"}, 5, 4),
       work(GraphRole::kFused, {.vision_tokens = 4, .text_tokens = 6}, 1, 1),
   };
+  works[2].spill_fill_bytes = 8;
+  works[3].spill_fill_bytes = 4;
   const std::vector<RunWork> runs = runs_of(works);
   ASSERT_EQ(runs.size(), 4U);
   EXPECT_EQ(runs[0].what, "picture of 1024 pixels");
@@ -31,6 +33,7 @@ TEST(SpeedBound, PartsOfADecoderAreOneRun) {
   EXPECT_EQ(runs[1].units, 128);
   EXPECT_EQ(runs[2].what, "1 token, fp16");
   EXPECT_EQ(runs[2].weight_bytes, 40U);
+  EXPECT_EQ(runs[2].spill_fill_bytes, 12U);
   EXPECT_EQ(runs[2].macs, 5);
   EXPECT_EQ(runs[3].what, "1 token, w8");
 }
@@ -40,6 +43,8 @@ TEST(SpeedBound, IsTheSlowerOfMemoryAndArithmetic) {
   EXPECT_DOUBLE_EQ(*least_seconds(made_up, {.weight_bytes = kKeptBytes + 2'000'000'000, .macs = 1}), 2);
   EXPECT_DOUBLE_EQ(*least_seconds(made_up, {.weight_bytes = kKeptBytes + 2'000'000'000, .macs = 5'000'000'000'000}), 5);
   EXPECT_DOUBLE_EQ(*least_seconds(made_up, {.weight_bytes = kKeptBytes, .macs = 5'000'000'000'000}), 5) << "weights may stay on the chip";
+  EXPECT_DOUBLE_EQ(*least_seconds(made_up, {.weight_bytes = kKeptBytes, .spill_fill_bytes = 1'000'000'000, .macs = 1}), 2)
+      << "written and read back";
   made_up.macs_per_second = 0;
   EXPECT_FALSE(least_seconds(made_up, {.weight_bytes = kKeptBytes, .macs = 5}).has_value());
 }

@@ -5,6 +5,7 @@
 
 #include "fastvlm/base/staged_folder.h"
 #include "fastvlm/base/try.h"
+#include "fastvlm/bundle/layouts_file.h"
 #include "fastvlm/clients/export_layouts.h"
 #include "fastvlm/device/genie_bundle.h"
 #include "fastvlm/device/make_selftest.h"
@@ -21,7 +22,7 @@ Status check_runtime(const std::string& runtime) {
 
 // Tokenizer, configs and the table; no graph, no weights.
 bool goes_along(const std::string& file) {
-  if (file.find('/') != std::string::npos || file == kInt8TableFile) return false;
+  if (file.find('/') != std::string::npos || file == kInt8TableFile || file.starts_with(kUint16TableStart)) return false;
   return !file.ends_with(".onnx") && !file.ends_with(".onnx.data");
 }
 
@@ -106,8 +107,7 @@ Status plan_for_onnxruntime(const BundleOptions& options, BundlePlan& plan) {
 // A folder for another program has no graphs that could make a self-test.
 Status check_is_no_layout(const Path& folder) {
   std::error_code failure;
-  if (std::filesystem::exists(folder / kManifestFile, failure) || !std::filesystem::exists(folder / clients::kLayoutsFile, failure))
-    return {};
+  if (std::filesystem::exists(folder / kManifestFile, failure) || !std::filesystem::exists(folder / kLayoutsFile, failure)) return {};
   return bad_input(
       "{}: was exported for another program; a bundle for Genie, too, is made of a plain export, so export with `targets` and without "
       "`layouts` first",

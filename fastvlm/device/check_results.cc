@@ -17,6 +17,7 @@ namespace fastvlm::device {
 namespace {
 
 constexpr const char* kCheck = "device";
+constexpr const char* kAgainst = "device against CPU";
 constexpr double kMaxDivergence = 0.05;  // nats; a logits SNR at its gate leaves a tenth of it
 
 bool is_there(const Path& file) {
@@ -93,7 +94,7 @@ class Comparison {
     const auto actual = result_of(run, stored);
     if (!actual) return false;
     TRY_ASSIGN(const Tensor expected, load_stored(c_.bundle, stored));
-    return report_.compare({kCheck, run + "/" + stored.name, "device against CPU", gate}, *actual, expected);
+    return report_.compare({kCheck, run + "/" + stored.name, kAgainst, gate}, *actual, expected);
   }
 
   Status compare_run(const GraphRun& run) {
@@ -104,22 +105,23 @@ class Comparison {
 
   Status compare_answer(const PictureAnswer& answer) {
     TRY(compare_tensor(answer.name, answer.image_features, loosest_gate(/*with_decoders=*/false, &NpuGates::features)));
-    TRY_ASSIGN(const bool good, compare_tensor(answer.name, answer.logits, loosest_gate(/*with_decoders=*/true, &NpuGates::logits)));
-    std::optional<LogitRows> rows;
-    if (is_there(c_.results / answer.name / "logits.raw")) {
-      TRY_ASSIGN(rows, logits_of(answer));
+    TRY_ASSIGN(const std::optional<LogitRows> rows, logits_of(answer));
+    bool good = false;
+    if (rows) {
+      const Gate gate = loosest_gate(/*with_decoders=*/true, &NpuGates::logits);
+      good = report_.compare({kCheck, answer.name + "/" + answer.logits.name, kAgainst, gate}, rows->actual, rows->expected);
+      compare_distributions(answer, *rows);
     }
-    if (rows) compare_distributions(answer, *rows);
     return compare_ids(answer, good ? rows : std::nullopt);
   }
 
   struct LogitRows {
     Tensor expected, actual;
   };
-  // Nothing where what the device wrote has another size, which is a row already.
+  // Nothing where the device wrote none that fit, which is a row.
   Result<std::optional<LogitRows>> logits_of(const PictureAnswer& answer) {
-    auto actual = load_result(c_.results / answer.name / "logits.raw", answer.logits);
-    if (!actual.ok()) return std::optional<LogitRows>();
+    auto actual = result_of(answer.name, answer.logits);
+    if (!actual) return std::optional<LogitRows>();
     TRY_ASSIGN(const Tensor stored, load_stored(c_.bundle, answer.logits));
     return std::optional(LogitRows{to_float32(stored.view()), *std::move(actual)});
   }
@@ -132,6 +134,15 @@ class Comparison {
       report_.pass(kCheck, answer.name + " distribution", sentence);
     else
       report_.miss(kCheck, answer.name + " distribution", fmt::format("{}; the gate is {} on average", sentence, kMaxDivergence));
+  }
+
+  // Without good logits of the device nothing says how much rounding moves them: then all must be the same.
+  static Choices choices_of(const PictureAnswer& answer, std::span<const std::int32_t> actual, const std::optional<LogitRows>& rows) {
+    if (rows) return compare_choices(rows->expected.floats(), rows->actual.floats(), actual);
+    Choices choices{.rows = static_cast<std::int64_t>(answer.ids.size())};
+    if (const auto other = std::ranges::mismatch(answer.ids, actual); other.in1 != answer.ids.end())
+      choices.other = other.in1 - answer.ids.begin();
+    return choices;
   }
 
   // Every device writes these at the end of an answer. `rows`: logits that pass.
@@ -150,12 +161,7 @@ class Comparison {
     }
     std::vector<std::int32_t> actual(answer.ids.size());
     std::memcpy(actual.data(), ids->bytes.data(), ids->bytes.size());
-    // Without good logits of the device nothing says how much rounding moves them: then all must be the same.
-    const auto other = std::ranges::mismatch(answer.ids, actual);
-    const Choices choices =
-        rows
-            ? compare_choices(rows->expected.floats(), rows->actual.floats(), actual)
-            : Choices{.rows = count, .other = other.in1 == answer.ids.end() ? std::nullopt : std::optional(other.in1 - answer.ids.begin())};
+    const Choices choices = choices_of(answer, actual, rows);
     if (!choices.other) {
       report_.pass(kCheck, subject, describe(choices));
       return {};

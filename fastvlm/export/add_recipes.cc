@@ -113,6 +113,7 @@ class Addition {
     PreparedExport& p = *prepared_;
     facts_.files = old_.files;
     facts_.int8 = {.file = {}, .scale = old_.embedding_int8.scale, .sqnr_db = old_.embedding_int8.sqnr_db};
+    facts_.coded_tables = old_.embedding_uint16;
     for (const LossEntry& loss : old_.losses) facts_.losses[loss.weight] = loss.losses;
     TRY(add_inline_losses());
     std::uint64_t planned = 0;
@@ -123,6 +124,7 @@ class Addition {
     for (const auto& [name, bytes] : p.onnx_files)
       if (!stands(name)) TRY(write_small_file(o_.output_dir, name, bytes, "graph", facts_));
     TRY(write_weights({.data = new_data(), .folder = o_.output_dir, .npu = true}, {.threads = o_.threads}, progress_, facts_));
+    TRY(write_coded_tables(p, o_.output_dir, {.threads = o_.threads}, progress_, facts_));
     for (const PreparedEncodings& encodings : p.encodings) {
       if (stands(encodings.file)) continue;
       TRY_ASSIGN(facts_.files[encodings.file], write_encodings_file(encodings, p, o_.output_dir, progress_));

@@ -1,6 +1,8 @@
 // Calibration spread over machines: the parts add up to the bytes of the single run.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "fastvlm/base/folder_for_tests.h"
 #include "fastvlm/base/interrupt.h"
 #include "fastvlm/export/calibrated_for_tests.h"
@@ -17,20 +19,26 @@ Ranges measured(const Path& pictures, const Shard& shard) {
                      .shard = shard});
 }
 
-TEST(CalibrationShards, MakeTheBytesOfTheSingleRun) {
+TEST(CalibrationShards, MakeTheBytesOfTheSingleRunHoweverManyAndInWhicheverOrder) {
   const FolderForTests folder;
-  std::filesystem::create_directories(folder.path() / "pictures");
-  for (const char* name : {"000.png", "001.png"})
-    std::filesystem::copy(Path(FASTVLM_TEST_DATA) / "trained/eval" / name, folder.path() / "pictures");
-  std::vector<Path> files;
-  for (std::size_t index = 3; index >= 1; --index) {  // of three parts, one has no picture
-    files.push_back(folder.path() / fmt::format("{}.fvc", index));
-    ASSERT_TRUE(write_ranges(files.back(), measured(folder.path() / "pictures", {.index = index, .count = 3})).ok());
+  constexpr const char* kPictures[] = {"trained/eval/000.png", "trained/eval/001.png", "trained/eval/002.png"};
+  const Path pictures = with_pictures(folder / "pictures", kPictures);
+  const std::string whole = ranges_text(measured(pictures, {}));
+  for (const std::size_t count : {1, 2, 3, 7}) {  // of seven parts, four have no picture
+    std::vector<Path> files;
+    for (std::size_t index = 1; index <= count; ++index) {
+      files.push_back(folder / fmt::format("{}-{}.fvc", count, index));
+      ASSERT_TRUE(write_ranges(files.back(), measured(pictures, {.index = index, .count = count})).ok());
+    }
+    for (int order = 0; order < 3; ++order) {
+      const auto merged = merge_ranges(files);
+      ASSERT_TRUE(merged.ok()) << merged.error().message;
+      EXPECT_EQ(merged->pictures, 3U);
+      EXPECT_TRUE(ranges_text(*merged) == whole) << count << " parts, order " << order;
+      std::ranges::rotate(files, files.begin() + static_cast<std::ptrdiff_t>(files.size() / 2));
+      std::ranges::reverse(files.begin(), files.end() - 1);
+    }
   }
-  auto merged = merge_ranges(files);
-  ASSERT_TRUE(merged.ok()) << merged.error().message;
-  EXPECT_EQ(merged->pictures, 2U);
-  EXPECT_EQ(ranges_text(*merged), ranges_text(measured(folder.path() / "pictures", {})));
 }
 
 TEST(CalibrationInterrupted, GoesOnWithWhatItHasSeenToTheSameBytes) {
@@ -55,6 +63,9 @@ TEST(CalibrationInterrupted, GoesOnWithWhatItHasSeenToTheSameBytes) {
     const auto stopped = calibrate_checkpoint(how, stopping);
     ASSERT_FALSE(stopped.ok());
     EXPECT_EQ(stopped.error().kind, ErrorKind::kInterrupted);
+    EXPECT_EQ(stopped.error().message,
+              fmt::format("interrupted; the ranges of 2 of {} pictures are kept in {}, run the same again to go on", std::size(kPictures),
+                          how.kept.string()));
   }
   const auto kept = read_ranges(how.kept);
   ASSERT_TRUE(kept.ok()) << kept.error().message;

@@ -1,5 +1,8 @@
 #include "fastvlm/export/export.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "fastvlm/base/disk_space.h"
 #include "fastvlm/base/hash.h"
 #include "fastvlm/base/interrupt.h"
@@ -7,6 +10,7 @@
 #include "fastvlm/base/staged_folder.h"
 #include "fastvlm/base/try.h"
 #include "fastvlm/bundle/manifest_json.h"
+#include "fastvlm/export/embedding_uint16.h"
 #include "fastvlm/export/encodings_files.h"
 #include "fastvlm/export/manifest_of.h"
 #include "fastvlm/export/model_identity.h"
@@ -39,6 +43,25 @@ Status write_weights(const WeightFiles& w, const WriteOptions& options, Progress
   return {};
 }
 
+Status write_coded_tables(const PreparedExport& p, const Path& folder, const WriteOptions& options, Progress& progress,
+                          WrittenFacts& facts) {
+  const std::vector<CodedTableEntry> standing = std::exchange(facts.coded_tables, coded_tables(p.graphs));
+  for (CodedTableEntry& table : facts.coded_tables) {
+    if (facts.files.contains(table.file)) {
+      const auto old = std::ranges::find(standing, table.file, &CodedTableEntry::file);
+      if (old == standing.end() || old->encoding != table.encoding)
+        return bad_input("{}: holds codes of another scale than the graphs take; export again with all recipes", table.file);
+      table.sqnr_db = old->sqnr_db;
+      continue;
+    }
+    TRY_ASSIGN(const Uint16Table written, write_uint16_table(p.embedding, table.encoding, folder / table.file, options, progress));
+    table.sqnr_db = written.sqnr_db;
+    facts.reused += written.file.reused;
+    facts.files[table.file] = {.bytes = written.file.bytes, .sha256 = written.file.sha256, .made = "weights"};
+  }
+  return {};
+}
+
 namespace {
 
 // The large files and the side files beside each other; each leaves a core or the disk idle for a while.
@@ -60,7 +83,7 @@ Status write_weights_and_tables(PreparedExport& p, const Path& folder, Progress&
   TRY(jobs.join());
   facts.reused += facts.int8.file.reused;
   facts.files[kInt8TableFile] = {.bytes = facts.int8.file.bytes, .sha256 = facts.int8.file.sha256, .made = "weights"};
-  return {};
+  return write_coded_tables(p, folder, options, progress, facts);
 }
 
 }  // namespace

@@ -67,6 +67,9 @@ struct PreparedGraph {
 struct PrecisionNeed {
   std::string what;  // "recipe w8a16", "the tower with recipe fp16"
   Precision precision = Precision::kFloat16;
+  std::string why = {};  // ", which multiplies "a.weight" in half precision"; empty where its activations tell
+
+  std::string sentence() const { return what + why; }
 };
 
 // A file of encodings.

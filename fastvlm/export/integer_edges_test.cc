@@ -1,7 +1,9 @@
 // Graphs with integer activations whose cache, inputs and outputs are codes: the same numbers as with float32, in fewer bytes.
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <cstdlib>
+#include <cstring>
 #include <map>
 #include <string>
 #include <vector>
@@ -162,6 +164,34 @@ TEST_F(IntegerEdgesOfTrained, ThePlanSaysHowManyBytesOfTheCacheEachTokenMoves) {
   EXPECT_EQ(bytes["uint8"], 4u * 2 * 2 * 32 * 128);
   EXPECT_EQ(bytes["uint16"], 2 * bytes["uint8"]);
   EXPECT_EQ(bytes["float32"], 4 * bytes["uint8"]);
+}
+
+TEST_F(IntegerEdgesOfTrained, TheTableOfTokensIsThereInTheCodesThatGraphsTake) {
+  export_or_fail(coded("floats", "w8a16", {.cache = Dtype::kUint16}));
+  EXPECT_TRUE(manifest("floats").embedding_uint16.empty());
+  export_or_fail(coded("out", "w8a16", {.others = true}));
+  const Manifest made = manifest("out");
+  ASSERT_EQ(made.embedding_uint16.size(), 1u);
+  const CodedTableEntry& table = made.embedding_uint16.front();
+  EXPECT_EQ(table.encoding, value_of(*made.find(GraphRole::kDecoder), kInputsEmbeds).encoding);
+  EXPECT_EQ(table.recipes, std::vector<std::string>{"w8a16"});
+  const std::string floats = text_of(folder_ / "out" / kFloatTableFile), codes = text_of(folder_ / "out" / table.file);
+  ASSERT_EQ(codes.size(), floats.size() / 2);
+  double signal = 0, noise = 0;
+  std::size_t wrong = 0;
+  for (std::size_t i = 0; i < codes.size() / 2; ++i) {
+    float number = 0;
+    std::uint16_t code = 0;
+    std::memcpy(&number, floats.data() + 4 * i, 4);
+    std::memcpy(&code, codes.data() + 2 * i, 2);
+    const double nearest = std::nearbyint(double{number} / table.encoding.scale) + table.encoding.zero_point;
+    wrong += code != std::clamp(nearest, 0.0, 65535.0);
+    signal += double{number} * number;
+    noise += std::pow(number - (code - table.encoding.zero_point) * double{table.encoding.scale}, 2);
+  }
+  EXPECT_EQ(wrong, 0u);
+  EXPECT_NEAR(table.sqnr_db, 10 * std::log10(signal / noise), 1e-6);
+  EXPECT_GT(table.sqnr_db, 60);
 }
 
 TEST_F(IntegerEdgesOfTrained, ARecipeThatIsAddedHasTheEdgesOfTheExport) {

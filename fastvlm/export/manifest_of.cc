@@ -6,6 +6,7 @@
 #include "fastvlm/base/hash.h"
 #include "fastvlm/base/version.h"
 #include "fastvlm/bundle/made_from.h"
+#include "fastvlm/export/embedding_uint16.h"
 #include "fastvlm/export/gelu_forms.h"
 #include "fastvlm/quant/ranges.h"
 #include "fastvlm/quant/recipe.h"
@@ -88,6 +89,7 @@ Manifest manifest_of(const PreparedExport& p, const WrittenFacts& written) {
       .preprocessing = preprocessing_of(p),
       .prompt = prompt_of(p),
       .embedding_int8 = {.file = kInt8TableFile, .scale = written.int8.scale, .sqnr_db = written.int8.sqnr_db},
+      .embedding_uint16 = written.coded_tables,
       .findings = p.findings,
       .range_scales = range_scales(p.scales),
       .gelus = gelu_entries(p.gelus),
@@ -106,6 +108,7 @@ Manifest manifest_of(const PreparedExport& p, const WrittenFacts& written) {
 std::uint64_t planned_manifest_bytes(const PreparedExport& p, const std::vector<PlannedFile>& files) {
   WrittenFacts facts{.model = std::string(64, '0')};
   facts.int8 = {.scale = 1, .sqnr_db = 1};
+  facts.coded_tables = coded_tables(p.graphs);
   for (const PlannedFile& file : files) facts.files[file.name] = {.bytes = file.bytes, .sha256 = std::string(64, '0'), .made = file.made};
   return manifest_text(manifest_of(p, facts)).size();
 }

@@ -11,6 +11,7 @@ struct WrittenFacts {
   std::string model;  // model_identity()
   std::map<std::string, ManifestFile> files;
   Int8Table int8;
+  std::vector<CodedTableEntry> coded_tables;
   std::map<std::string, CastLosses> losses;
   std::uint64_t reused = 0;  // bytes of an earlier export; stands in no file
 };

@@ -7,7 +7,8 @@
 
 namespace fastvlm {
 
-// A hash of names, shapes and the first row of every tensor, adapters merged. Reads little.
+// A hash of names, shapes and up to 64 rows of every tensor, the first and the last among them, adapters merged. Reads little: a
+// change of some numbers in other rows of a large tensor is not seen.
 Result<std::string> model_identity(const Checkpoint& checkpoint);
 
 }  // namespace fastvlm

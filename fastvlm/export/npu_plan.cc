@@ -94,7 +94,7 @@ OrderedJson target_json(const PreparedExport& p, const ChosenChip& chosen) {
   needs.insert(needs.end(), p.matrices.begin(), p.matrices.end());
   for (const PrecisionNeed& need : needs)
     if (auto why = chosen.target->refuses(chip, need.precision))
-      findings.push_back(fmt::format("export will refuse {} on this chip: {}", need.what, *why));
+      findings.push_back(fmt::format("export will refuse {} on this chip: {}", need.sentence(), *why));
   if (!chip.weight_sharing)
     findings.push_back(
         fmt::format("{} ({}) cannot share weights between graphs; each graph gets a context of its own", chip.name, chip.architecture));

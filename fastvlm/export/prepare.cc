@@ -6,6 +6,7 @@
 #include "fastvlm/base/model_error.h"
 #include "fastvlm/base/try.h"
 #include "fastvlm/base/version.h"
+#include "fastvlm/export/embedding_uint16.h"
 #include "fastvlm/export/encodings_files.h"
 #include "fastvlm/export/export.h"
 #include "fastvlm/export/gelu_forms.h"
@@ -236,6 +237,8 @@ std::vector<PlannedFile> planned_files(const PreparedExport& p) {
   for (const auto& [name, bytes] : p.npu_data.file_sizes()) files.push_back({npu_file(name), bytes, "weights"});
   for (const PreparedEncodings& e : p.encodings) files.push_back({e.file, planned_bytes(e, p.options), "encodings"});
   files.push_back({kInt8TableFile, static_cast<std::uint64_t>(element_count(p.embedding->shape())), "weights"});
+  for (const CodedTableEntry& table : coded_tables(p.graphs))
+    files.push_back({table.file, static_cast<std::uint64_t>(element_count(p.embedding->shape())) * sizeof(std::uint16_t), "weights"});
   std::ranges::sort(files, {}, &PlannedFile::name);
   files.push_back({kManifestFile, planned_manifest_bytes(p, files), "manifest"});
   return files;

@@ -71,13 +71,14 @@ void add_float_matrix(const NpuOptions& options, const PreparedGraph& graph, std
   const bool tower = graph.entry.role == GraphRole::kVision;
   const Recipe* recipe = recipe_of(options, graph.entry.role, graph.entry.extents);
   if (!weight || recipe == nullptr) return;
-  const std::string who = fmt::format("{} {}, ", tower ? "the tower with recipe" : "recipe", recipe->name);
-  if (std::ranges::any_of(needs, [&](const PrecisionNeed& need) { return need.what.starts_with(who); })) return;
+  const std::string what = fmt::format("{} {}", tower ? "the tower with recipe" : "recipe", recipe->name);
+  if (std::ranges::find(needs, what, &PrecisionNeed::what) != needs.end()) return;
   const EncodingRule* rule = rule_for(recipe->rules, *weight);
   const std::string said = rule == nullptr ? "no rule speaks of it" : fmt::format("rule \"{}\"", rule->match);
-  needs.push_back(
-      {who + fmt::format("which multiplies \"{}\" in half precision ({}; {{\"bits\": 8}} without a block is in integers)", *weight, said),
-       Precision::kFloat16});
+  needs.push_back({.what = what,
+                   .precision = Precision::kFloat16,
+                   .why = fmt::format(", which multiplies \"{}\" in half precision ({}; {{\"bits\": 8}} without a block is in integers)",
+                                      *weight, said)});
 }
 
 Status check_recipe_precisions(const NpuOptions& options) { return check_precisions(options, precisions_needed(options)); }
@@ -86,7 +87,7 @@ Status check_precisions(const NpuOptions& options, std::span<const PrecisionNeed
   TRY_ASSIGN(const auto chips, find_chips(options.known_targets, options.targets));
   for (const PrecisionNeed& need : needs) {
     const Status possible = check_precision(chips, need.precision);
-    if (!possible.ok()) return Error(possible.error()).within(need.what);
+    if (!possible.ok()) return Error(possible.error()).within(need.sentence());
   }
   return {};
 }

@@ -20,6 +20,10 @@ struct WeightFiles {
 // All files of the layout.
 Status write_weights(const WeightFiles& files, const WriteOptions& options, Progress& progress, WrittenFacts& facts);
 
+// The tables in codes. One that is among facts.files stands already and has its row in facts.coded_tables.
+Status write_coded_tables(const PreparedExport& prepared, const Path& folder, const WriteOptions& options, Progress& progress,
+                          WrittenFacts& facts);
+
 // Findings about single weights, after the fact.
 Status report_losses(PreparedExport& prepared, const WrittenFacts& facts);
 

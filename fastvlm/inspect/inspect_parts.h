@@ -41,7 +41,8 @@ void add_soc(std::int64_t soc_model, OrderedJson& facts);
 // Adds "speed_bounds": a row for each of these chips, for these graphs of an output folder. Nothing where a graph is not there.
 struct SpeedBoundOf {
   std::vector<std::string> chips;
-  std::vector<std::string> graphs;  // empty: all static ones
+  std::vector<std::string> graphs;                             // empty: all static ones
+  std::map<std::string, std::uint64_t> spill_fill_bytes = {};  // of these graphs, where a context tells it
 };
 void add_speed_bounds(const Path& folder, const Manifest& manifest, const SpeedBoundOf& of, OrderedJson& facts);
 

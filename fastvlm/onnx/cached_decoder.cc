@@ -82,10 +82,7 @@ class Changed {
     const auto gone =
         std::stable_partition(constants.begin(), constants.end(), [&](const auto& constant) { return needed.contains(constant.name()); });
     constants.erase(gone, constants.end());
-    std::string bytes;
-    if (model_.ByteSizeLong() > kMaxOnnxFile || !model_.SerializeToString(&bytes))
-      return bad_input("{}: too large to be written again", what);
-    return bytes;
+    return written_again(model_, what);
   }
 
  private:

@@ -57,10 +57,7 @@ Result<std::string> with_coded_input(const Path& model, const CodedInput& coded)
   for (int i = graph.node_size() - 1; i > 0; --i) graph.mutable_node()->SwapElements(i, i - 1);
   graph.set_name(coded.graph);
   import_microsoft(proto);
-  std::string bytes;
-  if (proto.ByteSizeLong() > kMaxOnnxFile || !proto.SerializeToString(&bytes))
-    return bad_input("{}: too large to be written again", model.string());
-  return bytes;
+  return written_again(proto, model.string());
 }
 
 }  // namespace fastvlm

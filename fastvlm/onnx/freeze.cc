@@ -122,10 +122,7 @@ Result<std::string> frozen_model(const Path& model, std::span<const Freeze> free
   onnx::ModelProto proto;
   TRY(read_message(model, proto));
   TRY(freeze_inputs(proto, freezes));
-  std::string bytes;
-  if (proto.ByteSizeLong() > kMaxOnnxFile || !proto.SerializeToString(&bytes))
-    return bad_input("{}: too large to be written again", model.string());
-  return bytes;
+  return written_again(proto, model.string());
 }
 
 }  // namespace fastvlm

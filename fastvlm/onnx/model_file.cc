@@ -340,6 +340,12 @@ Status read_message(const Path& path, onnx::ModelProto& proto) {
   return told_by_content(std::move(parsed).error(), head, file.size(), path.string());
 }
 
+Result<std::string> written_again(const onnx::ModelProto& proto, const std::string& what) {
+  std::string bytes;
+  if (proto.ByteSizeLong() > kMaxOnnxFile || !proto.SerializeToString(&bytes)) return bad_input("{}: too large to be written again", what);
+  return bytes;
+}
+
 std::int64_t OnnxNode::integer(const std::string& key, std::int64_t otherwise) const { return attribute_or(*this, key, otherwise); }
 float OnnxNode::real(const std::string& key, float otherwise) const { return attribute_or(*this, key, otherwise); }
 std::string OnnxNode::text(const std::string& key, const std::string& otherwise) const { return attribute_or(*this, key, otherwise); }

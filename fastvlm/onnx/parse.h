@@ -21,4 +21,7 @@ Status parse_message(google::protobuf::io::ZeroCopyInputStream& stream, onnx::Mo
 // The plain form of a message, as it stands; no shape inference.
 Result<OnnxModel> summarize(const onnx::ModelProto& proto, const std::string& what);
 
+// A message that was changed, as a file; with what an Error calls it. External data stay where they are.
+Result<std::string> written_again(const onnx::ModelProto& proto, const std::string& what);
+
 }  // namespace fastvlm

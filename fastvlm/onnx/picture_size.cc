@@ -98,9 +98,7 @@ Result<std::string> at_picture_size(const Path& encoder, std::int64_t size) {
     if (shape.dim_size() == 3 && shape.dim(1).has_dim_value())
       if (const auto tokens = change.tokens(shape.dim(1).dim_value())) shape.mutable_dim(1)->set_dim_value(*tokens);
   }
-  std::string bytes;
-  if (proto.ByteSizeLong() > kMaxOnnxFile || !proto.SerializeToString(&bytes)) return bad_input("{}: too large to be written again", what);
-  return bytes;
+  return written_again(proto, what);
 }
 
 }  // namespace fastvlm

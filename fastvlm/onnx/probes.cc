@@ -76,10 +76,7 @@ Result<std::string> with_probes(const Path& model, std::span<const std::string> 
     if (const auto found = known.find(name); found != known.end()) *output->mutable_type() = found->second->type();
     if (const onnx::NodeProto* quantizer = quantizer_of(readers, name)) move_behind_codes(graph, *quantizer, name);
   }
-  std::string bytes;
-  if (proto.ByteSizeLong() > kMaxOnnxFile || !proto.SerializeToString(&bytes))
-    return bad_input("{}: too large to be written again with probes", model.string());
-  return bytes;
+  return written_again(proto, model.string());
 }
 
 }  // namespace fastvlm

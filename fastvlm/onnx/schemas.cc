@@ -158,12 +158,12 @@ struct NameRow {
 };
 constexpr std::array kOutgrown = {NameRow{"Cast", 19}, NameRow{"CastLike", 19}, NameRow{"OptionalHasElement", 18},
                                   NameRow{"QLinearMatMul", 21}};
-constexpr std::array kOtherNames = {
-    // newer
-    "AffineGrid", "Attention", "BitCast", "BitwiseAnd", "BitwiseNot", "BitwiseOr", "BitwiseXor", "CausalConvWithState", "CenterCropPad",
-    "Col2Im", "CumProd", "DeformConv", "ImageDecoder", "LinearAttention", "RegexFullMatch", "StringConcat", "StringSplit", "SwiGLU",
-    "TensorScatter",
-    // ONNX Runtime's, up to opset 10
+constexpr std::array kNewerNames = {"AffineGrid",   "Attention",           "BitCast",        "BitwiseAnd",   "BitwiseNot",  "BitwiseOr",
+                                    "BitwiseXor",   "CausalConvWithState", "CenterCropPad",  "Col2Im",       "CumProd",     "DeformConv",
+                                    "ImageDecoder", "LinearAttention",     "RegexFullMatch", "StringConcat", "StringSplit", "SwiGLU",
+                                    "TensorScatter"};
+// ONNX Runtime's, up to opset 10.
+constexpr std::array kFormerNames = {
     "Affine", "Crop", "DynamicSlice", "GRUUnit", "GivenTensorFill", "ImageScaler", "ParametricSoftplus", "Scale", "ScaledTanh"};
 
 std::unique_ptr<OpSchema> make_schema(const ExtensionRow& row) {
@@ -281,8 +281,15 @@ bool is_extension(const std::string& domain, const std::string& op, std::int64_t
   return is_known(domain, op, opset) && onnx::OpSchemaRegistry::Instance()->GetSchema(op, version, domain) == nullptr;
 }
 
+bool is_newer_than_library(const std::string& op) {
+  const int newest = std::numeric_limits<int>::max();
+  const bool in_library = onnx::OpSchemaRegistry::Instance()->GetSchema(op, newest, "") != nullptr;
+  return !in_library && (is_known("", op, newest) || std::ranges::find(kNewerNames, op) != kNewerNames.end());
+}
+
 bool is_operator_name(const std::string& op) {
-  return is_known("", op, std::numeric_limits<int>::max()) || std::ranges::find(kOtherNames, op) != kOtherNames.end();
+  return is_known("", op, std::numeric_limits<int>::max()) || is_newer_than_library(op) ||
+         std::ranges::find(kFormerNames, op) != kFormerNames.end();
 }
 
 bool has_outgrown_library(const std::string& op, std::int64_t opset) {

@@ -26,6 +26,8 @@ std::int64_t newest_known_opset();
 
 // True for an operator that only our own table knows, at this opset.
 bool is_extension(const std::string& domain, const std::string& op, std::int64_t opset);
+// True for an operator of ONNX that came after the linked library, of the opsets up to 26.
+bool is_newer_than_library(const std::string& op);
 // True for a name that ONNX, or ONNX Runtime in its domain, gave to an operator at any time.
 bool is_operator_name(const std::string& op);
 // True when the operator took new inputs, attributes or types since what the library knows of it.

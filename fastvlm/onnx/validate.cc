@@ -19,13 +19,6 @@ namespace {
 // Enough for a person; a broken exporter would give thousands.
 constexpr std::size_t kMaxListed = 50;
 
-// Operators of ONNX that are newer than the linked library, of the opsets 18 to 26.
-constexpr std::string_view kNewerOperators[] = {
-    "AffineGrid",         "Attention",       "BitCast",     "BitwiseAnd",    "BitwiseNot",     "BitwiseOr",
-    "BitwiseXor",         "Col2Im",          "CumProd",     "CenterCropPad", "DeformConv",     "Gelu",
-    "GroupNormalization", "ImageDecoder",    "Mish",        "Swish",         "RegexFullMatch", "StringConcat",
-    "RMSNormalization",   "RotaryEmbedding", "StringSplit", "TensorScatter"};
-
 std::string label(const OnnxNode& node) {
   const std::string& name = !node.name.empty() || node.outputs.empty() ? node.name : node.outputs.front();
   return fmt::format("{} \"{}\"", operator_name(node.domain, node.op), name);
@@ -120,9 +113,7 @@ std::vector<Finding> check_versions(const OnnxModel& model, const ValidateOption
 std::optional<std::string> unknown_operator(const OnnxModel& model) {
   for (const auto* nodes : {&model.nodes, &model.inner_nodes})
     for (const OnnxNode& node : *nodes)
-      if (node.domain.empty() && std::ranges::find(kNewerOperators, node.op) == std::end(kNewerOperators) &&
-          !is_known(node.domain, node.op, model.opset()))
-        return node.op;
+      if (node.domain.empty() && !is_newer_than_library(node.op) && !is_known(node.domain, node.op, model.opset())) return node.op;
   return {};
 }
 

@@ -55,10 +55,7 @@ Result<std::string> with_watches(const Path& model, std::span<const std::string>
   auto& domain = *proto.add_opset_import();
   domain.set_domain(watching.domain);
   domain.set_version(1);
-  std::string bytes;
-  if (proto.ByteSizeLong() > kMaxOnnxFile || !proto.SerializeToString(&bytes))
-    return bad_input("{}: too large to be written again", model.string());
-  return bytes;
+  return written_again(proto, model.string());
 }
 
 }  // namespace fastvlm

@@ -124,7 +124,8 @@ Result<Ranges> calibrate(const CalibrateOptions& options, Progress& progress) {
     std::vector<std::string> questions;
     for (std::size_t pair = picture; pair < pairs; pair += options.pictures.size())
       questions.push_back(options.prompts[pair % options.prompts.size()]);
-    TRY(calibration.see(options.pictures[picture], questions));
+    if (Status seen = calibration.see(options.pictures[picture], questions); !seen.ok())
+      return kept.with_what_is_kept(std::move(seen).error());
     TRY(kept.keep(calibration.ranges(), picture + 1 - begin));
     progress.advance(1);
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <optional>
 #include <unordered_map>
 
 #include "fastvlm/base/disk_space.h"
@@ -12,6 +13,8 @@
 #include "fastvlm/base/parallel.h"
 #include "fastvlm/base/staged_folder.h"
 #include "fastvlm/base/try.h"
+#include "fastvlm/checkpoint/dialect.h"
+#include "fastvlm/synthetic/outliers.h"
 #include "fastvlm/synthetic/tokenizer.h"
 #include "fastvlm/tensor/convert.h"
 
@@ -52,15 +55,6 @@ const std::array<float, kQuantiles>& quantiles() {
 // The name, mixed with the seed.
 std::uint64_t stream_of(std::uint64_t seed, std::string_view key) { return split_mix(fnv1a(key) ^ split_mix(seed + kSplitMixStep)); }
 
-// ---- the output folder ----
-
-bool holds_checkpoint(const Path& folder) {
-  Result<Json> config = read_json_file(folder / "config.json");
-  if (!config) return false;
-  const Json* type = config->is_object() ? json_find(*config, "model_type") : nullptr;
-  return type != nullptr && (*type == "llava_qwen2" || *type == "fast_vlm");
-}
-
 // ---- the files ----
 
 struct PlannedFile {
@@ -71,6 +65,7 @@ struct PlannedFile {
 
 struct Plan {
   std::vector<PlannedFile> files;
+  std::optional<OutlierModel> outliers;
   std::vector<MadeTextFile> texts;
   MakeCheckpointReport report;
 };
@@ -97,6 +92,14 @@ MadeTextFile index_of(const std::vector<PlannedFile>& files) {
     }
   Json index = {{"metadata", {{"total_size", bytes}}}, {"weight_map", std::move(weight_map)}};
   return {"model.safetensors.index.json", json_file_text(index)};
+}
+
+OutlierModel outliers_of(const Plan& plan, const CheckpointSizeFacts& size, std::uint64_t seed) {
+  OutlierModel model{
+      .seed = seed, .num_attention_heads = size.heads, .num_key_value_heads = size.kv_heads, .head_dim = size.hidden / size.heads};
+  for (const PlannedFile& file : plan.files)
+    for (const MadeTensor& tensor : file.tensors) model.names.insert(canonical_name(tensor.key));
+  return model;
 }
 
 Plan make_plan(CheckpointSize size, CheckpointDialect dialect) {
@@ -139,6 +142,12 @@ Status write_piece(const Plan& plan, const Piece& piece, std::uint64_t seed, Saf
   buffer.assign(piece.bytes / sizeof(std::uint16_t), 0);  // the counters stay zero
   if (tensor.declaration.dtype == Dtype::kBfloat16)
     fill_random(seed, tensor.key, tensor.fill, piece.first_byte / sizeof(std::uint16_t), buffer);
+  if (plan.outliers) {
+    const Shape& shape = tensor.declaration.shape;
+    TRY(multiply_channels(outlier_powers(*plan.outliers, canonical_name(tensor.key), shape),
+                          {.dtype = tensor.declaration.dtype, .shape = shape, .first = piece.first_byte / sizeof(std::uint16_t)},
+                          std::as_writable_bytes(std::span(buffer)), tensor.declaration.name));
+  }
   return writer.write(piece.tensor, piece.first_byte, std::as_bytes(std::span(buffer)));
 }
 
@@ -161,6 +170,13 @@ Status write_tensors(const Plan& plan, const Path& folder, std::uint64_t seed, P
 }
 
 }  // namespace
+
+bool holds_checkpoint(const Path& folder) {
+  Result<Json> config = read_json_file(folder / "config.json");
+  if (!config) return false;
+  const Json* type = config->is_object() ? json_find(*config, "model_type") : nullptr;
+  return type != nullptr && (*type == "llava_qwen2" || *type == "fast_vlm");
+}
 
 void fill_random(std::uint64_t seed, std::string_view key, const TensorFill& fill, std::uint64_t first, std::span<std::uint16_t> out) {
   FASTVLM_ASSERT(first % 4 == 0, "pieces begin at a multiple of 4 elements");
@@ -189,7 +205,8 @@ Result<MakeCheckpointReport> make_checkpoint(const MakeCheckpointOptions& option
   const Path& target = options.output_dir;
   const StageOptions stage{.force = options.force, .may_replace = holds_checkpoint, .replaceable = "a FastVLM checkpoint"};
   TRY(check_target(target, stage));
-  const Plan plan = make_plan(options.size, options.dialect);
+  Plan plan = make_plan(options.size, options.dialect);
+  if (options.outliers) plan.outliers = outliers_of(plan, facts(options.size), options.seed);
   TRY(check_free_space(target, plan.report.bytes, "the checkpoint"));
   TRY_ASSIGN(StagedFolder folder, StagedFolder::create(target, stage));
 

@@ -17,7 +17,8 @@ struct MakeCheckpointOptions {
   CheckpointDialect dialect = CheckpointDialect::kApple;
   Path output_dir;
   std::uint64_t seed = 0;
-  bool force = false;  // replace an existing checkpoint folder
+  bool outliers = false;  // synthetic/outliers.h: the model computes the same
+  bool force = false;     // replace an existing checkpoint folder
 };
 
 struct MakeCheckpointReport {
@@ -28,9 +29,12 @@ struct MakeCheckpointReport {
 };
 
 // Writes into a temporary sibling of `output_dir` and renames it at the end; a failed run leaves nothing. The folder must not
-// exist or be empty; `force` replaces a folder whose config.json is that of a FastVLM. The bytes depend on size, dialect and
-// seed only. Errors: folder in use, disk too small or full, interrupt.
+// exist or be empty; `force` replaces a folder whose config.json is that of a FastVLM. The bytes depend on size, dialect,
+// seed and `outliers` only. Errors: folder in use, disk too small or full, interrupt.
 Result<MakeCheckpointReport> make_checkpoint(const MakeCheckpointOptions& options, Progress& progress);
+
+// Whether the folder's config.json is that of a FastVLM.
+bool holds_checkpoint(const Path& folder);
 
 // Elements first … first + out.size() - 1 of the tensor `key` as bfloat16. `first` is a multiple of 4.
 void fill_random(std::uint64_t seed, std::string_view key, const TensorFill& fill, std::uint64_t first, std::span<std::uint16_t> out);

@@ -8,6 +8,7 @@
 
 #include "fastvlm/base/interrupt.h"
 #include "fastvlm/checkpoint/dialect.h"
+#include "fastvlm/synthetic/outlier_copy.h"
 #include "fastvlm/tensor/convert.h"
 
 namespace fastvlm {
@@ -46,6 +47,16 @@ TEST_F(MakeCheckpoint, TheSameSeedGivesTheSameBytesAndAnotherSeedOthers) {
     EXPECT_EQ(bytes_of("one"), bytes_of("two"));
     EXPECT_NE(bytes_of("one")["model.safetensors"], bytes_of("three")["model.safetensors"]);
   }
+}
+
+TEST_F(MakeCheckpoint, OutliersAreThoseThatACopyGets) {
+  Progress silent;
+  ASSERT_TRUE(make("plain", CheckpointDialect::kHf, 7).ok());
+  ASSERT_TRUE(make_checkpoint({.dialect = CheckpointDialect::kHf, .output_dir = root_ / "made", .seed = 7, .outliers = true}, silent).ok());
+  const auto copied = copy_with_outliers({.model_dir = root_ / "plain", .output_dir = root_ / "copied", .seed = 7}, silent);
+  ASSERT_TRUE(copied.ok()) << copied.error().message;
+  EXPECT_EQ(bytes_of("made"), bytes_of("copied"));
+  EXPECT_NE(bytes_of("made")["model.safetensors"], bytes_of("plain")["model.safetensors"]);
 }
 
 TEST_F(MakeCheckpoint, TheReportAgreesWithTheFolder) {

@@ -22,17 +22,6 @@ std::string sentence_of(const std::vector<RefusedNode>& refused) {
   return fmt::format("{}: {}{}", label, reason, more);
 }
 
-// Advice of the kind that helps with our own exports is no help with a file of others.
-std::string for_foreign_file(std::string sentence) {
-  constexpr std::string_view kCode = "(error 1002)";
-  if (const auto end = sentence.find(kCode); end != std::string::npos) {
-    const auto behind = sentence.find(" (target ", end);
-    const std::string target = behind == std::string::npos ? "" : sentence.substr(behind);
-    sentence = sentence.substr(0, end + kCode.size()) + "; choose another chip, or a smaller model" + target;
-  }
-  return sentence;
-}
-
 // The file to compile: the one that was named, or a copy with fixed inputs.
 Result<ChildCompilation> compilation_of(const CompilerQuestion& question, const Path& work) {
   ChildCompilation compilation{.program = question.program,
@@ -68,7 +57,7 @@ Result<CompilerAnswer> ask_backend(const CompilerQuestion& question) {
   const Error& error = outcome.error();
   if (error.kind != ErrorKind::kBadInput && error.kind != ErrorKind::kCheckFailed) return error;
   const bool named = error.kind == ErrorKind::kBadInput && !answer.refused.empty();
-  answer.sentence = named ? sentence_of(answer.refused) : for_foreign_file(error.message);
+  answer.sentence = named ? sentence_of(answer.refused) : error.message;
   return answer;
 }
 

@@ -52,6 +52,7 @@ Result<Json> compile_all(const Job& job) {
                                            .last = i + 1 == job.graphs.size(),
                                            .vtcm_mib = static_cast<int>(job.vtcm_mib),
                                            .data_folder = job.data_folder,
+                                           .foreign = !job.model.empty(),
                                            .trace = job.output_folder / (name + ".qnn")}));
     session.reset();
     graphs.push_back({{"name", name}, {"seconds", std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count()}});

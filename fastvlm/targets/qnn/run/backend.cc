@@ -18,12 +18,15 @@ struct KnownFailure {
   const char* phrase;  // digits alone: an error code
   const char* advice;
   ErrorKind kind = ErrorKind::kBadInput;
+  const char* foreign_advice = nullptr;  // instead, for graphs that are not of ours
 };
 constexpr std::array kKnownFailures = {
     KnownFailure{
         "1002",
         "the context does not fit this chip or uses arithmetic it lacks (error 1002); cut the decoder with `part_limit_bytes`, shorten "
-        "`context`, or choose another `targets`"},
+        "`context`, or choose another `targets`",
+        ErrorKind::kBadInput,
+        "the context does not fit this chip or uses arithmetic it lacks (error 1002); choose another chip, or a smaller model"},
     KnownFailure{"5000", "the context was made by a newer QNN than this runtime (error 5000); compile again with this runtime"},
     KnownFailure{"dynamic shape", "HTP takes no symbolic extents; export static graphs with `targets`"},
     KnownFailure{"already exists", "the output file exists; remove it or choose another folder"},
@@ -108,18 +111,21 @@ Result<std::unique_ptr<OrtRunner>> open_session(const std::shared_ptr<OrtRuntime
     TRY_ASSIGN(const std::string bytes, read_file(model, std::size_t{1} << 31));
     session = OrtRunner::open(runtime, {as_bytes(bytes), model.string(), request.data_folder}, options);
   }
-  if (!session.ok()) return explain_failure(session.error(), runtime->take_log(), model);
+  if (!session.ok()) return explain_failure(session.error(), runtime->take_log(), model, request.foreign);
   return session;
 }
 
-Error explain_failure(const Error& error, const std::string& log, const Path& model) {
+Error explain_failure(const Error& error, const std::string& log, const Path& model, bool foreign) {
   if (error.kind == ErrorKind::kInterrupted) return error;
   std::string sentence = model.filename().string() + ": the backend refused it";
   const auto nodes = refused_nodes(log);
   for (std::size_t i = 0; i < nodes.size(); ++i) sentence += (i == 0 ? ": " : "; ") + nodes[i];
   const std::string everything = error.message + log;
   for (const KnownFailure& known : kKnownFailures)
-    if (tells(everything, known.phrase)) return {known.kind, fmt::format("{}: {}", sentence, known.advice)};
+    if (tells(everything, known.phrase)) {
+      const char* advice = foreign && known.foreign_advice != nullptr ? known.foreign_advice : known.advice;
+      return {known.kind, fmt::format("{}: {}", sentence, advice)};
+    }
   if (nodes.empty()) sentence += ": " + first_line(error.message);
   return bad_input("{}", sentence);
 }

@@ -19,6 +19,7 @@ struct SessionRequest {
   bool last = false;        // the last of them
   int vtcm_mib = 0;         // 0: the backend's own choice (4)
   Path data_folder;         // of external data that do not lie beside the model; empty: they do
+  bool foreign = false;     // the graph is not an export of ours, so that no option of ours mends it
   Path trace;               // folder for the list of QNN nodes and where they come from; empty: none
 };
 
@@ -29,7 +30,7 @@ Result<std::shared_ptr<OrtRuntime>> load_backend(const RuntimePaths& paths);
 Result<std::unique_ptr<OrtRunner>> open_session(const std::shared_ptr<OrtRuntime>& runtime, const RuntimePaths& paths, const Path& model,
                                                 const SessionRequest& request);
 
-// What the backend said, as a sentence with a way out. `log` is what it printed while it refused.
-Error explain_failure(const Error& error, const std::string& log, const Path& model);
+// What the backend said, as a sentence with a way out. `log` is what it printed while it refused; `foreign` as in a request.
+Error explain_failure(const Error& error, const std::string& log, const Path& model, bool foreign = false);
 
 }  // namespace fastvlm::qnn

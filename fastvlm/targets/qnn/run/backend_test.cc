@@ -26,6 +26,14 @@ TEST(ExplainFailure, KnowsCodesAndPhrasesAndWhetherTheMachineIsToBlame) {
   }
 }
 
+TEST(ExplainFailure, AdvisesNoOptionOfOursForAForeignFile) {
+  const Error failure{ErrorKind::kBadInput, "Failed to finalize QNN graph. Error code: 1002"};
+  const std::string own = explain_failure(failure, "", "a.onnx").message, foreign = explain_failure(failure, "", "a.onnx", true).message;
+  EXPECT_NE(own.find("`part_limit_bytes`"), std::string::npos) << own;
+  EXPECT_EQ(foreign.find('`'), std::string::npos) << foreign;
+  EXPECT_NE(foreign.find("choose another chip, or a smaller model"), std::string::npos) << foreign;
+}
+
 TEST(ExplainFailure, ANumberThatIsNoCodeIsNotTakenForOne) {
   for (const char* message : {"node layer_1002 has 5000 rows", "Error in decoder.5000", "code: 10021", "shape [1, 1002]"})
     EXPECT_EQ(explain_failure({ErrorKind::kBadInput, message}, "", "a.onnx").message,
