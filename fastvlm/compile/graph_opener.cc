@@ -7,6 +7,7 @@
 #include "fastvlm/compile/compile_output.h"
 #include "fastvlm/compile/graph_weights.h"
 #include "fastvlm/run/ort_runner.h"
+#include "fastvlm/session/decoded_weights.h"
 #include "fastvlm/session/float_edges.h"
 
 namespace fastvlm {
@@ -15,12 +16,15 @@ namespace {
 Result<OpenGraph> cpu_opener(const GraphOpenerOptions& options) {
   TRY_ASSIGN(const RuntimePaths paths, require_runtimes(options.runtimes, /*with_qnn=*/false));
   TRY_ASSIGN(std::shared_ptr<OrtRuntime> runtime, OrtRuntime::load(paths.onnxruntime_library));
-  const OrtRunnerOptions how{
-      .threads = static_cast<int>(options.threads), .disable_prepacking = options.share_weights, .watcher = options.watcher};
-  return OpenGraph([runtime, how](const Path& model) -> Result<std::unique_ptr<Runner>> {
-    TRY_ASSIGN(std::unique_ptr<Runner> runner, OrtRunner::open(runtime, model, how));
-    return runner;
-  });
+  const auto opener = [&](bool share_weights) -> OpenGraph {
+    const OrtRunnerOptions how{
+        .threads = static_cast<int>(options.threads), .disable_prepacking = share_weights, .watcher = options.watcher};
+    return [runtime, how](const Path& model) -> Result<std::unique_ptr<Runner>> {
+      TRY_ASSIGN(std::unique_ptr<Runner> runner, OrtRunner::open(runtime, model, how));
+      return runner;
+    };
+  };
+  return with_decoded_weights(opener(options.share_weights), {.threads = options.threads, .open_four_bits = opener(false)});
 }
 
 // An Error where the chip can run none of the static graphs.
