@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Export of a full-size checkpoint with random weights against `cp -r` of the finished folder, in turn, both followed by sync.
 
-    bench/export.py [--size 0.5b] [--rounds 5] [--work FOLDER] [--program build/release/fastvlm-npu] [--keep]
+    bench/export.py [--size 0.5b] [--rounds 5] [--work FOLDER] [--program build/release/fastvlm-npu] [--keep] [--recipes fp16,w8,w4]
 
-Prints one row for each figure: medians of the rounds, and the ratio of the medians.
+Prints one row for each figure: medians of the rounds, and the ratio of the medians. With --recipes it exports for an NPU with each of them
+in turn instead, and compares them with the first.
 """
 import argparse
 import os
@@ -14,14 +15,14 @@ import time
 
 
 def run(arguments):
-    """Wall seconds until the disk has it, and the peak resident memory of the child in MB."""
+    """Wall seconds until the disk has it, the peak resident memory of the child in MB, and its processor seconds."""
     begin = time.monotonic()
     child = os.spawnvp(os.P_NOWAIT, arguments[0], arguments)
     _, status, usage = os.wait4(child, 0)
     if status != 0:
         raise SystemExit(f"failed: {' '.join(arguments)}")
     os.sync()
-    return time.monotonic() - begin, usage.ru_maxrss / 1000
+    return time.monotonic() - begin, usage.ru_maxrss / 1000, usage.ru_utime + usage.ru_stime
 
 
 def warm(folder):
@@ -37,6 +38,23 @@ def folder_bytes(folder):
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
+def compare_recipes(options, checkpoint, output):
+    names = options.recipes.split(",")
+    runs = {name: [] for name in names}
+    for _ in range(options.rounds):
+        for name in names:
+            shutil.rmtree(output, ignore_errors=True)
+            os.sync()
+            runs[name].append(run([options.program, "--quiet", "export", "--model-dir", str(checkpoint), "--output-dir", str(output), "--target", "sm8750",
+                                   "--image-size", "256", "--prefill", "128", "--context", "1024", "--no-compile", "--recipe", name]))
+    shutil.rmtree(output, ignore_errors=True)
+    medians = {name: [statistics.median(column) for column in zip(*rows)] for name, rows in runs.items()}
+    for name, (seconds, memory, processor) in medians.items():
+        walls = [row[0] for row in runs[name]]
+        print(f"{name:8} {seconds:5.1f} s ({min(walls):.1f} to {max(walls):.1f}), {seconds / medians[names[0]][0]:.2f} of {names[0]}; "
+              f"processor {processor:5.1f} s, {processor / medians[names[0]][2]:.2f}; peak {memory:.0f} MB")
+
+
 def main():
     root = pathlib.Path(__file__).resolve().parent.parent
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -45,20 +63,23 @@ def main():
     parser.add_argument("--work", type=pathlib.Path, default=root / "build" / "bench-export")
     parser.add_argument("--program", default=str(root / "build" / "release" / "fastvlm-npu"))
     parser.add_argument("--dialect", default="apple", choices=["apple", "hf"])
+    parser.add_argument("--recipes", help="export with these recipes for an NPU, in turn; without cp")
     parser.add_argument("--keep", action="store_true", help="leave the folders for another look")
     options = parser.parse_args()
 
     checkpoint, output, copy = options.work / f"checkpoint-{options.size}", options.work / "output", options.work / "copy"
     options.work.mkdir(parents=True, exist_ok=True)
     if not checkpoint.exists():
-        seconds, memory = run([options.program, "--quiet", "make-checkpoint", "--size", options.size, "--dialect", options.dialect,
+        seconds, memory, _ = run([options.program, "--quiet", "make-checkpoint", "--size", options.size, "--dialect", options.dialect,
                                "--output-dir", str(checkpoint)])
         print(f"make-checkpoint {options.size}: {seconds:.1f} s, peak {memory:.0f} MB")
+    if options.recipes:
+        return compare_recipes(options, checkpoint, output)
     exports, copies, peaks = [], [], []
     for _ in range(options.rounds):
         shutil.rmtree(output, ignore_errors=True)
         os.sync()
-        seconds, memory = run([options.program, "--quiet", "export", "--model-dir", str(checkpoint), "--output-dir", str(output)])
+        seconds, memory, _ = run([options.program, "--quiet", "export", "--model-dir", str(checkpoint), "--output-dir", str(output)])
         exports.append(seconds)
         peaks.append(memory)
         if options.rounds > 1:

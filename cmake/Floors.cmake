@@ -24,7 +24,7 @@ function(fastvlm_folder name)
   list(TRANSFORM arg_TESTS PREPEND fastvlm_)
 
   # Loops over all weights and pixels: here the vectoriser pays.
-  list(APPEND hot fastvlm/tensor/convert.cc fastvlm/tensor/weight.cc fastvlm/image/resize_kernels.cc fastvlm/export/embedding_int8.cc)
+  list(APPEND hot fastvlm/tensor/block_kernels.cc fastvlm/tensor/block_kernels_avx2.cc fastvlm/tensor/convert.cc fastvlm/tensor/weight.cc fastvlm/image/resize_kernels.cc fastvlm/export/embedding_int8.cc)
   foreach(file ${hot})
     if(CMAKE_BUILD_TYPE STREQUAL "Release")
       set_source_files_properties(${CMAKE_CURRENT_SOURCE_DIR}/${file} PROPERTIES COMPILE_OPTIONS "-O3" SKIP_PRECOMPILE_HEADERS ON)
