@@ -63,7 +63,9 @@ void add_npu_options(OptionTable& options, NpuArguments& npu) {
             "How the decoder's numbers are stored: fp16, w8, w4, best with --calibration w8a16, w4a16, w8a16-int, or the file of a recipe; "
             "several side by side")
       .show_default();
-  options.value("--vision-recipe", npu.vision_recipe, "NAME", "The same of tower and projector: fp16 or w8a16 (best with --calibration)")
+  options
+      .value("--vision-recipe", npu.vision_recipe, "NAME",
+             "The same of tower and projector: fp16, w8a16 or a file (best with --calibration)")
       .show_default();
   options.choice("--io-dtype", npu.io_dtype, {"float32", "float16", "uint16"},
                  "Element type of inputs and outputs; uint16: codes, where a recipe has integer activations");

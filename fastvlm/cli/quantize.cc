@@ -40,6 +40,8 @@ struct QuantizeArguments {
   std::string size;
   std::optional<double> quality;
   Path output;
+  std::string vision_recipe = "fp16";
+  Path vision_output;
   std::string name;
 };
 
@@ -47,7 +49,8 @@ void add_options(OptionTable& options, QuantizeArguments& a, CommonArguments& co
   options.path("--model-dir", a.model_dir, "Checkpoint folder").complete(Completes::kFolder).set_required();
   options.path("--base-model", a.base_model, "Model that a LoRA adapter in --model-dir is merged into").complete(Completes::kFolder);
   options.list("--recipe", a.recipes, "NAME,NAME",
-               "w8, w4, w8a16, w4a16, w8a16-int, or the file of a recipe; --sensitivity takes one apart, by default w4");
+               "w8, w4, w8a16, w4a16, w8a16-int, or the file of a recipe; --sensitivity takes one apart, by default w4, with "
+               "--vision-recipe alone none");
   options.path("--calibration", a.calibration,
                "Ranges (calibrate) or a folder of pictures, for activations in integers; default: a few made-up pictures");
   add_json(options, common);
@@ -61,9 +64,11 @@ void add_options(OptionTable& options, QuantizeArguments& a, CommonArguments& co
   options.value("--jobs", a.jobs, "N", "Contexts compiled at a time; default: as many as memory allows");
   const std::size_t first = options.rows().size();
   options.heading("What layers cost");
-  options.flag("--sensitivity", a.sensitivity, "Measure what each layer of the text decoder costs, and propose a recipe").excludes =
-      "--output-dir";
-  options.choice("--by", a.by, {"modules", "layers"}, "Whether each matrix is tried by itself, or a layer as a whole, which is faster");
+  options.flag("--sensitivity", a.sensitivity, "Measure what each layer of the text decoder, or of the tower, costs, and propose a recipe")
+      .excludes = "--output-dir";
+  options.value("--vision-recipe", a.vision_recipe, "NAME", "Takes tower and projector apart, too: w8a16 or a file of your own");
+  options.choice("--by", a.by, {"modules", "layers"},
+                 "Whether each matrix and each block of the tower is tried by itself, or layers and stages as a whole, which is faster");
   options.path("--images", a.images, "Pictures to ask about; default: those of --calibration, or a few made-up ones")
       .complete(Completes::kFolder);
   options.path("--prompts", a.prompts, "Questions, one a line, asked in turn; default: six general ones");
@@ -71,9 +76,11 @@ void add_options(OptionTable& options, QuantizeArguments& a, CommonArguments& co
   options.value("--target", a.target, "CHIP", "Chip whose form of the graphs is measured").complete(Completes::kChip).show_default();
   options.value("--reply-tokens", a.reply_tokens, "N", "Tokens of each answer that count, at most").show_default().refuse_negative();
   options.value("--max-pixels", a.max_pixels, "N", "Largest picture that is read").show_default();
-  Option& size = options.value("--size", a.size, "BYTES|SHARE", "Largest decoder, in bytes (340M) or as a share of half precision (0.35)");
+  Option& size = options.value("--size", a.size, "BYTES|SHARE",
+                               "Most bytes of the weights taken apart (340M), or as a share of half precision (0.35)");
   options.value("--quality", a.quality, "KL", "Largest mean KL divergence of a token from the float decoder, in nats").refuse_negative();
   options.path("--output", a.output, "File to write the proposed recipe to, for export --recipe");
+  options.path("--vision-output", a.vision_output, "The same of tower and projector, for export --vision-recipe");
   options.value("--name", a.name, "NAME", "Name of the proposed recipe; default: <recipe>-mixed");
   size.excludes = "--quality";
   for (std::size_t row = first + 1; row < options.rows().size(); ++row) options.rows()[row].needs = "--sensitivity";
@@ -104,7 +111,8 @@ Status check(const QuantizeArguments& a) {
     return bad_usage("say what to do: --output-dir adds the recipe to an export, --sensitivity measures what layers cost");
   if (!a.sensitivity && a.recipes.empty()) return bad_usage("--recipe is required: what is added?");
   if (a.sensitivity && a.recipes.size() > 1) return bad_usage("--recipe: one is taken apart at a time");
-  if (!a.output.empty() && a.size.empty() && !a.quality) return bad_usage("--output: for which --size or --quality?");
+  for (const auto& [option, file] : {std::pair("--output", &a.output), std::pair("--vision-output", &a.vision_output)})
+    if (!file->empty() && a.size.empty() && !a.quality) return bad_usage("{}: for which --size or --quality?", option);
   return {};
 }
 
@@ -121,7 +129,14 @@ Result<SensitivityOptions> options_of(const QuantizeArguments& a, const CommonAr
                              .quality = a.quality,
                              .runtimes = common.runtimes,
                              .threads = common.threads};
-  TRY_ASSIGN(options.recipe, find_recipe(a.recipes.empty() ? "w4" : a.recipes.front()));
+  TRY_ASSIGN(options.vision_recipe, find_recipe(a.vision_recipe, "vision_recipe"));
+  const bool decoder = options.vision_recipe.is_float() || !a.recipes.empty();
+  if (decoder) {
+    TRY_ASSIGN(options.recipe, find_recipe(a.recipes.empty() ? "w4" : a.recipes.front()));
+  }
+  if (!a.output.empty() && options.recipe.is_float()) return bad_usage("--output: the decoder is not taken apart; give --recipe");
+  if (!a.vision_output.empty() && options.vision_recipe.is_float())
+    return bad_usage("--vision-output: tower and projector are not taken apart; give --vision-recipe");
   TRY(read_size(a.size, options));
   std::error_code ignored;
   if (a.images.empty() && std::filesystem::is_directory(a.calibration, ignored)) options.pictures = a.calibration;
@@ -129,7 +144,7 @@ Result<SensitivityOptions> options_of(const QuantizeArguments& a, const CommonAr
 }
 
 Status add_ranges(const QuantizeArguments& a, const CommonArguments& common, Progress& progress, SensitivityOptions& options) {
-  if (options.recipe.activations == Activations::kFloat) return {};
+  if (!wants_ranges({.recipes = {options.recipe}, .vision_recipe = options.vision_recipe})) return {};
   TRY_ASSIGN(options.ranges, ranges_of(a.calibration,
                                        {.model_dir = a.model_dir,
                                         .base_model = a.base_model,
@@ -144,45 +159,61 @@ Status add_ranges(const QuantizeArguments& a, const CommonArguments& common, Pro
 }
 
 OrderedJson measured_json(const MeasuredRecipe& measured, const Sensitivity& found) {
-  return {{"recipe", measured.recipe.name},
-          {"bytes", measured.bytes},
-          {"share", static_cast<double>(measured.bytes) / static_cast<double>(found.float_bytes)},
-          {"kl", measured.apart.kl},
-          {"snr_db", measured.apart.snr_db},
-          {"predicted_kl", measured.predicted}};
+  OrderedJson json = {{"recipe", measured.recipe.name}};
+  if (!measured.vision_recipe.is_float()) json["vision_recipe"] = measured.vision_recipe.name;
+  json.update({{"bytes", measured.bytes},
+               {"share", static_cast<double>(measured.bytes) / static_cast<double>(found.float_bytes)},
+               {"kl", measured.apart.kl},
+               {"snr_db", measured.apart.snr_db},
+               {"predicted_kl", measured.predicted}});
+  if (measured.apart.features_db) json["features_snr_db"] = *measured.apart.features_db;
+  return json;
+}
+
+OrderedJson rules_json(const Recipe& recipe) { return OrderedJson::parse(recipe_text(recipe))["rules"]; }
+
+OrderedJson row_json(const SensitivityRow& row) {
+  OrderedJson json = {{"layer", row.layer},       {"weights", row.weights}, {"precision", row.precision},
+                      {"saved_bytes", row.saved}, {"kl", row.apart.kl},     {"snr_db", row.apart.snr_db}};
+  if (row.apart.features_db) json["features_snr_db"] = *row.apart.features_db;
+  return json;
 }
 
 OrderedJson to_json(const Sensitivity& found) {
   OrderedJson rows = OrderedJson::array();
-  for (const SensitivityRow& row : found.rows)
-    rows.push_back({{"layer", row.layer},
-                    {"weights", row.weights},
-                    {"precision", row.precision},
-                    {"saved_bytes", row.saved},
-                    {"kl", row.apart.kl},
-                    {"snr_db", row.apart.snr_db}});
+  for (const SensitivityRow& row : found.rows) rows.push_back(row_json(row));
   OrderedJson json = {{"questions", found.questions},
                       {"tokens", found.tokens},
                       {"float_bytes", found.float_bytes},
                       {"rows", std::move(rows)},
                       {"whole", measured_json(found.whole, found)}};
   if (found.proposal) json["proposal"] = measured_json(*found.proposal, found);
-  if (found.proposal) json["proposal"]["rules"] = OrderedJson::parse(recipe_text(found.proposal->recipe))["rules"];
+  if (found.proposal && !found.proposal->recipe.is_float()) json["proposal"]["rules"] = rules_json(found.proposal->recipe);
+  if (found.proposal && !found.proposal->vision_recipe.is_float())
+    json["proposal"]["vision_rules"] = rules_json(found.proposal->vision_recipe);
   json["findings"] = found.findings;
   return json;
 }
 
 std::string measured_line(const MeasuredRecipe& measured, const Sensitivity& found) {
-  return fmt::format("{}: {}, {:.3f} of half precision; KL {:.2g} per token ({:.2g} expected), logits at {:.1f} dB", measured.recipe.name,
+  const auto& features = measured.apart.features_db;
+  return fmt::format("{}: {}, {:.3f} of half precision; KL {:.2g} per token ({:.2g} expected), logits at {:.1f} dB{}", names_of(measured),
                      human_bytes(measured.bytes), static_cast<double>(measured.bytes) / static_cast<double>(found.float_bytes),
-                     measured.apart.kl, measured.predicted, measured.apart.snr_db);
+                     measured.apart.kl, measured.predicted, measured.apart.snr_db,
+                     features ? fmt::format(", features at {:.1f} dB", *features) : "");
 }
 
+std::string signed_bytes(std::int64_t bytes) { return (bytes < 0 ? "-" : "") + human_bytes(static_cast<std::uint64_t>(std::abs(bytes))); }
+
 void print_found(const Sensitivity& found) {
+  const bool tower = !found.whole.vision_recipe.is_float();
   Rows rows = {{"layer", "weights", "precision", "saved", "KL per token", "logits"}};
-  for (const SensitivityRow& row : found.rows)
-    rows.push_back({row.layer, row.weights, row.precision, human_bytes(row.saved), fmt::format("{:.3g}", row.apart.kl),
+  if (tower) rows[0].push_back("features");
+  for (const SensitivityRow& row : found.rows) {
+    rows.push_back({row.layer, row.weights, row.precision, signed_bytes(row.saved), fmt::format("{:.3g}", row.apart.kl),
                     fmt::format("{:.1f} dB", row.apart.snr_db)});
+    if (tower) rows.back().push_back(row.apart.features_db ? fmt::format("{:.1f} dB", *row.apart.features_db) : "");
+  }
   print_table(rows);
   for (const std::string& finding : found.findings) print_line("note: " + finding);
   print_line(fmt::format("{} questions, {} tokens; each row alone, all else in half precision of {}", found.questions, found.tokens,
@@ -268,25 +299,33 @@ ExitCode run_addition(const QuantizeArguments& a, const CommonArguments& common)
 
 // ---- What layers cost ---------------------------------------------------------------------------------------------------
 
+// Gives a proposed recipe its name and writes it where asked for; `start` is what it was made of.
+Status finish_proposal(Recipe& recipe, const Recipe& start, const std::string& name, const Path& output) {
+  if (start.is_float()) return {};
+  const bool as_it_is = recipe.rules == start.rules;
+  recipe.name = name.empty() ? start.name + "-mixed" : name;
+  recipe.about = start.name + (as_it_is ? " as it is: more bits did not pay where `quantize --sensitivity` measured"
+                                        : " with more bits where `quantize --sensitivity` found that they pay");
+  TRY_ASSIGN(recipe, parse_recipe(recipe_text(recipe), "--name " + recipe.name));
+  if (!output.empty()) TRY(write_file_atomically(output, recipe_text(recipe)));
+  return {};
+}
+
 ExitCode run_sensitivity(const QuantizeArguments& a, const CommonArguments& common) {
   TRY_ASSIGN(SensitivityOptions options, options_of(a, common));
   auto progress = make_progress(common.quiet || common.json);
   TRY(add_ranges(a, common, *progress, options));
   TRY_ASSIGN(Sensitivity found, measure_sensitivity(options, *progress));
   if (found.proposal) {
-    Recipe& recipe = found.proposal->recipe;
-    recipe.name = a.name.empty() ? options.recipe.name + "-mixed" : a.name;
-    const bool as_it_is = recipe.rules == options.recipe.rules;
-    recipe.about = options.recipe.name + (as_it_is ? " as it is: more bits did not pay where `quantize --sensitivity` measured"
-                                                   : " with more bits where `quantize --sensitivity` found that they pay");
-    TRY_ASSIGN(recipe, parse_recipe(recipe_text(recipe), "--name " + recipe.name));
-    if (!a.output.empty()) TRY(write_file_atomically(a.output, recipe_text(recipe)));
+    TRY(finish_proposal(found.proposal->recipe, options.recipe, a.name, a.output));
+    TRY(finish_proposal(found.proposal->vision_recipe, options.vision_recipe, a.name, a.vision_output));
   }
   if (common.json)
     print_json(to_json(found));
   else
     print_found(found);
-  if (!common.json && found.proposal && !a.output.empty()) print_line(a.output.string());
+  for (const Path* file : {&a.output, &a.vision_output})
+    if (!common.json && found.proposal && !file->empty()) print_line(file->string());
   return 0;
 }
 
@@ -306,12 +345,14 @@ Verb quantize_verb(CommonArguments& common) {
            "With --output-dir the graphs and weights of the recipe are added to an export, as if it had been made with all of them;\n"
            "the checkpoint must be the one it was made of, and where it was made with ranges, --calibration must be the same.\n"
            "With --sensitivity one matrix of the text decoder at a time is stored as the recipe says, on the CPU, and the choice of\n"
-           "every token is compared with that of the float decoder along its own replies. The table is cost against bytes; with\n"
-           "--size or --quality it proposes which weights to keep at 8 bits or as floats, measures that recipe as a whole, and\n"
-           "writes it for export --recipe. The graphs lie in a temporary folder meanwhile (TMPDIR).",
+           "every token is compared with that of the float decoder along its own replies; with --vision-recipe so is one block of the\n"
+           "tower, and the projector. The table is cost against bytes; with --size or --quality it proposes which weights to keep at\n"
+           "8 bits or as floats, measures that recipe as a whole, and writes it for export --recipe and --vision-recipe. How long it\n"
+           "will take is said before it begins. The graphs lie in a temporary folder meanwhile (TMPDIR).",
        .examples = "  fastvlm-npu quantize --output-dir out --recipe w8 --model-dir FastVLM-0.5B\n"
                    "  fastvlm-npu quantize --sensitivity --model-dir FastVLM-0.5B --recipe w4 --images pictures\n"
-                   "  fastvlm-npu quantize --sensitivity --model-dir FastVLM-0.5B --images pictures --size 0.33 --output ./mine.json"},
+                   "  fastvlm-npu quantize --sensitivity --model-dir FastVLM-0.5B --images pictures --size 0.33 --output ./mine.json\n"
+                   "  fastvlm-npu quantize --sensitivity --model-dir FastVLM-0.5B --vision-recipe w8a16 --calibration pictures"},
       common, add_options, run);
 }
 

@@ -52,5 +52,30 @@ TEST(Quantize, WritesARecipeThatExportTakes) {
   EXPECT_NE(plan.dump().find("decoder_mine"), std::string::npos);
 }
 
+TEST(Quantize, TakesTheTowerApartAndWritesARecipeThatExportTakesForIt) {
+  FolderForTests folder;
+  const std::string file = folder / "tower.json";
+  const std::vector<std::string> common = {"quantize",        "--sensitivity",  "--model-dir", kCheckpoint,    "--by",
+                                           "layers",          "--reply-tokens", "1",           "--image-size", "64",
+                                           "--vision-recipe", "w8a16"};
+  std::vector<std::string> sized = common;
+  sized.insert(sized.end(), {"--size", "0.8", "--vision-output", file, "--name", "mine"});
+  const Json found = run_json(sized);
+  EXPECT_EQ(found["whole"]["vision_recipe"], "w8a16");
+  EXPECT_EQ(found["whole"]["recipe"], "fp16") << "the decoder is left alone";
+  ASSERT_EQ(found["rows"].size(), 8u);
+  EXPECT_EQ(found["rows"][7]["layer"], "model.multi_modal_projector");
+  EXPECT_TRUE(found["rows"][7]["features_snr_db"].is_number());
+  EXPECT_EQ(Json::parse(folder.read("tower.json"))["rules"], found["proposal"]["vision_rules"]);
+  const Json plan =
+      run_json({"plan", "--model-dir", kCheckpoint, "--target", "sm8750", "--vision-recipe", file, "--context", "64", "--prefill", "8"});
+  EXPECT_NE(plan.dump().find("vision_256_mine"), std::string::npos);
+  std::vector<std::string> decoder = common;
+  decoder.insert(decoder.end(), {"--size", "0.8", "--output", file});
+  const ProcessResult refused = run_program(decoder);
+  EXPECT_EQ(refused.exit_code, 2);
+  EXPECT_NE(refused.output.find("the decoder is not taken apart"), std::string::npos) << refused.output;
+}
+
 }  // namespace
 }  // namespace fastvlm::cli

@@ -1,4 +1,4 @@
-// A golden checkpoint that a test may change before it is exported.
+// A checkpoint of the test data that a test may change before it is exported.
 #pragma once
 
 #include <functional>
@@ -13,9 +13,11 @@ namespace fastvlm {
 class EditedCheckpoint {
  public:
   // All tensors come into `tensors`; the small files are copied.
-  EditedCheckpoint(const Path& folder, const std::string& golden) : folder_(folder) {
+  EditedCheckpoint(const Path& folder, const std::string& golden) : EditedCheckpoint(folder, golden_folder(golden) / "checkpoint") {}
+  EditedCheckpoint(const Path& folder, const char* golden) : EditedCheckpoint(folder, std::string(golden)) {}
+  EditedCheckpoint(const Path& folder, const Path& source) : folder_(folder) {
     std::filesystem::create_directories(folder);
-    for (const auto& entry : std::filesystem::directory_iterator(golden_folder(golden) / "checkpoint")) {
+    for (const auto& entry : std::filesystem::directory_iterator(source)) {
       const std::string name = entry.path().filename().string();
       if (name.ends_with(".safetensors")) {
         auto read = read_safetensors(entry.path());
@@ -43,6 +45,15 @@ class EditedCheckpoint {
   void add(std::string name, Shape shape, float value) {
     const std::vector<float> values(static_cast<std::size_t>(element_count(shape)), value);
     tensors.push_back({std::move(name), Tensor::of_floats(std::move(shape), values)});
+  }
+  // Numbers [begin, begin + count) of every `stride` become `factor` times what they were.
+  void multiply(const std::string& name, float factor, std::size_t begin, std::size_t count = 1, std::size_t stride = 0) {
+    Tensor& changed = tensor(name).tensor;
+    const Tensor wide = to_float32(changed.view());
+    std::vector<float> numbers(wide.floats().begin(), wide.floats().end());
+    for (std::size_t row = begin; row < numbers.size(); row += stride == 0 ? numbers.size() : stride)
+      for (std::size_t i = row; i < std::min(row + count, numbers.size()); ++i) numbers[i] *= factor;
+    changed = Tensor::of_floats(changed.shape, numbers);
   }
   void rename(const std::function<std::string(const std::string&)>& change) {
     for (NamedTensor& tensor : tensors) tensor.name = change(tensor.name);

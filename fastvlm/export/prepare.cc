@@ -133,6 +133,7 @@ Status add_npu_graphs(PreparedExport& p, const Weights& weights) {
     add_gelus(npu.gelus, p.gelus);
     if (activations == Activations::kWhole) add_float_matrix(options, prepared, p.matrices);
     if (activations != Activations::kFloat) {
+      if (npu.role == GraphRole::kVision) TRY(check_convolutions(options.vision_recipe, *prepared.graph));
       TRY_ASSIGN(IntegerGraph integers, in_integers(*prepared.graph, *p.options.ranges, {activations, options.integer_edges}));
       prepared.graph = std::move(integers.graph);
       enter(prepared, kind);

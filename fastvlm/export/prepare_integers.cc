@@ -7,6 +7,7 @@
 
 #include "fastvlm/base/try.h"
 #include "fastvlm/quant/built_in_set.h"
+#include "fastvlm/quant/half_nodes.h"
 #include "fastvlm/targets/registry.h"
 
 namespace fastvlm {
@@ -37,7 +38,7 @@ std::optional<std::string> first_float_matrix(const Graph& graph) {
     if (node.inputs.size() < 2 || node.inputs[1] < 0) continue;
     const ValueInfo& weight = graph.value(node.inputs[1]);
     if (node.op == "MatMulNBits") return weight.name.substr(0, weight.name.find(':'));
-    if ((node.op == "MatMul" || node.op == "Gemm") && weight.weight != nullptr && !weight.encoding) return weight.name;
+    if (weight_of_product(graph, node) != nullptr && !weight.encoding) return weight.name;
   }
   return std::nullopt;
 }
@@ -152,6 +153,19 @@ std::vector<std::string> shortened_factors(const NpuOptions& options, std::span<
   say("the tower with recipe " + options.vision_recipe.name, options.vision_recipe);
   for (const Recipe& recipe : options.recipes) say("recipe " + recipe.name, recipe);
   return sentences;
+}
+
+Status check_convolutions(const Recipe& recipe, const Graph& graph) {
+  for (const Node& node : graph.nodes()) {
+    if (node.op != "Conv") continue;
+    const ValueInfo& weight = graph.value(node.inputs[1]);
+    const EncodingRule* rule = rule_for(recipe.rules, weight.name);
+    if (!weight.encoding && rule != nullptr && rule->weights)
+      return bad_option("vision_recipe",
+                        "{}: \"{}\" is a convolution, which has {{\"bits\": 8}} without a block, or \"float\"; rule \"{}\"", recipe.name,
+                        weight.name, rule->match);
+  }
+  return {};
 }
 
 Result<IntegerGraph> in_integers(const Graph& graph, const RangeOptions& ranges, const IntegersWanted& wanted) {

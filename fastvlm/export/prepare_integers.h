@@ -38,6 +38,9 @@ Activations activations_for(const NpuOptions& options, std::span<const ChosenChi
 // A sentence for each recipe whose second factors have 8 bits on account of some of the chips although others take 16.
 std::vector<std::string> shortened_factors(const NpuOptions& options, std::span<const ChosenChip> chips);
 
+// Refuses blocks for convolutions, which have none. `graph` is expanded.
+Status check_convolutions(const Recipe& recipe, const Graph& graph);
+
 struct IntegersWanted {
   Activations activations = Activations::kInt16;
   IntegerEdges edges;

@@ -7,6 +7,7 @@
 #include "fastvlm/base/try.h"
 #include "fastvlm/bundle/graph_entry.h"
 #include "fastvlm/graph/value_classes.h"
+#include "fastvlm/quant/half_nodes.h"
 #include "fastvlm/tensor/dtype.h"
 
 namespace fastvlm {
@@ -45,15 +46,16 @@ Extremes wider(const Extremes& seen, float margin) { return {seen.min * margin, 
 class Encoder {
  public:
   Encoder(const Graph& graph, const IntegerForm& form)
-      : graph_(graph), form_(form), ties_(graph.values().size()), facts_(graph.values().size()) {}
+      : graph_(graph), form_(form), half_(half_nodes(graph)), ties_(graph.values().size()), facts_(graph.values().size()) {}
 
   Result<ActivationEncodings> encode(const Ranges& ranges) {
     tie();
     see(extremes_of(graph_, ranges));
     for (const Node& node : graph_.nodes()) note(node);
+    keep_halves();
     for (const Node& node : graph_.nodes()) infer(node);
     for (const Node& node : graph_.nodes()) bound(node);
-    ActivationEncodings result{.encodings = std::vector<std::optional<Encoding>>(facts_.size()), .made_as = {}, .edges = {}};
+    ActivationEncodings result{.encodings = std::vector<std::optional<Encoding>>(facts_.size()), .made_as = {}, .edges = {}, .half = half_};
     result.edges = result.made_as = result.encodings;
     for (int input : graph_.inputs()) TRY(give(input, result));
     for (const Node& node : graph_.nodes())
@@ -89,6 +91,26 @@ class Encoder {
     if (node.op == "Add")
       for (int input : node.inputs)
         if (is_activation(input) && facts(input).is_float) facts(output).is_float = true;
+  }
+
+  // Between nodes that all compute in half precision there are no codes.
+  void keep_halves() {
+    std::vector<bool> other(facts_.size());
+    for (const bool half : {false, true})
+      for (std::size_t i = 0; i < half_.size(); ++i) {
+        if (half_[i] != half) continue;
+        const Node& node = graph_.nodes()[i];
+        if (ties_encodings(node.op)) continue;
+        for (const auto* values : {&node.inputs, &node.outputs})
+          for (int value : *values) {
+            if (!is_activation(value)) continue;
+            const auto of = static_cast<std::size_t>(ties_.of(value));
+            if (!half)
+              other[of] = true;
+            else if (!other[of])
+              facts_[of].is_float = true;
+          }
+      }
   }
 
   // A Gelu of one node stands where the graph that was measured has several: its range follows from that of its input.
@@ -151,7 +173,8 @@ class Encoder {
 
   const Graph& graph_;
   const IntegerForm& form_;
-  ValueClasses ties_;  // values that hold the same numbers
+  std::vector<bool> half_;  // for each node
+  ValueClasses ties_;       // values that hold the same numbers
   std::vector<Facts> facts_;
 };
 

@@ -37,6 +37,8 @@ struct ActivationEncodings {
   std::vector<std::optional<Encoding>> made_as;
   // Of inputs and outputs that are codes.
   std::vector<std::optional<Encoding>> edges;
+  // For each node: it computes in half precision, see half_nodes().
+  std::vector<bool> half;
 };
 
 // uint16 or uint8 over the range, with zero a code of its own.

@@ -5,6 +5,8 @@
 
 #include "fastvlm/base/assert.h"
 #include "fastvlm/base/try.h"
+#include "fastvlm/ops/basic.h"
+#include "fastvlm/ops/reference.h"
 #include "fastvlm/quant/codes.h"
 #include "fastvlm/quant/integer_convolution.h"
 #include "fastvlm/tensor/channel_quantise.h"
@@ -36,6 +38,7 @@ class Writer {
   using Row = Status (Writer::*)(const Node&);
   static Row row_of(std::string_view op);
 
+  Status half(const Node& node);
   Status pass(const Node& node);
   Status same_operator(const Node& node);
   Status gelu(const Node& node);
@@ -256,6 +259,20 @@ Status Writer::gelu(const Node& node) {
   return {};
 }
 
+// As in a graph of floats. HTP takes one Gelu node between codes only; elsewhere it is the form that is right for any number.
+Status Writer::half(const Node& node) {
+  if (node.op == "Clip") return pass(node);
+  std::vector<Value> inputs;
+  for (int input : node.inputs) {
+    const bool constant = input >= 0 && from_.value(input).is_constant();
+    TRY_ASSIGN(Value operand, constant ? Result<Value>(plain_constant(input)) : read(input));
+    inputs.push_back(operand);
+  }
+  if (node.op != "Gelu") return emit(node, std::move(inputs)), Status();
+  store(node.outputs[0], ops::add(ops::relu(inputs[0]), ops::gelu_of_erf(ops::neg(ops::abs(inputs[0])))));
+  return {};
+}
+
 Status Writer::pass(const Node& node) {
   codes_[at(node.outputs[0])] = codes_[at(node.inputs[0])];
   floats_[at(node.outputs[0])] = floats_[at(node.inputs[0])];
@@ -326,8 +343,7 @@ Status Writer::gemm(const Node& node) {
 Status Writer::convolution(const Node& node) {
   const ValueInfo& info = from_.value(node.inputs[1]);
   const auto edges = edges_of(node);
-  if (!info.encoding) return bad_input("{}: the recipe says nothing about \"{}\", which needs 8 bits here", from_.name(), info.name);
-  FASTVLM_ASSERT(edges && node.inputs.size() == 3, "a convolution of integers with a bias");
+  FASTVLM_ASSERT(info.encoding && edges && node.inputs.size() == 3, "a convolution of integers with a bias");
   TRY_ASSIGN(const std::vector<float> bias, numbers_of(node.inputs[2]));
   TRY_ASSIGN(const IntegerConvolution parts, integer_convolution(info.weight, bias, *edges));
   noted_.tables[at(node.inputs[1])] = ScaleTable{.scales = parts.weight.scales, .bits = 8, .axis = 0};
@@ -366,8 +382,13 @@ Status Writer::rms_norm(const Node& node) {
 
 Result<IntegerGraph> Writer::write() {
   for (int input : from_.inputs()) add_input(input);
-  for (const Node& node : from_.nodes()) {
+  for (std::size_t i = 0; i < from_.nodes().size(); ++i) {
+    const Node& node = from_.nodes()[i];
     Scope scope(*to_, module_of(node), /*absolute=*/true);
+    if (encodings_.half[i]) {
+      TRY(half(node));
+      continue;
+    }
     const Row row = node.domain.empty() || node.domain == kMicrosoftDomain ? row_of(node.op) : nullptr;
     if (row == nullptr)
       return bad_input("{}: the operator {} of {} has no form with integer activations", from_.name(), node.op, node.name);

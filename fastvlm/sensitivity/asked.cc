@@ -17,6 +17,11 @@ Prompt prompt_of(const ChatPrompt& prompt, const std::string& question) {
   return prompt.conversation({&turn, 1});
 }
 
+struct Seen {
+  Picture picture;
+  std::vector<float> vectors;
+};
+
 class FloatModel {
  public:
   static Result<FloatModel> open(const Asking& asking, const OutputFolder& folder, const OpenGraph& open) {
@@ -40,15 +45,18 @@ class FloatModel {
     return model;
   }
 
-  Result<std::vector<float>> see(const Path& file, std::string& hash) {
-    TRY_ASSIGN(const Picture picture, encoder_->load(file));
-    hash = picture.hash;
-    return encoder_->encode(picture);
+  Result<Seen> see(const Path& file) {
+    Seen seen;
+    TRY_ASSIGN(seen.picture, encoder_->load(file));
+    TRY_ASSIGN(seen.vectors, encoder_->encode(seen.picture));
+    return seen;
   }
 
-  Result<AskedRows> ask(const std::string& question, const std::string& hash, const std::vector<float>& vectors, std::int64_t most) {
+  Result<AskedRows> ask(const std::string& question, const Seen& seen, std::int64_t most) {
+    const auto& [picture, vectors] = seen;
     AskedRows asked;
-    for (const Segment& segment : segments_of(prompt_of(*prompt_, question), hash, encoder_->tokens())) {
+    for (const Segment& segment : segments_of(prompt_of(*prompt_, question), picture.hash, encoder_->tokens())) {
+      if (!segment.picture.empty()) asked.image_row = static_cast<std::int64_t>(asked.rows.size()) / session_->hidden_size();
       const std::vector<float> part = segment.picture.empty() ? table_->vectors(segment.ids) : vectors;
       asked.rows.insert(asked.rows.end(), part.begin(), part.end());
     }
@@ -87,18 +95,21 @@ Result<std::int64_t> longest_sequence(const Asking& asking, const Tokenizer& tok
   return longest + asking.reply_tokens;
 }
 
-Result<std::vector<AskedRows>> ask_floats(const Asking& asking, const OutputFolder& folder, const OpenGraph& open) {
-  TRY_ASSIGN(FloatModel model, FloatModel::open(asking, folder, open));
+Result<Asked> ask_floats(const Asking& asking, const OutputFolder& folder, const OpenGraph& open, Progress& progress) {
   const std::size_t pairs = std::max(asking.pictures.size(), asking.prompts.size());
-  std::vector<AskedRows> sequences;
+  progress.start("asking the float model", pairs);
+  TRY_ASSIGN(FloatModel model, FloatModel::open(asking, folder, open));
+  Asked asked;
   for (std::size_t picture = 0; picture < asking.pictures.size(); ++picture) {
-    std::string hash;
-    TRY_ASSIGN(const std::vector<float> vectors, model.see(asking.pictures[picture], hash));
+    TRY_ASSIGN(Seen seen, model.see(asking.pictures[picture]));
     for (std::size_t pair = picture; pair < pairs; pair += asking.pictures.size()) {
-      TRY_ASSIGN(sequences.emplace_back(), model.ask(asking.prompts[pair % asking.prompts.size()], hash, vectors, asking.reply_tokens));
+      TRY_ASSIGN(asked.sequences.emplace_back(), model.ask(asking.prompts[pair % asking.prompts.size()], seen, asking.reply_tokens));
+      asked.sequences.back().picture = picture;
+      progress.advance(1);
     }
+    if (asking.keep_pixels) asked.pixels.push_back(std::move(seen.picture.pixel_values));
   }
-  return sequences;
+  return asked;
 }
 
 }  // namespace fastvlm

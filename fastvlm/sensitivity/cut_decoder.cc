@@ -6,11 +6,9 @@
 #include "fastvlm/base/interrupt.h"
 #include "fastvlm/base/try.h"
 #include "fastvlm/bundle/graph_entry.h"
-#include "fastvlm/onnx/model_file.h"
 #include "fastvlm/ops/reference.h"
 #include "fastvlm/session/decoder_session.h"
 #include "fastvlm/session/run_graph.h"
-#include "fastvlm/targets/compile_load.h"
 
 namespace fastvlm {
 namespace {
@@ -28,21 +26,14 @@ Tensor input_of(const TensorInfo& info, std::span<const float> hidden, double ro
 
 }  // namespace
 
-const GraphEntry* CutDecoder::find(const std::string& recipe, std::int64_t part) const {
+std::optional<Path> CutDecoder::find(const std::string& recipe, std::int64_t part) const {
   const std::int64_t rows = part == layers() ? kHeadRows : length_;
   for (const GraphEntry& graph : folder_->manifest.graphs) {
     const GraphExtents& e = graph.extents;
     if (graph.role == GraphRole::kDecoder && e.recipe == recipe && e.part == part + 1 && e.parts == layers() + 1 && e.new_tokens == rows)
-      return &graph;
+      return folder_->path / graph.file;
   }
-  return nullptr;
-}
-
-Result<std::uint64_t> CutDecoder::weight_bytes(const GraphEntry& graph) const {
-  TRY_ASSIGN(const OnnxModel model, read_onnx(folder_->path / graph.file, {.infer_shapes = false}));
-  std::uint64_t bytes = 0;
-  for (const auto& [place, weight] : stored_weight_bytes(model)) bytes += weight.bytes;
-  return bytes;
+  return std::nullopt;
 }
 
 Result<std::vector<float>> CutDecoder::run_layer(Runner& layer, std::span<const float> hidden) const {

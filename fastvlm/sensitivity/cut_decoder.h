@@ -2,7 +2,7 @@
 // recipe can stand between those of another, and what comes before it runs once for all that is tried.
 #pragma once
 
-#include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -24,11 +24,9 @@ class CutDecoder {
   std::int64_t length() const { return length_; }
   std::int64_t width() const { return width_; }
 
-  // The graph of a recipe (empty: fp16) for that part (0 … layers(), the last is the head), or nothing where there is none.
-  const GraphEntry* find(const std::string& recipe, std::int64_t part) const;
-  Result<std::unique_ptr<Runner>> open_part(const GraphEntry& graph) const { return open_(folder_->path / graph.file); }
-  // Bytes of the weights as the NPU keeps them.
-  Result<std::uint64_t> weight_bytes(const GraphEntry& graph) const;
+  // The file of a recipe (empty: fp16) for that part (0 … layers(), the last is the head), or nothing where there is none.
+  std::optional<Path> find(const std::string& recipe, std::int64_t part) const;
+  const OpenGraph& open() const { return open_; }
 
   // hidden [length(), width()] -> the same behind a layer.
   Result<std::vector<float>> run_layer(Runner& layer, std::span<const float> hidden) const;

@@ -20,14 +20,20 @@ const StorageChoice& now(const std::vector<StorageUnit>& units, const std::vecto
   return units[unit].choices[chosen[unit]];
 }
 
+// Integers in two parts may take more than floats.
+std::int64_t added(const StorageChoice& from, const StorageChoice& to) {
+  return static_cast<std::int64_t>(to.bytes) - static_cast<std::int64_t>(from.bytes);
+}
+
 // The step that lowers the cost most for a byte and takes at most `room` bytes more.
 std::optional<Step> best_step(const std::vector<StorageUnit>& units, const std::vector<std::size_t>& chosen, std::uint64_t room) {
   std::optional<Step> best;
   for (std::size_t unit = 0; unit < units.size(); ++unit)
     for (std::size_t choice = 0; choice < units[unit].choices.size(); ++choice) {
       const StorageChoice &from = now(units, chosen, unit), &to = units[unit].choices[choice];
-      if (to.bytes <= from.bytes || to.bytes - from.bytes > room || to.cost >= from.cost) continue;
-      const Step step{.unit = unit, .choice = choice, .gain = (from.cost - to.cost) / static_cast<double>(to.bytes - from.bytes)};
+      const std::int64_t more = added(from, to);
+      if (to.cost >= from.cost || (more > 0 && static_cast<std::uint64_t>(more) > room)) continue;
+      const Step step{.unit = unit, .choice = choice, .gain = (from.cost - to.cost) / static_cast<double>(std::max<std::int64_t>(more, 1))};
       if (!best || step.gain > best->gain) best = step;
     }
   return best;
@@ -37,8 +43,8 @@ std::optional<Step> best_step(const std::vector<StorageUnit>& units, const std::
 void take_back(const std::vector<StorageUnit>& units, double bound, std::vector<std::size_t>& chosen) {
   std::vector<std::size_t> order(units.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
-  auto added = [&](std::size_t unit) { return now(units, chosen, unit).bytes - units[unit].choices[0].bytes; };
-  std::ranges::stable_sort(order, [&](std::size_t a, std::size_t b) { return added(a) > added(b); });
+  auto taken = [&](std::size_t unit) { return added(units[unit].choices[0], now(units, chosen, unit)); };
+  std::ranges::stable_sort(order, [&](std::size_t a, std::size_t b) { return taken(a) > taken(b); });
   for (const std::size_t unit : order) {
     const std::size_t before = std::exchange(chosen[unit], 0);
     if (cost_of(units, chosen) > bound) chosen[unit] = before;
@@ -81,10 +87,11 @@ Result<std::vector<std::size_t>> choose(const std::vector<StorageUnit>& units, c
   return chosen;
 }
 
-Recipe proposed(const Recipe& recipe, const std::vector<StorageUnit>& units, const std::vector<std::size_t>& chosen) {
+Recipe proposed(const Recipe& recipe, const std::vector<StorageUnit>& units, const std::vector<std::size_t>& chosen, bool tower) {
   Recipe made = recipe;
   std::vector<EncodingRule> rules;
   for (std::size_t unit = 0; unit < units.size(); ++unit) {
+    if (units[unit].tower != tower) continue;
     const std::vector<EncodingRule>& needed = now(units, chosen, unit).rules;
     rules.insert(rules.end(), needed.begin(), needed.end());
   }

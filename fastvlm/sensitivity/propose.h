@@ -20,6 +20,7 @@ struct StorageChoice {
 // Weights for which one choice is made: the recipe's own is the first. What no recipe changes is a unit with one choice.
 struct StorageUnit {
   std::vector<StorageChoice> choices;
+  bool tower = false;  // its rules are those of the recipe of tower and projector
 };
 
 // At most one of them.
@@ -38,7 +39,7 @@ Result<std::vector<std::size_t>> choose(const std::vector<StorageUnit>& units, c
 std::uint64_t bytes_of(const std::vector<StorageUnit>& units, const std::vector<std::size_t>& chosen);
 double cost_of(const std::vector<StorageUnit>& units, const std::vector<std::size_t>& chosen);
 
-// The recipe with rules for what was chosen otherwise in front of its own.
-Recipe proposed(const Recipe& recipe, const std::vector<StorageUnit>& units, const std::vector<std::size_t>& chosen);
+// The recipe with rules for what was chosen otherwise in front of its own: that of the decoder, or that of tower and projector.
+Recipe proposed(const Recipe& recipe, const std::vector<StorageUnit>& units, const std::vector<std::size_t>& chosen, bool tower = false);
 
 }  // namespace fastvlm

@@ -70,6 +70,24 @@ TEST(Propose, RefusesWhatCannotBe) {
   EXPECT_EQ(good.error().option, "quality");
 }
 
+TEST(Propose, TakesFloatsThatAreNoLargerWhateverTheRoom) {
+  std::vector<StorageUnit> units = kUnits;
+  units.push_back({.choices = {{.bytes = 220, .cost = 0.03}, {.rules = {{"piece.*", std::nullopt}}, .bytes = 200}}, .tower = true});
+  const auto sized = choose(units, {.bytes = 1820, .cost = std::nullopt});
+  ASSERT_TRUE(sized.ok());
+  EXPECT_EQ(*sized, (std::vector<std::size_t>{0, 0, 0, 0, 1}));
+  const auto good = choose(units, {.bytes = std::nullopt, .cost = 0.05});
+  ASSERT_TRUE(good.ok());
+  EXPECT_EQ(*good, (std::vector<std::size_t>{0, 0, 0, 0, 1}));
+}
+
+TEST(Propose, KeepsTheRulesOfTowerAndDecoderApart) {
+  std::vector<StorageUnit> units = {unit("decoder", 10, 1, 0.1), unit("tower", 10, 1, 0.1)};
+  units[1].tower = true;
+  EXPECT_EQ(proposed(Recipe(), units, {1, 2}).rules, (std::vector<EncodingRule>{{"decoder", kEight}}));
+  EXPECT_EQ(proposed(Recipe(), units, {1, 2}, /*tower=*/true).rules, (std::vector<EncodingRule>{{"tower", std::nullopt}}));
+}
+
 TEST(Propose, PutsItsRulesBeforeThoseOfTheRecipe) {
   const Recipe recipe = find_recipe("w4").value();
   const Recipe made = proposed(recipe, kUnits, {0, 0, 1, 2});

@@ -12,16 +12,20 @@
 #include "fastvlm/export/side_files.h"
 #include "fastvlm/quant/built_in_set.h"
 #include "fastvlm/quant/calibrate.h"
+#include "fastvlm/sensitivity/cost_table.h"
 #include "fastvlm/sensitivity/trial_runs.h"
+#include "fastvlm/targets/registry.h"
 
 namespace fastvlm {
 namespace {
 
-constexpr const char* kWhole = "whole";  // the recipe in one piece, among those of the trials
+constexpr const char* kWhole = "whole";  // the recipe as it is, among those of the trials
 constexpr int kMostProposals = 5;
 
 // Enough to choose by, and the same where the last bits of sums differ.
 double rounded(double cost) { return std::strtod(fmt::format("{:.3g}", cost).c_str(), nullptr); }
+
+double in_tenths(double number) { return std::round(10 * number) / 10; }
 
 class Measurement {
  public:
@@ -30,16 +34,18 @@ class Measurement {
   Result<Sensitivity> measure() {
     TRY(prepare());
     TRY(export_trials());
-    CutDecoder decoder(folder_, open_, length_);
-    TRY(measure_bytes(decoder));
-    TRY_ASSIGN(asked_, ask_floats(asking_, folder_, open_));
-    TRY_ASSIGN(TrialRuns runs, TrialRuns::create(asked_, std::move(decoder)));
-    result_.questions = static_cast<std::int64_t>(asked_.size());
+    TRY(export_tower());
+    const CutModel model(*tower_, CutDecoder(folder_, open_, length_));
+    TRY(measure_bytes(model));
+    TRY_ASSIGN(asked_, ask_floats(asking_, folder_, open_, progress_));
+    TRY_ASSIGN(TrialRuns runs, TrialRuns::create(asked_, model));
+    result_.questions = static_cast<std::int64_t>(asked_.sequences.size());
     result_.tokens = runs.tokens();
     TRY(measure_parts(runs));
-    TRY_ASSIGN(result_.whole.apart, runs.whole(runs.decoder(), kWhole));
-    result_.whole.recipe = o_.recipe;
-    result_.whole.predicted = cost_of(units_, std::vector<std::size_t>(units_.size(), 0));
+    TRY_ASSIGN(result_.whole.apart, runs.whole(model, whole_));
+    result_.rows = table_.rows();
+    result_.whole.recipe = o_.recipe, result_.whole.vision_recipe = o_.vision_recipe;
+    result_.whole.predicted = cost_of(table_.units(), std::vector<std::size_t>(table_.units().size(), 0));
     if (o_.size_bytes || o_.size_share || o_.quality) {
       TRY(propose(runs));
       settle_proposal(result_);
@@ -67,14 +73,15 @@ class Measurement {
     if (length_ >= config_.text.max_position_embeddings)
       return bad_option("prompts", "picture, question and reply take {} tokens; the model has {} positions", length_,
                         config_.text.max_position_embeddings);
-    trials_ = trials_of(o_.recipe, config_.text, o_.granularity);
-    if (trials_.empty())
+    parts_ = decoder_parts_of(config_.text);
+    trials_ = trials_of(o_.recipe, parts_, o_.granularity);
+    if (trials_.empty() && o_.vision_recipe.is_float())
       return bad_option("recipe", "{}: stores everything in half precision; there is nothing to measure", o_.recipe.name);
     return {};
   }
 
   Status prepare_questions() {
-    asking_ = {.reply_tokens = o_.reply_tokens, .decode = o_.decode};
+    asking_ = {.reply_tokens = o_.reply_tokens, .decode = o_.decode, .keep_pixels = !o_.vision_recipe.is_float()};
     if (o_.reply_tokens < 1) return bad_option("reply_tokens", "{}: must be at least 1", o_.reply_tokens);
     asking_.prompts = default_prompts();
     if (!o_.prompts.empty()) {
@@ -91,6 +98,17 @@ class Measurement {
     return {};
   }
 
+  ExportOptions exported(const std::string& name, NpuOptions npu) const {
+    return {.model_dir = o_.model_dir,
+            .output_dir = work_->path() / name,
+            .base_model = o_.base_model,
+            .image_size = o_.image_size,
+            .threads = o_.threads,
+            .npu = std::move(npu),
+            .gelu = GeluPolicy::kExact,
+            .encodings = std::nullopt};
+  }
+
   // A folder whose decoder is cut at every layer, with these recipes.
   Result<OutputFolder> export_cut(const std::string& name, std::vector<Recipe> recipes) const {
     NpuOptions npu{.targets = {o_.chip}, .known_targets = o_.known_targets};
@@ -98,14 +116,7 @@ class Measurement {
     npu.context = length_ + 1;
     npu.recipes = std::move(recipes);
     npu.part_limit_bytes = 1;
-    ExportOptions options{.model_dir = o_.model_dir,
-                          .output_dir = work_->path() / name,
-                          .base_model = o_.base_model,
-                          .image_size = o_.image_size,
-                          .threads = o_.threads,
-                          .npu = std::move(npu),
-                          .gelu = GeluPolicy::kExact,
-                          .encodings = std::nullopt};
+    ExportOptions options = exported(name, std::move(npu));
     // Nothing is scaled for half precision here, where floats have 32 bits.
     if (o_.ranges && o_.recipe.activations != Activations::kFloat) options.ranges = RangeOptions{.ranges = *o_.ranges, .share = 1};
     TRY_ASSIGN(const ExportReport report, run_export(options, progress_));
@@ -118,140 +129,127 @@ class Measurement {
 
   Status export_trials() {
     std::vector<Recipe> recipes = {Recipe()};
-    for (const Trial& trial : trials_) recipes.push_back(recipe_of(trial, o_.recipe, config_.text));
-    recipes.push_back(o_.recipe);
-    recipes.back().name = kWhole;
+    for (const Trial& trial : trials_) recipes.push_back(recipe_of(trial, o_.recipe, parts_));
+    if (!trials_.empty()) {
+      whole_.decoder = kWhole;
+      recipes.push_back(o_.recipe);
+      recipes.back().name = kWhole;
+    }
     TRY_ASSIGN(folder_, export_cut("trials", std::move(recipes)));
     TRY_ASSIGN(open_, graph_opener({.output_dir = folder_.path, .runtimes = o_.runtimes, .threads = o_.threads, .share_weights = true}));
     return {};
   }
 
-  static Result<std::uint64_t> bytes_of_recipe(const CutDecoder& decoder, const std::string& recipe = kWhole) {
-    std::uint64_t sum = 0;
-    for (std::int64_t part = 0; part <= decoder.layers(); ++part) {
-      TRY_ASSIGN(const std::uint64_t bytes, decoder.weight_bytes(*decoder.find(recipe, part)));
-      sum += bytes;
+  Status add_tower(const std::string& name, const Recipe& recipe) {
+    ExportOptions options = exported(name, {.targets = {o_.chip}, .known_targets = o_.known_targets, .vision_recipe = recipe});
+    options.ranges = RangeOptions{.ranges = *o_.ranges, .share = 1};
+    return tower_->add(name, std::move(options), progress_);
+  }
+
+  // In floats, and once for each trial: its pieces stand in front of the parts of the decoder.
+  Status export_tower() {
+    tower_.emplace(work_->path() / "tower", o_.granularity);
+    if (o_.vision_recipe.is_float()) return {};
+    if (!o_.ranges) return bad_option("vision_recipe", "{}: makes activations integers and needs their ranges", o_.vision_recipe.name);
+    TRY_ASSIGN(const ChosenChip chip, find_chip(o_.known_targets, o_.chip));
+    half_ = check_precision({&chip, 1}, Precision::kFloat16).ok();
+    TRY(add_tower("", Recipe()));
+    std::vector<ModelPart> pieces;
+    for (const TowerPart& part : *tower_->find(""))
+      pieces.push_back({.kind = PartKind::kTower, .name = part.name, .weights = part.weights});
+    const std::vector<Trial> trials = trials_of(o_.vision_recipe, pieces, o_.granularity);
+    if (trials.empty())
+      return bad_option("vision_recipe", "{}: stores no weight as integers; there is nothing to measure", o_.vision_recipe.name);
+    whole_.tower = trials.front().name;  // all pieces as the recipe has them
+    for (const Trial& trial : trials) {
+      TRY(add_tower(trial.name, recipe_of(trial, o_.vision_recipe, pieces)));
+      trials_.push_back(trial);
     }
-    return sum;
+    parts_.insert(parts_.begin(), pieces.begin(), pieces.end());
+    return {};
+  }
+
+  Result<std::uint64_t> bytes_of(const CutModel& model, const ModelRecipes& recipes) const {
+    TRY_ASSIGN(const std::uint64_t all, weight_bytes_of(model, recipes));
+    return all - untouched_;
   }
 
   // A size that cannot be is refused before anything runs.
-  Status measure_bytes(const CutDecoder& decoder) {
-    TRY_ASSIGN(result_.float_bytes, bytes_of_recipe(decoder, ""));
-    TRY_ASSIGN(result_.whole.bytes, bytes_of_recipe(decoder));
+  Status measure_bytes(const CutModel& model) {
+    for (std::int64_t part = model.tower_parts(); part < model.parts() && whole_.decoder.empty(); ++part) {
+      TRY_ASSIGN(const std::uint64_t bytes, weight_bytes_of(*model.find("", part)));
+      untouched_ += bytes;
+    }
+    TRY_ASSIGN(result_.float_bytes, bytes_of(model, {}));
+    TRY_ASSIGN(result_.whole.bytes, bytes_of(model, whole_));
     if (o_.size_bytes) bound_.bytes = static_cast<std::uint64_t>(*o_.size_bytes);
     if (o_.size_share) bound_.bytes = static_cast<std::uint64_t>(*o_.size_share * static_cast<double>(result_.float_bytes));
     bound_.cost = o_.quality;
     return check_bytes(result_.whole.bytes, bound_);
   }
 
-  // One trial in one layer; nothing where it stores no weight there.
-  struct Tried {
-    const Trial* trial = nullptr;
-    std::vector<EncodingRule> rules;
-    std::uint64_t saved = 0;
-    Apart apart;
-  };
+  bool is_tower(const ModelPart& part) const { return part.kind == PartKind::kTower; }
+  const Recipe& recipe_for(const ModelPart& part) const { return is_tower(part) ? o_.vision_recipe : o_.recipe; }
 
-  bool changes(const Trial& trial, std::int64_t layer, std::vector<EncodingRule>& rules) const {
-    bool any = false;
-    for (const std::string& weight : weights_of(trial, config_.text, layer)) {
-      const auto own = encoding_of(o_.recipe, weight), now = tried(trial, o_.recipe, weight);
-      any = any || (trial.encoding ? now != own : own.has_value());
-      if (now != own) rules.push_back({.match = weight, .weights = now});
+  // What is tried in a part, measured later.
+  std::vector<Tried> tries_in(std::size_t part) const {
+    std::vector<Tried> tries;
+    if (!is_tower(parts_[part]) && whole_.decoder.empty()) return tries;
+    for (const Trial& trial : trials_)
+      if (Tried one{.trial = &trial}; changes(trial, recipe_for(parts_[part]), parts_[part], one.rules)) tries.push_back(std::move(one));
+    return tries;
+  }
+
+  // So that nobody waits without knowing how long.
+  void tell_time(const TrialRuns& runs) {
+    double seconds = 0;
+    std::size_t count = 0;
+    for (std::size_t part = 0; part < parts_.size(); ++part) {
+      const std::size_t tries = tries_in(part).size();
+      count += tries;
+      seconds += static_cast<double>(tries) * runs.seconds_from(static_cast<std::int64_t>(part));
     }
-    return any || trial.activations_only;
+    const double each = count == 0 ? 0 : seconds / static_cast<double>(count);
+    const std::string all = seconds < 100 ? fmt::format("{:.0f} s", seconds) : fmt::format("{:.0f} min", seconds / 60);
+    progress_.start(fmt::format("measuring, about {} ({:.2g} s each)", all, each), count);
+  }
+
+  // Whether HTP takes float weights beside activations in integers was tried for towers only.
+  bool may_be_float(std::size_t part) const {
+    if (!is_tower(parts_[part])) return o_.recipe.activations == Activations::kFloat;
+    return half_ && tower_->find("")->at(part).largest <= RangeOptions().share * kLargestHalf;
   }
 
   Status measure_parts(TrialRuns& runs) {
-    const std::int64_t layers = config_.text.num_hidden_layers;
-    progress_.start("measuring", trials_.size() * static_cast<std::size_t>(layers) + trials_.size());
-    units_ = {StorageUnit{.choices = {StorageChoice{}}}};  // what no trial changes
-    for (std::int64_t layer = 0; layer <= layers; ++layer) {
-      TRY_ASSIGN(const std::uint64_t floats, runs.decoder().weight_bytes(*runs.decoder().find("", layer)));
-      units_[0].choices[0].bytes += floats;
-      std::vector<Tried> found;
-      for (const Trial& trial : trials_) {
-        progress_.advance(1);
-        Tried one{.trial = &trial};
-        const GraphEntry* graph = runs.decoder().find(trial.name, layer);
-        if (graph == nullptr || !changes(trial, layer, one.rules)) continue;
-        TRY_ASSIGN(const std::uint64_t bytes, runs.decoder().weight_bytes(*graph));
-        one.saved = floats > bytes ? floats - bytes : 0;
-        if (one.saved == 0 && !trial.activations_only) continue;  // rows that no block fits
-        TRY_ASSIGN(one.apart, runs.replace(*graph));
-        one.apart.kl = rounded(one.apart.kl), one.apart.snr_db = std::round(10 * one.apart.snr_db) / 10;
-        found.push_back(std::move(one));
+    tell_time(runs);
+    for (std::size_t part = 0; part < parts_.size(); ++part) {
+      const auto index = static_cast<std::int64_t>(part);
+      PartFound found{.part = parts_[part], .recipe = recipe_for(parts_[part]), .may_be_float = may_be_float(part)};
+      if (is_tower(parts_[part]) || !whole_.decoder.empty()) {
+        TRY_ASSIGN(found.float_bytes, weight_bytes_of(*runs.model().find("", index)));
       }
-      add_rows(layer, found);
-      add_units(layer, found);
+      for (Tried& one : tries_in(part)) {
+        progress_.advance(1);
+        const auto graph = runs.model().find(one.trial->name, index);
+        FASTVLM_ASSERT(graph, "a graph for each trial");
+        TRY_ASSIGN(const std::uint64_t bytes, weight_bytes_of(*graph));
+        one.saved = static_cast<std::int64_t>(found.float_bytes) - static_cast<std::int64_t>(bytes);
+        if (one.saved <= 0 && !one.trial->activations_only && !is_tower(parts_[part])) continue;  // rows that no block fits
+        TRY_ASSIGN(one.apart, runs.replace(*graph));
+        one.apart.kl = rounded(one.apart.kl), one.apart.snr_db = in_tenths(one.apart.snr_db);
+        if (one.apart.features_db) one.apart.features_db = in_tenths(*one.apart.features_db);
+        found.tried.push_back(std::move(one));
+      }
+      table_.add(found);
       TRY(runs.advance());
     }
     return {};
   }
 
-  void add_rows(std::int64_t layer, const std::vector<Tried>& found) {
-    const bool head = layer == config_.text.num_hidden_layers;
-    for (const Tried& one : found) {
-      const Trial& trial = *one.trial;
-      std::string weights = trial.modules.empty() ? "all" : trial.modules[0];
-      if (trial.activations_only) weights = "activations";
-      if (trial.head) weights = config_.text.tie_word_embeddings ? "embed_tokens" : "lm_head";
-      result_.rows.push_back({.layer = head ? "head" : fmt::format("model.layers.{}", layer),
-                              .weights = std::move(weights),
-                              .precision = precision_of(trial, layer),
-                              .saved = one.saved,
-                              .apart = one.apart});
-    }
-  }
-
-  std::string precision_of(const Trial& trial, std::int64_t layer) const {
-    if (trial.activations_only) return o_.recipe.activations == Activations::kWhole ? "integers" : "16 bits";
-    std::string text;
-    for (const std::string& weight : weights_of(trial, config_.text, layer)) {
-      const std::string one = words(tried(trial, o_.recipe, weight));
-      if (text.empty()) text = one;
-      if (text != one) return trial.encoding ? "8 bits or as the recipe" : "as the recipe";
-    }
-    return text;
-  }
-
-  // A trial and its wider form stand one behind the other. What activations alone cost stays whatever is chosen.
-  void add_units(std::int64_t layer, const std::vector<Tried>& found) {
-    StorageChoice& rest = units_[0].choices[0];
-    double activations = 0;
-    for (const Tried& one : found) {
-      if (one.trial->activations_only) {
-        activations = one.apart.kl;
-        rest.cost += activations;
-        continue;
-      }
-      const double cost = std::max(0.0, one.apart.kl - activations);
-      if (!one.trial->encoding) {
-        units_.push_back({.choices = {{.cost = cost}}});
-        rest.bytes -= one.saved;
-        add_float(layer, one);
-        continue;
-      }
-      std::vector<StorageChoice>& choices = units_.back().choices;
-      choices.insert(choices.begin() + 1, {.rules = one.rules, .bytes = saved_by_own_ - one.saved, .cost = cost});
-    }
-  }
-
-  // Whether HTP takes float weights beside activations in integers was not tried.
-  void add_float(std::int64_t layer, const Tried& own) {
-    saved_by_own_ = own.saved;
-    if (o_.recipe.activations != Activations::kFloat) return;
-    StorageChoice choice{.bytes = own.saved};
-    for (const std::string& weight : weights_of(*own.trial, config_.text, layer))
-      if (encoding_of(o_.recipe, weight)) choice.rules.push_back({.match = weight, .weights = std::nullopt});
-    units_.back().choices.push_back(std::move(choice));
-  }
-
   Status propose(const TrialRuns& runs) {
     Bound bound = bound_;
     for (int i = 0; i < kMostProposals; ++i) {
-      TRY_ASSIGN(const std::vector<std::size_t> chosen, choose(units_, bound));
+      TRY_ASSIGN(const std::vector<std::size_t> chosen, choose(table_.units(), bound));
       TRY_ASSIGN(result_.proposal, measured(runs, chosen, i));
       const double kl = result_.proposal->apart.kl;
       if (!o_.quality || kl <= *o_.quality) return {};
@@ -262,17 +260,28 @@ class Measurement {
     return {};
   }
 
-  Result<MeasuredRecipe> measured(const TrialRuns& runs, const std::vector<std::size_t>& chosen, int number) const {
-    MeasuredRecipe made{.recipe = proposed(o_.recipe, units_, chosen), .predicted = cost_of(units_, chosen)};
-    Recipe named = made.recipe;
-    named.name = kWhole;
+  Result<MeasuredRecipe> measured(const TrialRuns& runs, const std::vector<std::size_t>& chosen, int number) {
+    MeasuredRecipe made{.recipe = proposed(o_.recipe, table_.units(), chosen),
+                        .vision_recipe = proposed(o_.vision_recipe, table_.units(), chosen, /*tower=*/true),
+                        .predicted = cost_of(table_.units(), chosen)};
     const std::string name = fmt::format("proposal-{}", number);
-    TRY_ASSIGN(const OutputFolder folder, export_cut(name, {named}));
-    const CutDecoder decoder(folder, open_, length_);
-    TRY_ASSIGN(made.bytes, bytes_of_recipe(decoder));
-    TRY_ASSIGN(made.apart, runs.whole(decoder, kWhole));
+    ModelRecipes recipes = whole_;
+    OutputFolder folder = folder_;
+    if (!recipes.tower.empty()) {
+      recipes.tower = name;
+      TRY(add_tower(name, made.vision_recipe));
+    }
+    if (!recipes.decoder.empty()) {
+      Recipe named = made.recipe;
+      named.name = kWhole;
+      TRY_ASSIGN(folder, export_cut(name, {named}));
+    }
+    const CutModel model(*tower_, CutDecoder(folder, open_, length_));
+    TRY_ASSIGN(made.bytes, bytes_of(model, recipes));
+    TRY_ASSIGN(made.apart, runs.whole(model, recipes));
     std::error_code ignored;
-    std::filesystem::remove_all(folder.path, ignored);
+    std::filesystem::remove_all(work_->path() / name, ignored);
+    tower_->remove(name);
     return made;
   }
 
@@ -282,25 +291,36 @@ class Measurement {
   ModelConfig config_;
   std::int64_t image_size_ = 0, length_ = 0;
   Asking asking_;
+  std::vector<ModelPart> parts_;  // in the order of computation
   std::vector<Trial> trials_;
   OutputFolder folder_;
+  std::optional<CutTower> tower_;
+  bool half_ = false;   // the chip has half precision
+  ModelRecipes whole_;  // names of the recipes as they are; empty: not taken apart
   OpenGraph open_;
-  std::vector<AskedRows> asked_;
+  Asked asked_;
+  std::uint64_t untouched_ = 0;  // bytes of a decoder that is not taken apart
   Bound bound_;
-  std::vector<StorageUnit> units_;
-  std::uint64_t saved_by_own_ = 0;  // of the last unit
+  CostTable table_;
   Sensitivity result_;
 };
 
 }  // namespace
 
+std::string names_of(const MeasuredRecipe& measured) {
+  const Recipe &decoder = measured.recipe, &tower = measured.vision_recipe;
+  if (tower.is_float()) return decoder.name;
+  return decoder.is_float() ? tower.name : fmt::format("{} and {}", decoder.name, tower.name);
+}
+
 void settle_proposal(Sensitivity& found) {
   const MeasuredRecipe &made = *found.proposal, &start = found.whole;
-  if (made.recipe.rules == start.recipe.rules || made.bytes < start.bytes || made.apart.kl < start.apart.kl) return;
+  const bool same = made.recipe.rules == start.recipe.rules && made.vision_recipe.rules == start.vision_recipe.rules;
+  if (same || made.bytes < start.bytes || made.apart.kl < start.apart.kl) return;
   found.findings.push_back(fmt::format(
       "what was proposed first has {} bytes and is not better than {} on these pictures and questions (KL {:.2g} per token, {:.2g} with {} "
       "bytes); the proposal is {} as it is",
-      made.bytes, start.recipe.name, made.apart.kl, start.apart.kl, start.bytes, start.recipe.name));
+      made.bytes, names_of(start), made.apart.kl, start.apart.kl, start.bytes, names_of(start)));
   found.proposal = start;
 }
 
