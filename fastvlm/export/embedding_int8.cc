@@ -5,7 +5,6 @@
 #include <limits>
 #include <mutex>
 
-#include "fastvlm/base/decibels.h"
 #include "fastvlm/base/interrupt.h"
 #include "fastvlm/base/parallel.h"
 #include "fastvlm/base/try.h"
@@ -39,11 +38,6 @@ Result<float> largest_magnitude(const Weight& table, const WriteOptions& options
   return std::bit_cast<float>(largest);
 }
 
-struct Power {
-  double signal = 0;
-  double noise = 0;
-};
-
 Power quantise(std::span<const float> values, double scale, std::span<std::byte> out) {
   // Adding and taking away 1.5 * 2^52 rounds to the nearest even integer. In float32 the quotient itself would be rounded
   // first, and some numbers near a half would go to the wrong side.
@@ -73,23 +67,9 @@ Result<Int8Table> write_int8_table(const WeightPtr& table, const Path& path, con
   Int8Table result;
   // A table of zeros has no scale; one keeps the file readable.
   result.scale = largest > 0 ? double{largest} / 127 : 1;
-  const std::int64_t width = table->row_size();
-  const auto total = static_cast<std::uint64_t>(table->row_count() * width);
-  std::vector<Power> powers((total + kPieceBytes - 1) / kPieceBytes);
-  TRY_ASSIGN(result.file, write_in_pieces(path, total, options, progress, [&](std::size_t index, std::span<std::byte> out) -> Status {
-               // Pieces are counted in bytes, the table is read in whole rows.
-               const auto first = static_cast<std::int64_t>(index * kPieceBytes), last = first + static_cast<std::int64_t>(out.size());
-               const std::int64_t row_begin = first / width, row_end = (last + width - 1) / width;
-               thread_local std::vector<float> values;
-               values.resize(static_cast<std::size_t>((row_end - row_begin) * width));
-               TRY(table->read_rows(row_begin, row_end, values));
-               powers[index] =
-                   quantise(std::span(values).subspan(static_cast<std::size_t>(first - row_begin * width), out.size()), result.scale, out);
-               return {};
-             }));
-  Power sum;
-  for (const Power& power : powers) sum.signal += power.signal, sum.noise += power.noise;
-  result.sqnr_db = decibels(sum.signal, sum.noise);
+  const auto code = [&](std::span<const float> numbers, std::span<std::byte> out) { return quantise(numbers, result.scale, out); };
+  TRY_ASSIGN(CodedTable coded, write_coded_table(table, {.code = code}, path, options, progress));
+  result.file = std::move(coded.file), result.sqnr_db = coded.sqnr_db;
   return result;
 }
 

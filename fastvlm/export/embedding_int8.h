@@ -2,15 +2,14 @@
 // q = round_half_even(x / scale).
 #pragma once
 
-#include "fastvlm/base/progress.h"
-#include "fastvlm/onnx/data_writer.h"
+#include "fastvlm/export/embedding_table.h"
 
 namespace fastvlm {
 
 struct Int8Table {
   WrittenFile file;
-  double scale = 0;    // x = q * scale
-  double sqnr_db = 0;  // decibels(sum x^2, sum (x - q scale)^2)
+  double scale = 0;  // x = q * scale
+  double sqnr_db = 0;
 };
 
 // Reads the table twice, piece by piece.

@@ -2,23 +2,23 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 
-#include "fastvlm/base/decibels.h"
-#include "fastvlm/base/try.h"
 #include "fastvlm/quant/codes.h"
 
 namespace fastvlm {
 namespace {
 
-struct Power {
-  double signal = 0, noise = 0;
-};
-
-Power power_of(std::span<const float> values, std::span<const std::uint16_t> codes, const Encoding& encoding) {
+// Numbers that are none get the code of zero.
+Power code(std::span<const float> numbers, const Encoding& encoding, std::span<std::byte> out) {
+  std::vector<float> finite(numbers.begin(), numbers.end());
+  for (float& number : finite)
+    if (!std::isfinite(number)) number = 0;
+  const Tensor codes = codes_of(finite, encoding, {static_cast<std::int64_t>(finite.size())});
+  std::ranges::copy(codes.bytes, out.begin());
   Power power;
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    const double x = values[i], error = x - (codes[i] - encoding.zero_point) * double{encoding.scale};
+  for (std::size_t i = 0; i < finite.size(); ++i) {
+    const double x = finite[i];
+    const double error = x - (codes.as<std::uint16_t>(Dtype::kUint16)[i] - encoding.zero_point) * double{encoding.scale};
     power.signal += x * x;
     power.noise += error * error;
   }
@@ -50,33 +50,10 @@ std::vector<CodedTableEntry> coded_tables(const std::vector<PreparedGraph>& grap
   return tables;
 }
 
-Result<Uint16Table> write_uint16_table(const WeightPtr& table, const Encoding& encoding, const Path& path, const WriteOptions& options,
-                                       Progress& progress) {
-  constexpr std::uint64_t kPieceElements = kPieceBytes / sizeof(std::uint16_t);
-  const std::int64_t width = table->row_size();
-  const auto total = static_cast<std::uint64_t>(table->row_count() * width);
-  std::vector<Power> powers((total + kPieceElements - 1) / kPieceElements);
-  Uint16Table result;
-  TRY_ASSIGN(result.file, write_in_pieces(path, total * sizeof(std::uint16_t), options, progress,
-                                          [&](std::size_t index, std::span<std::byte> out) -> Status {
-                                            const auto first = static_cast<std::int64_t>(index * kPieceElements);
-                                            const std::int64_t last = first + static_cast<std::int64_t>(out.size() / sizeof(std::uint16_t));
-                                            const std::int64_t row_begin = first / width, row_end = (last + width - 1) / width;
-                                            std::vector<float> values(static_cast<std::size_t>((row_end - row_begin) * width));
-                                            TRY(table->read_rows(row_begin, row_end, values));
-                                            values.erase(values.begin(), values.begin() + (first - row_begin * width));
-                                            values.resize(static_cast<std::size_t>(last - first));
-                                            for (float& value : values)
-                                              if (!std::isfinite(value)) value = 0;
-                                            const Tensor codes = codes_of(values, encoding, {last - first});
-                                            powers[index] = power_of(values, codes.as<std::uint16_t>(Dtype::kUint16), encoding);
-                                            std::memcpy(out.data(), codes.bytes.data(), out.size());
-                                            return {};
-                                          }));
-  Power sum;
-  for (const Power& power : powers) sum.signal += power.signal, sum.noise += power.noise;
-  result.sqnr_db = decibels(sum.signal, sum.noise);
-  return result;
+Result<CodedTable> write_uint16_table(const WeightPtr& table, const Encoding& encoding, const Path& path, const WriteOptions& options,
+                                      Progress& progress) {
+  const auto coded = [&](std::span<const float> numbers, std::span<std::byte> out) { return code(numbers, encoding, out); };
+  return write_coded_table(table, {.bytes = sizeof(std::uint16_t), .code = coded}, path, options, progress);
 }
 
 }  // namespace fastvlm

@@ -4,8 +4,8 @@
 
 #include <vector>
 
+#include "fastvlm/export/embedding_table.h"
 #include "fastvlm/export/export.h"
-#include "fastvlm/onnx/data_writer.h"
 
 namespace fastvlm {
 
@@ -13,13 +13,8 @@ namespace fastvlm {
 // Their noise is not known before they are written.
 std::vector<CodedTableEntry> coded_tables(const std::vector<PreparedGraph>& graphs);
 
-struct Uint16Table {
-  WrittenFile file;
-  double sqnr_db = 0;
-};
-
 // Little-endian, row by row; a number beyond the codes gets the nearest one. Reads the table piece by piece.
-Result<Uint16Table> write_uint16_table(const WeightPtr& table, const Encoding& encoding, const Path& path, const WriteOptions& options,
-                                       Progress& progress);
+Result<CodedTable> write_uint16_table(const WeightPtr& table, const Encoding& encoding, const Path& path, const WriteOptions& options,
+                                      Progress& progress);
 
 }  // namespace fastvlm

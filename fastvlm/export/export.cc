@@ -54,7 +54,7 @@ Status write_coded_tables(const PreparedExport& p, const Path& folder, const Wri
       table.sqnr_db = old->sqnr_db;
       continue;
     }
-    TRY_ASSIGN(const Uint16Table written, write_uint16_table(p.embedding, table.encoding, folder / table.file, options, progress));
+    TRY_ASSIGN(const CodedTable written, write_uint16_table(p.embedding, table.encoding, folder / table.file, options, progress));
     table.sqnr_db = written.sqnr_db;
     facts.reused += written.file.reused;
     facts.files[table.file] = {.bytes = written.file.bytes, .sha256 = written.file.sha256, .made = "weights"};

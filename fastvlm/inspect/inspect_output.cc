@@ -15,12 +15,11 @@ void add_speed_bounds(const Path& folder, const Manifest& manifest, const SpeedB
   std::vector<GraphWork> works;
   for (const GraphEntry& graph : manifest.graphs) {
     if (!graph.npu() || (!of.graphs.empty() && std::ranges::find(of.graphs, graph.name) == of.graphs.end())) continue;
-    const auto model = read_onnx(folder / graph.file, {.infer_shapes = false});
-    if (!model.ok()) return;  // whatever is wrong with the file is told elsewhere
-    GraphWork& work = works.emplace_back(GraphWork{.graph = graph});
+    const auto bytes = stored_weight_total(folder / graph.file);
+    if (!bytes.ok()) return;  // whatever is wrong with the file is told elsewhere
+    GraphWork& work = works.emplace_back(GraphWork{.graph = graph, .weight_bytes = *bytes});
     if (const auto spilled = of.spill_fill_bytes.find(graph.name); spilled != of.spill_fill_bytes.end())
       work.spill_fill_bytes = spilled->second;
-    for (const auto& [place, weight] : stored_weight_bytes(*model)) work.weight_bytes += weight.bytes;
   }
   const std::vector<RunWork> runs = runs_of(works);
   if (runs.empty()) return;

@@ -78,10 +78,7 @@ class Changed {
     }
     graph_.clear_node();
     for (auto node = kept.rbegin(); node != kept.rend(); ++node) *graph_.add_node() = std::move(*node);
-    auto& constants = *graph_.mutable_initializer();
-    const auto gone =
-        std::stable_partition(constants.begin(), constants.end(), [&](const auto& constant) { return needed.contains(constant.name()); });
-    constants.erase(gone, constants.end());
+    keep_constants(graph_, needed);
     return written_again(model_, what);
   }
 

@@ -102,10 +102,7 @@ void drop_unused_constants(onnx::GraphProto& graph) {
   std::set<std::string> used;
   for (const auto& node : graph.node()) used.insert(node.input().begin(), node.input().end());
   for (const auto& output : graph.output()) used.insert(output.name());
-  auto& constants = *graph.mutable_initializer();
-  const auto gone =
-      std::stable_partition(constants.begin(), constants.end(), [&](const auto& constant) { return used.contains(constant.name()); });
-  constants.erase(gone, constants.end());
+  keep_constants(graph, used);
 }
 
 }  // namespace
@@ -139,8 +136,7 @@ Result<GivenWeights> with_given_weights(const Path& model) {
   graph.clear_node();
   for (onnx::NodeProto& node : nodes) *graph.add_node() = std::move(node);
   drop_unused_constants(graph);
-  if (proto.ByteSizeLong() > kMaxOnnxFile || !proto.SerializeToString(&given.model))
-    return bad_input("{}: too large to be written again", model.string());
+  TRY_ASSIGN(given.model, written_again(proto, model.string()));
   return given;
 }
 

@@ -346,6 +346,13 @@ Result<std::string> written_again(const onnx::ModelProto& proto, const std::stri
   return bytes;
 }
 
+void keep_constants(onnx::GraphProto& graph, const std::set<std::string>& needed) {
+  auto& constants = *graph.mutable_initializer();
+  const auto gone =
+      std::stable_partition(constants.begin(), constants.end(), [&](const auto& constant) { return needed.contains(constant.name()); });
+  constants.erase(gone, constants.end());
+}
+
 std::int64_t OnnxNode::integer(const std::string& key, std::int64_t otherwise) const { return attribute_or(*this, key, otherwise); }
 float OnnxNode::real(const std::string& key, float otherwise) const { return attribute_or(*this, key, otherwise); }
 std::string OnnxNode::text(const std::string& key, const std::string& otherwise) const { return attribute_or(*this, key, otherwise); }

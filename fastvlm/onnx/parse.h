@@ -1,13 +1,15 @@
 // Reading the protobuf message itself. For the .cc files of this folder.
 #pragma once
 
+#include <set>
 #include <string>
 
 #include "fastvlm/onnx/model_file.h"
 
 namespace onnx {
+class GraphProto;
 class ModelProto;
-}
+}  // namespace onnx
 namespace google::protobuf::io {
 class ZeroCopyInputStream;
 }
@@ -23,5 +25,8 @@ Result<OnnxModel> summarize(const onnx::ModelProto& proto, const std::string& wh
 
 // A message that was changed, as a file; with what an Error calls it. External data stay where they are.
 Result<std::string> written_again(const onnx::ModelProto& proto, const std::string& what);
+
+// Initializers with other names than these go.
+void keep_constants(onnx::GraphProto& graph, const std::set<std::string>& needed);
 
 }  // namespace fastvlm

@@ -1,12 +1,12 @@
 #include "fastvlm/quant/integer_graph.h"
 
 #include <algorithm>
-#include <array>
 
 #include "fastvlm/base/assert.h"
 #include "fastvlm/base/try.h"
 #include "fastvlm/ops/basic.h"
 #include "fastvlm/ops/reference.h"
+#include "fastvlm/quant/coded_values.h"
 #include "fastvlm/quant/codes.h"
 #include "fastvlm/quant/integer_convolution.h"
 #include "fastvlm/tensor/channel_quantise.h"
@@ -54,19 +54,6 @@ class Writer {
   const std::optional<Encoding>& encoding(int value) const { return encodings_.encodings[at(value)]; }
   static std::size_t at(int value) { return static_cast<std::size_t>(value); }
 
-  std::array<Value, 2> parameters(const Encoding& encoding) {
-    return {to_->add_constant(Tensor::of_floats({}, std::vector<float>{encoding.scale})), to_->add_constant(zero_point_tensor(encoding))};
-  }
-  Value quantize(Value x, const Encoding& encoding) {
-    const auto [scale, zero] = parameters(encoding);
-    return to_->add_node("", "QuantizeLinear", {x, scale, zero}, {{encoding.dtype, x.dims()}})[0];
-  }
-  // One for each use: what is joined with its operator on the NPU is shared with no other.
-  Value dequantize(Value codes, const Encoding& encoding) {
-    const auto [scale, zero] = parameters(encoding);
-    return to_->add_node("", "DequantizeLinear", {codes, scale, zero}, {{Dtype::kFloat32, codes.dims()}})[0];
-  }
-
   // A value of the old graph as a float that an operator reads.
   Result<Value> read(int value);
   Result<Value> constant_operand(int value);
@@ -74,7 +61,6 @@ class Writer {
   Result<std::vector<float>> numbers_of(int value) const;
   // A vector as codes of that encoding, which need not be one of activations.
   Value vector_operand(const std::vector<float>& numbers, const Encoding& encoding, const Dims& dims);
-  Value dequantize_by_channel(Value codes, Value scales, std::int64_t axis);
   Value channel_operand(const ChannelWeight& weight, const std::string& name, std::int64_t axis);
   Value bias_operand(const IntegerConvolution& convolution);
   // Of the second input, whose channels lie along that axis. One without an encoding stays a float.
@@ -152,14 +138,9 @@ Result<Value> Writer::constant_operand(int value) {
 Result<Value> Writer::read(int value) {
   if (value < 0) return Value();
   if (from_.value(value).is_constant()) return constant_operand(value);
+  // One for each use: what is joined with its operator on the NPU is shared with no other.
   if (const auto& known = encoding(value)) return dequantize(codes_[at(value)], *known);
   return floats_[at(value)];
-}
-
-// Symmetric codes with a scale for each entry of that axis, zero points written.
-Value Writer::dequantize_by_channel(Value codes, Value scales, std::int64_t axis) {
-  Value zeros = to_->add_constant(Tensor::zeros(codes.dtype(), *static_shape(scales.dims())));
-  return to_->add_node("", "DequantizeLinear", {codes, scales, zeros}, {{Dtype::kFloat32, codes.dims()}}, {{"axis", axis}})[0];
 }
 
 Value Writer::channel_operand(const ChannelWeight& weight, const std::string& name, std::int64_t axis) {
@@ -255,7 +236,7 @@ Status Writer::gelu(const Node& node) {
   const auto& as = encoding(node.inputs[0]);
   if (!as || as->scale < kWidthOfReluCodes) return same_operator(node);
   TRY_ASSIGN(Value x, read(node.inputs[0]));
-  store(node.outputs[0], to_->add_node("", "Relu", {x}, {{Dtype::kFloat32, x.dims()}})[0]);
+  store(node.outputs[0], ops::relu(x));
   return {};
 }
 

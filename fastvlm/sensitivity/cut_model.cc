@@ -2,7 +2,6 @@
 
 #include "fastvlm/base/assert.h"
 #include "fastvlm/base/try.h"
-#include "fastvlm/onnx/model_file.h"
 #include "fastvlm/targets/compile_load.h"
 
 namespace fastvlm {
@@ -24,19 +23,12 @@ Result<std::vector<float>> CutModel::run(std::int64_t part, Runner& runner, std:
   return part + 1 == parts() ? decoder_.run_head(runner, numbers) : decoder_.run_layer(runner, numbers);
 }
 
-Result<std::uint64_t> weight_bytes_of(const Path& graph) {
-  TRY_ASSIGN(const OnnxModel model, read_onnx(graph, {.infer_shapes = false}));
-  std::uint64_t bytes = 0;
-  for (const auto& [place, weight] : stored_weight_bytes(model)) bytes += weight.bytes;
-  return bytes;
-}
-
 Result<std::uint64_t> weight_bytes_of(const CutModel& model, const ModelRecipes& recipes) {
   std::uint64_t sum = 0;
   for (std::int64_t part = 0; part < model.parts(); ++part) {
     const auto graph = model.find(recipes, part);
     FASTVLM_ASSERT(graph, "a recipe that is cut like the model");
-    TRY_ASSIGN(const std::uint64_t bytes, weight_bytes_of(*graph));
+    TRY_ASSIGN(const std::uint64_t bytes, stored_weight_total(*graph));
     sum += bytes;
   }
   return sum;

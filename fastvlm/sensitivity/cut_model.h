@@ -42,9 +42,7 @@ class CutModel {
   CutDecoder decoder_;
 };
 
-// Bytes of the weights of a graph as the NPU keeps them.
-Result<std::uint64_t> weight_bytes_of(const Path& graph);
-// Of all parts.
+// Bytes of the weights of all parts, as the NPU keeps them.
 Result<std::uint64_t> weight_bytes_of(const CutModel& model, const ModelRecipes& recipes);
 
 }  // namespace fastvlm

@@ -14,6 +14,7 @@
 #include "fastvlm/quant/calibrate.h"
 #include "fastvlm/sensitivity/cost_table.h"
 #include "fastvlm/sensitivity/trial_runs.h"
+#include "fastvlm/targets/compile_load.h"
 #include "fastvlm/targets/registry.h"
 
 namespace fastvlm {
@@ -177,7 +178,7 @@ class Measurement {
   // A size that cannot be is refused before anything runs.
   Status measure_bytes(const CutModel& model) {
     for (std::int64_t part = model.tower_parts(); part < model.parts() && whole_.decoder.empty(); ++part) {
-      TRY_ASSIGN(const std::uint64_t bytes, weight_bytes_of(*model.find("", part)));
+      TRY_ASSIGN(const std::uint64_t bytes, stored_weight_total(*model.find("", part)));
       untouched_ += bytes;
     }
     TRY_ASSIGN(result_.float_bytes, bytes_of(model, {}));
@@ -226,13 +227,13 @@ class Measurement {
       const auto index = static_cast<std::int64_t>(part);
       PartFound found{.part = parts_[part], .recipe = recipe_for(parts_[part]), .may_be_float = may_be_float(part)};
       if (is_tower(parts_[part]) || !whole_.decoder.empty()) {
-        TRY_ASSIGN(found.float_bytes, weight_bytes_of(*runs.model().find("", index)));
+        TRY_ASSIGN(found.float_bytes, stored_weight_total(*runs.model().find("", index)));
       }
       for (Tried& one : tries_in(part)) {
         progress_.advance(1);
         const auto graph = runs.model().find(one.trial->name, index);
         FASTVLM_ASSERT(graph, "a graph for each trial");
-        TRY_ASSIGN(const std::uint64_t bytes, weight_bytes_of(*graph));
+        TRY_ASSIGN(const std::uint64_t bytes, stored_weight_total(*graph));
         one.saved = static_cast<std::int64_t>(found.float_bytes) - static_cast<std::int64_t>(bytes);
         if (one.saved <= 0 && !one.trial->activations_only && !is_tower(parts_[part])) continue;  // rows that no block fits
         TRY_ASSIGN(one.apart, runs.replace(*graph));

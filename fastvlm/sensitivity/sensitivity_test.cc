@@ -9,44 +9,17 @@
 
 #include "fastvlm/export/calibrate_checkpoint.h"
 #include "fastvlm/export/golden_export_for_tests.h"
-#include "fastvlm/export/trained_for_tests.h"
+#include "fastvlm/sensitivity/two_questions_for_tests.h"
 
 namespace fastvlm {
 namespace {
 
-class SensitivityOfTrained : public testing::Test {
+class SensitivityOfTrained : public TwoQuestions {
  protected:
-  void SetUp() override {
-    asked_ = questions(1);
-    asked_.resize(2);
-    std::ranges::sort(asked_, {}, &Question::image);
-    std::filesystem::create_directories(folder_ / "pictures");
-    std::string prompts;
-    for (const Question& question : asked_) {
-      std::filesystem::copy(question.image, folder_ / "pictures");
-      prompts += question.prompt + "\n";
-    }
-    write_text(folder_ / "prompts.txt", prompts);
-  }
-
   SensitivityOptions options(const std::string& recipe, Granularity granularity = Granularity::kLayers) const {
-    return {.model_dir = kTrained / "checkpoint",
-            .chip = "sm8750",
-            .recipe = find_recipe(recipe).value(),
-            .granularity = granularity,
-            .pictures = folder_ / "pictures",
-            .prompts = folder_ / "prompts.txt",
-            .reply_tokens = 4,
-            .runtimes = {.onnxruntime_library = runtimes_for_tests().onnxruntime_library},
-            .work_folder = folder_ / "work",
-            .threads = 2};
-  }
-
-  static Sensitivity measured(const SensitivityOptions& options) {
-    Progress silent;
-    auto found = measure_sensitivity(options, silent);
-    EXPECT_TRUE(found.ok()) << found.error().message;
-    return found.ok() ? *std::move(found) : Sensitivity();
+    SensitivityOptions made = asking(kTrained / "checkpoint", granularity);
+    made.recipe = find_recipe(recipe).value();
+    return made;
   }
 
   // Mean divergence of a recipe from floats along the float replies, through graphs that are not cut.
@@ -64,9 +37,6 @@ class SensitivityOfTrained : public testing::Test {
     Forced reference(folder_ / "out", "fp16"), candidate(folder_ / "out", recipe.name);
     return mean_divergence(reference, candidate, asked_, answers).mean;
   }
-
-  FolderForTests folder_;
-  std::vector<Question> asked_;
 };
 
 TEST_F(SensitivityOfTrained, ARowIsWhatARecipeOfThatLayerAloneCosts) {

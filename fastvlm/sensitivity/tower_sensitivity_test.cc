@@ -9,8 +9,7 @@
 #include "fastvlm/export/calibrate_checkpoint.h"
 #include "fastvlm/export/edited_checkpoint_for_tests.h"
 #include "fastvlm/export/golden_export_for_tests.h"
-#include "fastvlm/export/trained_for_tests.h"
-#include "fastvlm/sensitivity/sensitivity.h"
+#include "fastvlm/sensitivity/two_questions_for_tests.h"
 #include "fastvlm/session/image_encoder.h"
 #include "fastvlm/tensor/compare.h"
 
@@ -19,21 +18,8 @@ namespace {
 
 constexpr const char* kHard = "model.vision_tower.stages.2.blocks.1";
 
-class SensitivityOfTower : public testing::Test {
+class SensitivityOfTower : public TwoQuestions {
  protected:
-  void SetUp() override {
-    asked_ = questions(1);
-    asked_.resize(2);
-    std::ranges::sort(asked_, {}, &Question::image);
-    std::filesystem::create_directories(folder_ / "pictures");
-    std::string prompts;
-    for (const Question& question : asked_) {
-      std::filesystem::copy(question.image, folder_ / "pictures");
-      prompts += question.prompt + "\n";
-    }
-    write_text(folder_ / "prompts.txt", prompts);
-  }
-
   // The same function in floats: what a convolution multiplies by 512 in a quarter of its channels the next divides by it,
   // with weights that eight bits beside the others cannot hold.
   Path with_a_hard_block() const {
@@ -47,17 +33,8 @@ class SensitivityOfTower : public testing::Test {
   }
 
   SensitivityOptions options(const Path& checkpoint, Granularity granularity = Granularity::kModules) const {
-    SensitivityOptions made{.model_dir = checkpoint,
-                            .chip = "sm8750",
-                            .recipe = Recipe(),
-                            .vision_recipe = find_recipe("w8a16").value(),
-                            .granularity = granularity,
-                            .pictures = folder_ / "pictures",
-                            .prompts = folder_ / "prompts.txt",
-                            .reply_tokens = 4,
-                            .runtimes = {.onnxruntime_library = runtimes_for_tests().onnxruntime_library},
-                            .work_folder = folder_ / "work",
-                            .threads = 2};
+    SensitivityOptions made = asking(checkpoint, granularity);
+    made.vision_recipe = find_recipe("w8a16").value();
     made.ranges = ranges(checkpoint);
     return made;
   }
@@ -73,13 +50,6 @@ class SensitivityOfTower : public testing::Test {
                                  .threads = 2},
                                 silent)
         .value();
-  }
-
-  static Sensitivity measured(const SensitivityOptions& options) {
-    Progress silent;
-    auto found = measure_sensitivity(options, silent);
-    EXPECT_TRUE(found.ok()) << found.error().message;
-    return found.ok() ? *std::move(found) : Sensitivity();
   }
 
   Path exported(const std::string& name, const Recipe& tower, const Ranges& ranges) const {
@@ -110,9 +80,6 @@ class SensitivityOfTower : public testing::Test {
   }
 
   static double cost(const SensitivityRow& row) { return row.apart.kl; }
-
-  FolderForTests folder_;
-  std::vector<Question> asked_;
 };
 
 TEST_F(SensitivityOfTower, ARowIsWhatThatPieceInIntegersAloneCosts) {

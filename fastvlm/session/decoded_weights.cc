@@ -119,9 +119,10 @@ class Pool {
     const std::lock_guard lock(mutex_);
     std::vector<SharedNumbers> all;
     std::vector<std::shared_ptr<Numbers>> fresh(weights.size());
+    std::vector<std::string> keys;
     std::uint64_t needed = 0;
     for (const GivenWeight& weight : weights) {
-      const auto found = known_.find(key_of(weight, folder));
+      const auto found = known_.find(keys.emplace_back(key_of(weight, folder)));
       all.push_back(found == known_.end() ? nullptr : found->second.lock());
       if (!all.back()) needed += bytes_of(weight);
     }
@@ -134,7 +135,7 @@ class Pool {
     }
     TRY(decode(pieces, folder));
     for (std::size_t i = 0; i < weights.size(); ++i)
-      if (const std::string key = key_of(weights[i], folder); fresh[i] && !key.empty()) known_[key] = fresh[i];
+      if (fresh[i] && !keys[i].empty()) known_[keys[i]] = fresh[i];
     return all;
   }
 

@@ -11,7 +11,6 @@
 #include "fastvlm/base/json_text.h"
 #include "fastvlm/base/mix.h"
 #include "fastvlm/base/parallel.h"
-#include "fastvlm/base/staged_folder.h"
 #include "fastvlm/base/try.h"
 #include "fastvlm/checkpoint/dialect.h"
 #include "fastvlm/synthetic/outliers.h"
@@ -54,6 +53,15 @@ const std::array<float, kQuantiles>& quantiles() {
 
 // The name, mixed with the seed.
 std::uint64_t stream_of(std::uint64_t seed, std::string_view key) { return split_mix(fnv1a(key) ^ split_mix(seed + kSplitMixStep)); }
+
+// ---- the output folder ----
+
+bool holds_checkpoint(const Path& folder) {
+  Result<Json> config = read_json_file(folder / "config.json");
+  if (!config) return false;
+  const Json* type = config->is_object() ? json_find(*config, "model_type") : nullptr;
+  return type != nullptr && (*type == "llava_qwen2" || *type == "fast_vlm");
+}
 
 // ---- the files ----
 
@@ -171,11 +179,8 @@ Status write_tensors(const Plan& plan, const Path& folder, std::uint64_t seed, P
 
 }  // namespace
 
-bool holds_checkpoint(const Path& folder) {
-  Result<Json> config = read_json_file(folder / "config.json");
-  if (!config) return false;
-  const Json* type = config->is_object() ? json_find(*config, "model_type") : nullptr;
-  return type != nullptr && (*type == "llava_qwen2" || *type == "fast_vlm");
+StageOptions checkpoint_stage(bool force) {
+  return {.force = force, .may_replace = holds_checkpoint, .replaceable = "a FastVLM checkpoint"};
 }
 
 void fill_random(std::uint64_t seed, std::string_view key, const TensorFill& fill, std::uint64_t first, std::span<std::uint16_t> out) {
@@ -203,7 +208,7 @@ void fill_random(std::uint64_t seed, std::string_view key, const TensorFill& fil
 
 Result<MakeCheckpointReport> make_checkpoint(const MakeCheckpointOptions& options, Progress& progress) {
   const Path& target = options.output_dir;
-  const StageOptions stage{.force = options.force, .may_replace = holds_checkpoint, .replaceable = "a FastVLM checkpoint"};
+  const StageOptions stage = checkpoint_stage(options.force);
   TRY(check_target(target, stage));
   Plan plan = make_plan(options.size, options.dialect);
   if (options.outliers) plan.outliers = outliers_of(plan, facts(options.size), options.seed);

@@ -8,6 +8,7 @@
 
 #include "fastvlm/base/files.h"
 #include "fastvlm/base/progress.h"
+#include "fastvlm/base/staged_folder.h"
 #include "fastvlm/synthetic/layout.h"
 
 namespace fastvlm {
@@ -33,8 +34,8 @@ struct MakeCheckpointReport {
 // seed and `outliers` only. Errors: folder in use, disk too small or full, interrupt.
 Result<MakeCheckpointReport> make_checkpoint(const MakeCheckpointOptions& options, Progress& progress);
 
-// Whether the folder's config.json is that of a FastVLM.
-bool holds_checkpoint(const Path& folder);
+// How a checkpoint folder comes into its place: with `force` instead of one whose config.json is that of a FastVLM.
+StageOptions checkpoint_stage(bool force);
 
 // Elements first … first + out.size() - 1 of the tensor `key` as bfloat16. `first` is a multiple of 4.
 void fill_random(std::uint64_t seed, std::string_view key, const TensorFill& fill, std::uint64_t first, std::span<std::uint16_t> out);

@@ -4,7 +4,6 @@
 
 #include "fastvlm/base/disk_space.h"
 #include "fastvlm/base/interrupt.h"
-#include "fastvlm/base/staged_folder.h"
 #include "fastvlm/base/try.h"
 #include "fastvlm/checkpoint/dialect.h"
 #include "fastvlm/checkpoint/model_config.h"
@@ -72,7 +71,7 @@ bool is_small_file(const std::filesystem::directory_entry& entry) {
 }  // namespace
 
 Result<MakeCheckpointReport> copy_with_outliers(const OutlierCopyOptions& options, Progress& progress) {
-  const StageOptions stage{.force = options.force, .may_replace = holds_checkpoint, .replaceable = "a FastVLM checkpoint"};
+  const StageOptions stage = checkpoint_stage(options.force);
   TRY(check_target(options.output_dir, stage));
   TRY_ASSIGN(const Checkpoint checkpoint, Checkpoint::open(options.model_dir));
   TRY_ASSIGN(const ModelConfig config, read_model_config(checkpoint));

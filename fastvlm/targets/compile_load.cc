@@ -30,6 +30,13 @@ std::map<std::string, WeightBytes> stored_weight_bytes(const OnnxModel& model) {
   return weights;
 }
 
+Result<std::uint64_t> stored_weight_total(const Path& onnx) {
+  TRY_ASSIGN(const OnnxModel model, read_onnx(onnx, {.infer_shapes = false}));
+  std::uint64_t bytes = 0;
+  for (const auto& [place, weight] : stored_weight_bytes(model)) bytes += weight.bytes;
+  return bytes;
+}
+
 void CompileLoadSum::add(const Graph& graph) {
   weights_.merge(weight_bytes(graph));
   for (const ValueInfo& value : graph.values())

@@ -24,6 +24,9 @@ struct CompileLoad {
 // What each weight that is stored beside the file counts, by its place.
 std::map<std::string, WeightBytes> stored_weight_bytes(const OnnxModel& model);
 
+// Of all of them together, as the NPU keeps them. Reads the file without its weights.
+Result<std::uint64_t> stored_weight_total(const Path& onnx);
+
 // Adds up the graphs of a context, from the graphs themselves or from their ONNX files.
 class CompileLoadSum {
  public:
